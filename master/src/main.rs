@@ -1,0 +1,2 @@
+//! Veritable.
+fn main() {}
