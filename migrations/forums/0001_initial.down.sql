@@ -1,0 +1,17 @@
+DROP TABLE facts;
+DROP TABLE imported;
+DROP TABLE done_commands;
+DROP TABLE pages_fts;
+DROP TABLE page_categories;
+DROP TABLE page_links;
+DROP TABLE revisions;
+DROP TABLE pages;
+DROP TABLE namespaces;
+DROP TABLE posts_fts;
+DROP TABLE post_revisions;
+DROP TABLE posts;
+DROP TABLE topics;
+DROP TABLE categories;
+DROP TABLE api_tokens;
+DROP TABLE sessions;
+DROP TABLE users;

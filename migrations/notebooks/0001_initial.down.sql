@@ -1,0 +1,4 @@
+DROP TABLE facts;
+DROP TABLE done_commands;
+DROP TABLE notebook_versions;
+DROP TABLE notebooks;
