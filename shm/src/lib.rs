@@ -1,1 +1,39 @@
-//! placeholder
+//! The shared memory segment: what all processes of one server know together, and nothing else of ours.
+//!
+//! One sealed memfd holds the bounded cache ([`Cache`]), the tags that make its entries stale ([`Tags`]),
+//! the leases that keep two workers from computing one answer ([`Leases`]) and the scoreboard that says
+//! who is alive ([`Scoreboard`]). Every process maps it; any of them may be killed at any instruction.
+//!
+//! Three rules hold everywhere:
+//! - **Nothing read from the segment is trusted.** Offsets and lengths are checked against a layout that
+//!   each process computes for itself, loops are bounded by that layout, values are checksummed.
+//! - **Nobody waits for a dead process.** A lock or a lease names its owner; an owner whose epoch the
+//!   scoreboard has left behind holds nothing, and what it was changing is reset, not repaired.
+//! - **Everything may be missing.** This is a cache: a miss is always a correct answer.
+//!
+//! All memory is reached as slices of atomics; the only `unsafe` is in `raw`, which makes them.
+
+mod cache;
+mod clock;
+mod error;
+mod geometry;
+mod layout;
+mod lease;
+mod raw;
+mod scoreboard;
+mod segment;
+mod tags;
+
+pub use cache::{
+    Audit, Cache, CacheStats, EntryInfo, Inserted, KEY_BYTES_MAX, KeyInfo, Lifetime, Lookup, Miss, NewEntry,
+    Removed,
+};
+pub use clock::now_ms;
+pub use error::ShmError;
+pub use geometry::{
+    CACHE_BYTES_MAX, CACHE_BYTES_MIN, CACHE_ENTRIES_MAX, CACHE_ENTRIES_MIN, Geometry, WORKER_SLOTS_MAX,
+};
+pub use lease::{Flight, LEASE_MS_MAX, LeaseGuard, Leases};
+pub use scoreboard::{Counter, Owner, Scoreboard, SlotState, SlotStatus};
+pub use segment::Segment;
+pub use tags::{ENTRY_TAGS_MAX, Snapshot, TagRef, Tags};

@@ -1,0 +1,195 @@
+//! What an entry's blocks hold, in order: checksum, user word, snapshot, times, tags, key, value. Fixed
+//! fields and tags always fit into the first block, so that one bounded read decides about validity.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::layout::{BLOCK_BYTES, BLOCK_WORDS};
+use crate::raw::WORD;
+use crate::tags::{ENTRY_TAGS_MAX, Snapshot, Table, TagRef};
+
+/// The longest key, bytes: a path with its query and the representation's name, with room to spare.
+pub const KEY_BYTES_MAX: usize = 1024;
+
+/// Words before the tags.
+const CHECKSUM: usize = 0;
+const META: usize = 1;
+const SNAPSHOT: usize = 2;
+const STORED: usize = 3;
+/// TTL in the low half, stale window in the high half, milliseconds both.
+const LIFETIME: usize = 4;
+const TAGS: usize = 5;
+/// Words of the fixed fields and as many tags as an entry may have.
+pub(crate) const HEAD_WORDS_MAX: usize = TAGS + ENTRY_TAGS_MAX / 2;
+const _: () = assert!(HEAD_WORDS_MAX <= BLOCK_WORDS);
+/// Words that the checksum covers besides the head: key hash, sizes, the value's own hash.
+const SEAL_EXTRA: usize = 3;
+/// Stands for the number of tags of an entry that depends on every invalidation.
+const EVERY_TAG: u8 = u8::MAX;
+
+/// How long an entry may be shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lifetime {
+    /// Milliseconds for which it is fresh.
+    pub ttl_ms: u32,
+    /// Milliseconds after that for which it may still be shown while somebody makes a new one.
+    pub stale_ms: u32,
+}
+
+/// How large the parts of a record are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sizes {
+    pub(crate) key: usize,
+    pub(crate) value: usize,
+    tags: u8,
+}
+
+impl Sizes {
+    pub(crate) fn new(key: &[u8], value: &[u8], tags: &[TagRef]) -> Option<Self> {
+        u32::try_from(value.len()).ok()?;
+        let tags = if tags.len() > ENTRY_TAGS_MAX { EVERY_TAG } else { u8::try_from(tags.len()).ok()? };
+        (key.len() <= KEY_BYTES_MAX).then_some(Self { key: key.len(), value: value.len(), tags })
+    }
+
+    /// From a descriptor's word, if it makes sense.
+    #[inline]
+    pub(crate) fn unpack(word: u64) -> Option<Self> {
+        let sizes = Self {
+            value: (word & u64::from(u32::MAX)) as usize,
+            key: (word >> 32 & 0xFFFF) as usize,
+            tags: (word >> 48 & 0xFF) as u8,
+        };
+        let tags_fit = usize::from(sizes.tags) <= ENTRY_TAGS_MAX || sizes.tags == EVERY_TAG;
+        (tags_fit && sizes.key <= KEY_BYTES_MAX && word >> 56 == 0).then_some(sizes)
+    }
+
+    pub(crate) fn pack(self) -> u64 {
+        self.value as u64 | (self.key as u64) << 32 | u64::from(self.tags) << 48
+    }
+
+    fn named_tags(self) -> usize {
+        if self.tags == EVERY_TAG { 0 } else { usize::from(self.tags) }
+    }
+
+    #[inline]
+    pub(crate) fn head_words(self) -> usize {
+        TAGS + self.named_tags().div_ceil(2)
+    }
+
+    /// Blocks of the whole record, at least one.
+    #[inline]
+    pub(crate) fn blocks(self) -> usize {
+        let head = self.head_words() * WORD;
+        let key = self.key.next_multiple_of(WORD);
+        let value = self.value.next_multiple_of(WORD);
+        (head + key + value).div_ceil(BLOCK_BYTES)
+    }
+}
+
+/// The fixed fields and tags of a record, copied out of the segment or about to go into it.
+#[derive(Clone, Copy)]
+pub(crate) struct Head {
+    words: [u64; HEAD_WORDS_MAX],
+    sizes: Sizes,
+}
+
+impl Head {
+    /// Loads the head from the first words of a chain.
+    #[inline]
+    pub(crate) fn load(run: &[AtomicU64], sizes: Sizes) -> Self {
+        let mut words = [0; HEAD_WORDS_MAX];
+        for (word, cell) in words.iter_mut().zip(run) {
+            *word = cell.load(Ordering::Relaxed);
+        }
+        Self { words, sizes }
+    }
+
+    /// Stores the head to the first words of a chain.
+    pub(crate) fn store(&self, run: &[AtomicU64]) {
+        for (word, cell) in self.words.iter().zip(run) {
+            cell.store(*word, Ordering::Relaxed);
+        }
+    }
+
+    /// The head of a new record, sealed over `value`.
+    pub(crate) fn new(
+        sizes: Sizes,
+        hash: u64,
+        entry: &super::NewEntry<'_>,
+        tag_slots: u32,
+        now_ms: u64,
+    ) -> Self {
+        let mut words = [0; HEAD_WORDS_MAX];
+        words[META] = entry.meta;
+        words[SNAPSHOT] = entry.snapshot.0;
+        words[STORED] = now_ms;
+        words[LIFETIME] = u64::from(entry.lifetime.ttl_ms) | u64::from(entry.lifetime.stale_ms) << 32;
+        for (i, tag) in entry.tags.iter().take(sizes.named_tags()).enumerate() {
+            words[TAGS + i / 2] |= u64::from(tag.slot(tag_slots)) << (32 * (i % 2));
+        }
+        let mut head = Self { words, sizes };
+        head.words[CHECKSUM] = head.seal(hash, entry.value);
+        head
+    }
+
+    /// Whether key hash, sizes, fields, tags and value are those the checksum was made over. The key
+    /// itself is compared byte by byte.
+    #[inline]
+    pub(crate) fn is_sealed(&self, hash: u64, value: &[u8]) -> bool {
+        self.words[CHECKSUM] == self.seal(hash, value)
+    }
+
+    #[inline]
+    fn seal(&self, hash: u64, value: &[u8]) -> u64 {
+        let mut bytes = [0; (HEAD_WORDS_MAX + SEAL_EXTRA) * WORD];
+        let head = self.words[CHECKSUM + 1..self.sizes.head_words()].iter().copied();
+        let extra = [hash, self.sizes.pack(), xxh3_64(value)];
+        let mut len = 0;
+        for (cell, word) in bytes.as_chunks_mut::<WORD>().0.iter_mut().zip(head.chain(extra)) {
+            *cell = word.to_le_bytes();
+            len += WORD;
+        }
+        xxh3_64(&bytes[..len])
+    }
+
+    pub(crate) fn meta(&self) -> u64 {
+        self.words[META]
+    }
+
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        Snapshot(self.words[SNAPSHOT])
+    }
+
+    pub(crate) fn lifetime(&self) -> Lifetime {
+        let word = self.words[LIFETIME];
+        Lifetime { ttl_ms: (word & u64::from(u32::MAX)) as u32, stale_ms: (word >> 32) as u32 }
+    }
+
+    /// Milliseconds since it was stored.
+    pub(crate) fn age_ms(&self, now_ms: u64) -> u64 {
+        now_ms.saturating_sub(self.words[STORED])
+    }
+
+    /// Whether even its stale window is over.
+    pub(crate) fn is_over(&self, now_ms: u64) -> bool {
+        let life = self.lifetime();
+        self.age_ms(now_ms) >= u64::from(life.ttl_ms) + u64::from(life.stale_ms)
+    }
+
+    /// Whether nothing it depends on was invalidated since its snapshot.
+    #[inline]
+    pub(crate) fn is_valid(&self, table: Table<'_>) -> bool {
+        let snapshot = self.snapshot();
+        if !table.above_floor(snapshot) {
+            return false;
+        }
+        if self.sizes.tags == EVERY_TAG {
+            return table.unchanged(snapshot);
+        }
+        (0..self.sizes.named_tags()).all(|i| {
+            let slot = (self.words[TAGS + i / 2] >> (32 * (i % 2))) as u32;
+            table.slot_unchanged(slot, snapshot)
+        })
+    }
+}

@@ -1,0 +1,203 @@
+//! Changes to a shard, all under its lock. Every index is checked as readers check it, every loop is
+//! bounded by the shard's size; what contradicts itself is [`Damaged`] and ends in a reset.
+
+use std::sync::atomic::Ordering;
+
+use super::lock::{Damaged, Held, close, open};
+use super::read::Reading;
+use super::record::{Head, Sizes};
+use super::shard::{Desc, ENTRIES, FREE_BLOCK, FREE_BLOCKS, FREE_DESC, HAND, NIL};
+use crate::scoreboard::Counter;
+use crate::tags::Table;
+
+/// Entries the hand may spare in a row before it takes whatever comes: bounds the time under the lock.
+const SPARED_MAX: u32 = 512;
+
+/// A record ready to be stored.
+pub(crate) struct Record<'a> {
+    pub(crate) hash: u64,
+    pub(crate) key: &'a [u8],
+    pub(crate) value: &'a [u8],
+    pub(crate) sizes: Sizes,
+    pub(crate) head: Head,
+}
+
+impl<'a> Held<'a> {
+    fn desc(&self, index: u32) -> Result<Desc<'a>, Damaged> {
+        self.shard.desc(index).ok_or(Damaged)
+    }
+
+    /// Whether the counts are within their bounds at all.
+    pub(crate) fn check(&self) -> Result<(), Damaged> {
+        let sane = self.get(FREE_BLOCKS) <= self.shard.block_count() as u64
+            && self.get(ENTRIES) <= self.shard.quota as u64;
+        sane.then_some(()).ok_or(Damaged)
+    }
+
+    /// The entry of this key, if there is one.
+    pub(crate) fn find(&self, hash: u64, key: &[u8]) -> Result<Option<(u32, Head)>, Damaged> {
+        let mut index = self.shard.bucket(hash).load(Ordering::Relaxed);
+        for _ in 0..=self.shard.desc_count() {
+            if index == NIL {
+                return Ok(None);
+            }
+            let desc = self.desc(index)?;
+            if desc.hash() == hash {
+                let mut reading = Reading::begin(&self.shard, desc, hash).ok_or(Damaged)?;
+                if reading.key_is(key).ok_or(Damaged)? {
+                    return Ok(Some((index, reading.head)));
+                }
+            }
+            index = desc.next();
+        }
+        Err(Damaged)
+    }
+
+    /// Takes an entry out of its bucket and frees its blocks and descriptor.
+    pub(crate) fn unlink(&mut self, index: u32) -> Result<(), Damaged> {
+        let desc = self.desc(index)?;
+        let sizes = Sizes::unpack(desc.sizes()).ok_or(Damaged)?;
+        open(desc.version());
+        self.unchain(index, desc)?;
+        self.free_blocks(desc.first(), sizes.blocks())?;
+        desc.set_hash(0);
+        desc.set_sizes(0);
+        desc.set_links(NIL, (self.get(FREE_DESC) & u64::from(NIL)) as u32);
+        self.set(FREE_DESC, index.into());
+        self.set(ENTRIES, self.get(ENTRIES).checked_sub(1).ok_or(Damaged)?);
+        close(desc.version());
+        Ok(())
+    }
+
+    /// Removes a descriptor from its bucket's chain.
+    fn unchain(&self, index: u32, desc: Desc<'_>) -> Result<(), Damaged> {
+        let bucket = self.shard.bucket(desc.hash());
+        let mut at = bucket.load(Ordering::Relaxed);
+        if at == index {
+            bucket.store(desc.next(), Ordering::Release);
+            return Ok(());
+        }
+        for _ in 0..=self.shard.desc_count() {
+            let before = self.desc(at)?;
+            if before.next() == index {
+                before.set_links(before.first(), desc.next());
+                return Ok(());
+            }
+            at = before.next();
+        }
+        Err(Damaged)
+    }
+
+    /// Puts a chain of `count` blocks on the free list.
+    fn free_blocks(&self, first: u32, count: usize) -> Result<(), Damaged> {
+        let last = self.nth_block(first, count)?;
+        let free = self.get(FREE_BLOCKS) + count as u64;
+        if free > self.shard.block_count() as u64 {
+            return Err(Damaged);
+        }
+        let link = self.shard.links.get(last as usize).ok_or(Damaged)?;
+        link.store((self.get(FREE_BLOCK) & u64::from(NIL)) as u32, Ordering::Relaxed);
+        self.set(FREE_BLOCK, first.into());
+        self.set(FREE_BLOCKS, free);
+        Ok(())
+    }
+
+    /// Takes `count` blocks off the free list as a chain. The caller has made sure there are as many.
+    fn take_blocks(&self, count: usize) -> Result<u32, Damaged> {
+        let first = u32::try_from(self.get(FREE_BLOCK)).map_err(|_| Damaged)?;
+        let last = self.nth_block(first, count)?;
+        let left = self.get(FREE_BLOCKS).checked_sub(count as u64).ok_or(Damaged)?;
+        let link = self.shard.links.get(last as usize).ok_or(Damaged)?;
+        self.set(FREE_BLOCK, link.load(Ordering::Relaxed).into());
+        self.set(FREE_BLOCKS, left);
+        link.store(NIL, Ordering::Relaxed);
+        Ok(first)
+    }
+
+    /// The last of `count` blocks from `first` on.
+    fn nth_block(&self, first: u32, count: usize) -> Result<u32, Damaged> {
+        let mut block = first;
+        for _ in 1..count {
+            block = self.shard.next_block(block);
+        }
+        if (block as usize) < self.shard.block_count() { Ok(block) } else { Err(Damaged) }
+    }
+
+    /// Makes room and stores a record whose key is not in the shard.
+    pub(crate) fn store(
+        &mut self,
+        record: &Record<'_>,
+        table: Table<'_>,
+        now_ms: u64,
+    ) -> Result<(), Damaged> {
+        let blocks = record.sizes.blocks();
+        let mut evicted = 0;
+        while self.get(FREE_BLOCKS) < blocks as u64 || self.get(ENTRIES) >= self.shard.quota as u64 {
+            if self.get(ENTRIES) == 0 {
+                return Err(Damaged);
+            }
+            self.evict(table, now_ms)?;
+            evicted += 1;
+        }
+        let index = u32::try_from(self.get(FREE_DESC)).map_err(|_| Damaged)?;
+        let desc = self.desc(index)?;
+        if !desc.is_free() {
+            return Err(Damaged);
+        }
+        self.set(FREE_DESC, desc.next().into());
+        let first = self.take_blocks(blocks)?;
+        open(desc.version());
+        let bucket = self.shard.bucket(record.hash);
+        desc.set_hash(record.hash);
+        desc.set_sizes(record.sizes.pack());
+        desc.set_links(first, bucket.load(Ordering::Relaxed));
+        let mut chain = self.shard.chain(first);
+        record.head.store(chain.run(record.sizes.head_words()).ok_or(Damaged)?);
+        chain.store(record.key).ok_or(Damaged)?;
+        chain.store(record.value).ok_or(Damaged)?;
+        if let Some(heat) = self.shard.heat.get(index as usize) {
+            heat.store(0, Ordering::Relaxed);
+        }
+        close(desc.version());
+        bucket.store(index, Ordering::Release);
+        self.set(ENTRIES, self.get(ENTRIES) + 1);
+        self.count(Counter::CacheInsert, 1);
+        if evicted > 0 {
+            self.count(Counter::CacheEvict, evicted);
+        }
+        Ok(())
+    }
+
+    /// Evicts one entry: the hand passes over the descriptors, spares those used since it last came, once
+    /// for each use noted, and takes the first that was not or that nobody may be shown any more.
+    fn evict(&mut self, table: Table<'_>, now_ms: u64) -> Result<(), Damaged> {
+        let count = self.shard.desc_count();
+        let mut hand = (self.get(HAND) % u64::from(count.max(1))) as u32;
+        let mut spared = 0;
+        // Every live entry is met within one round; sparing only delays it by a bounded number.
+        for _ in 0..count.saturating_add(SPARED_MAX).saturating_add(1) {
+            let index = hand;
+            hand = if hand + 1 >= count { 0 } else { hand + 1 };
+            let desc = self.desc(index)?;
+            if desc.is_free() {
+                continue;
+            }
+            let heat = self.shard.heat.get(index as usize).ok_or(Damaged)?;
+            let warm = heat.load(Ordering::Relaxed);
+            if warm > 0 && spared < SPARED_MAX && self.is_of_use(desc, table, now_ms) {
+                heat.store(warm - 1, Ordering::Relaxed);
+                spared += 1;
+                continue;
+            }
+            self.set(HAND, hand.into());
+            return self.unlink(index);
+        }
+        Err(Damaged)
+    }
+
+    /// Whether anybody may still be shown this entry.
+    fn is_of_use(&self, desc: Desc<'_>, table: Table<'_>, now_ms: u64) -> bool {
+        Reading::begin(&self.shard, desc, desc.hash())
+            .is_some_and(|reading| reading.head.is_valid(table) && !reading.head.is_over(now_ms))
+    }
+}

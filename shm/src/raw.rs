@@ -1,0 +1,79 @@
+//! The only unsafe code of the crate: a mapping seen as slices of atomics, and bytes copied out of it.
+//!
+//! Other processes write the mapping at any time, so no plain reference into it may exist: atomics are
+//! the only type whose shared reference allows that. Everything above works on these slices with ordinary
+//! bounds checks.
+#![allow(unsafe_code)]
+
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::slice;
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+
+use memmap2::{MmapOptions, MmapRaw};
+
+/// Bytes of one word.
+pub(crate) const WORD: usize = 8;
+
+/// A shared, writable mapping of a fixed length.
+pub(crate) struct Mapping {
+    map: MmapRaw,
+}
+
+impl Mapping {
+    /// Maps the first `len` bytes of `fd`. The caller has checked that the file is at least that long and
+    /// sealed against shrinking, so that no access can fault.
+    pub(crate) fn new(fd: BorrowedFd<'_>, len: usize) -> std::io::Result<Self> {
+        let map = MmapOptions::new().len(len).map_raw(fd.as_raw_fd())?;
+        Ok(Self { map })
+    }
+
+    /// `count` items of `T` at byte `offset`, or none of them when they are not all inside the mapping.
+    fn items<T>(&self, offset: usize, count: usize) -> &[T] {
+        let fits = count
+            .checked_mul(size_of::<T>())
+            .and_then(|bytes| offset.checked_add(bytes))
+            .is_some_and(|end| end <= self.map.len());
+        if !fits || !offset.is_multiple_of(align_of::<T>()) {
+            return &[];
+        }
+        // SAFETY: the range lies inside the mapping (checked above), which lives as long as `self` and is
+        // never unmapped or shrunk before; its base is page aligned and `offset` a multiple of T's
+        // alignment. `items` is private and only called with atomic integers: every bit pattern is valid
+        // for them, and they may change behind a shared reference, whoever writes.
+        unsafe { slice::from_raw_parts(self.map.as_ptr().add(offset).cast::<T>(), count) }
+    }
+
+    /// `count` words at byte `offset`; empty when out of bounds.
+    pub(crate) fn words(&self, offset: usize, count: usize) -> &[AtomicU64] {
+        self.items(offset, count)
+    }
+
+    /// `count` half words at byte `offset`; empty when out of bounds.
+    pub(crate) fn halves(&self, offset: usize, count: usize) -> &[AtomicU32] {
+        self.items(offset, count)
+    }
+
+    /// `count` bytes at byte `offset`; empty when out of bounds.
+    pub(crate) fn octets(&self, offset: usize, count: usize) -> &[AtomicU8] {
+        self.items(offset, count)
+    }
+}
+
+/// Appends the first `len` bytes of `words` to `out`, word by word with relaxed loads: a plain memcpy
+/// that races another process's stores would be undefined behaviour. Copies what there is when `words`
+/// holds less than `len`.
+pub(crate) fn append(out: &mut Vec<u8>, words: &[AtomicU64], len: usize) {
+    let len = len.min(words.len() * WORD);
+    // Room for the last word in full, so that the copy needs no byte loop; its excess stays unclaimed.
+    out.reserve(len.next_multiple_of(WORD));
+    let old = out.len();
+    let spare = out.spare_capacity_mut();
+    let (cells, _) = spare.as_chunks_mut::<WORD>();
+    for (cell, word) in cells.iter_mut().zip(&words[..len.div_ceil(WORD)]) {
+        *cell = word.load(Ordering::Relaxed).to_le_bytes().map(MaybeUninit::new);
+    }
+    // SAFETY: the loop wrote `len.div_ceil(WORD)` whole words from the end of the vector on (the reserve
+    // above made room for as many, so `zip` did not end early), hence at least `len` bytes.
+    unsafe { out.set_len(old + len) };
+}
