@@ -5,7 +5,9 @@
 pub mod codec;
 pub mod content;
 pub mod ids;
+pub mod markup;
 pub mod permission;
+pub mod search;
 pub mod slug;
 pub mod tag;
 pub mod text;
