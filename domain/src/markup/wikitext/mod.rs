@@ -1,8 +1,147 @@
-//! A subset of MediaWiki's markup.
+//! The subset of MediaWiki's markup that `docs/decisions/0005-markup.md` lists, in three passes, each
+//! linear in the source: set aside what is not wikitext or nests (comments, literal text, notes,
+//! templates), then lines, then characters of a line. No template is expanded. The result may be as
+//! sloppy as the source: tidying and sanitising follow.
 
-use super::{References, RenderContext};
+mod block;
+mod inline;
+mod strip;
+mod template;
+
+use std::collections::HashMap;
+
+use super::{Kind, References, RenderContext, escape_into};
+
+/// How deep templates in templates, notes in notes and links in captions are followed. Real pages
+/// reach four; deeper content is left out or shown as text.
+const MAX_NESTING: usize = 8;
+
+/// Words for `#REDIRECT` in the languages of the largest wikis, in upper case.
+const REDIRECT_WORDS: &[&str] = &[
+    "REDIRECT",
+    "WEITERLEITUNG",
+    "REDIRECTION",
+    "REDIRECCIÓN",
+    "REDIRECIONAMENTO",
+    "RINVIA",
+    "DOORVERWIJZING",
+    "OMDIRIGERING",
+    "PATRZ",
+    "PRZEKIERUJ",
+    "TAM",
+    "ПЕРЕНАПРАВЛЕНИЕ",
+    "ПЕРЕНАПРАВЛЕННЯ",
+    "PERADRESAVIMAS",
+    "OHJAUS",
+    "SUUNA",
+    "PĀRADRESĀCIJA",
+    "PĀRSŪTĪŠANA",
+    "転送",
+    "重定向",
+    "넘겨주기",
+];
 
 /// HTML still to be tidied and sanitised, and what it refers to.
-pub(super) fn draft(source: &str, _context: &RenderContext<'_>) -> (String, References) {
-    (super::plain(source), References::default())
+pub(super) fn draft(source: &str, context: &RenderContext<'_>) -> (String, References) {
+    let mut renderer = Renderer::new(context);
+    if context.kind == Kind::Page
+        && let Some(html) = renderer.redirect(source)
+    {
+        return (html, renderer.references);
+    }
+    let stripped = renderer.strip(source, 0);
+    let mut html = renderer.blocks(&stripped);
+    renderer.write_notes(&mut html);
+    (html, renderer.references)
+}
+
+/// The state of one rendering.
+struct Renderer<'c> {
+    context: &'c RenderContext<'c>,
+    references: References,
+    /// Finished HTML set aside; the text has its number between two [`MARK`]s.
+    aside: Vec<String>,
+    /// Contents of notes, by number.
+    notes: Vec<String>,
+    /// Numbers of named notes.
+    named_notes: HashMap<String, usize>,
+    /// Where the source asks for the list of notes.
+    notes_place: Option<usize>,
+    /// How often each heading id was used.
+    ids: HashMap<String, u32>,
+}
+
+/// Stands around the number of what was set aside; removed from the source first.
+const MARK: char = '\u{7F}';
+
+impl<'c> Renderer<'c> {
+    fn new(context: &'c RenderContext<'c>) -> Self {
+        Renderer {
+            context,
+            references: References::default(),
+            aside: Vec::new(),
+            notes: Vec::new(),
+            named_notes: HashMap::new(),
+            notes_place: None,
+            ids: HashMap::new(),
+        }
+    }
+
+    fn redirect(&mut self, source: &str) -> Option<String> {
+        let rest = source.trim_start().strip_prefix('#')?;
+        let (word, rest) = rest.split_once("[[")?;
+        let word = word.trim().trim_end_matches(':').trim_end();
+        if word.len() > 60 || !REDIRECT_WORDS.contains(&word.to_uppercase().as_str()) {
+            return None;
+        }
+        let (inside, _) = rest.split_once("]]")?;
+        let name = inside.split(['|', '#']).next().unwrap_or_default();
+        let (target, _) = self.context.namespaces.resolve(name)?;
+        self.references.link(&target);
+        let mut html = String::from("<p class=\"redirect\">→ ");
+        inline::write_wikilink(
+            &mut html,
+            &target,
+            None,
+            &crate::wiki::full_title(&target.namespace, &target.title),
+        );
+        html.push_str("</p>");
+        self.references.redirect = Some(target);
+        Some(html)
+    }
+
+    /// Sets `html` aside and writes its mark.
+    fn set_aside(&mut self, out: &mut String, html: String) {
+        out.push(MARK);
+        out.push_str(&self.aside.len().to_string());
+        out.push(MARK);
+        self.aside.push(html);
+    }
+
+    /// Puts the list of notes where it was asked for, or at the end.
+    fn write_notes(&mut self, html: &mut String) {
+        let mut list = String::new();
+        if !self.notes.is_empty() {
+            list.push_str("<ol class=\"references\">");
+            for (at, note) in self.notes.iter().enumerate() {
+                let number = at + 1;
+                list.push_str(&format!(
+                    "<li id=\"note-{number}\"><a class=\"footnote-backref\" href=\"#noteref-{number}\">↑</a> "
+                ));
+                list.push_str(note);
+                list.push_str("</li>");
+            }
+            list.push_str("</ol>");
+        }
+        let place = self.notes_place.map(place_mark).filter(|mark| html.contains(mark));
+        match place {
+            Some(mark) => *html = html.replacen(&mark, &list, 1),
+            None => html.push_str(&list),
+        }
+    }
+}
+
+/// What stands in the HTML where the notes go: a mark, which no source can contain.
+fn place_mark(number: usize) -> String {
+    format!("{MARK}notes{number}{MARK}")
 }
