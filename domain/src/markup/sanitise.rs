@@ -169,6 +169,7 @@ fn attributes() -> HashMap<&'static str, HashSet<&'static str>> {
 fn filter<'v>(_element: &str, attribute: &str, value: &'v str) -> Option<Cow<'v, str>> {
     match attribute {
         "class" => classes(value),
+        "href" | "src" | "cite" => has_known_scheme(value).then(|| value.into()),
         "id" => value.strip_prefix(ID_PREFIX).filter(|rest| is_id(rest)).map(|_| value.into()),
         "width" | "height" | "colspan" | "rowspan" | "span" => small_number(value),
         "start" | "value" => value.parse::<i32>().ok().map(|_| value.into()),
@@ -177,6 +178,15 @@ fn filter<'v>(_element: &str, attribute: &str, value: &'v str) -> Option<Cow<'v,
         "dir" => ["ltr", "rtl", "auto"].contains(&value).then(|| value.into()),
         "checked" | "open" | "reversed" => Some("".into()),
         _ => Some(value.into()),
+    }
+}
+
+/// Stricter than the standard: nothing that a lenient reader could take for another scheme.
+fn has_known_scheme(address: &str) -> bool {
+    let head = address.split(['/', '?', '#']).next().unwrap_or_default();
+    match head.split_once(':') {
+        Some((scheme, _)) => SCHEMES.iter().any(|known| scheme.eq_ignore_ascii_case(known)),
+        None => true,
     }
 }
 

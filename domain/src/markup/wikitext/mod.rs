@@ -52,7 +52,7 @@ pub(super) fn draft(source: &str, context: &RenderContext<'_>) -> (String, Refer
     let stripped = renderer.strip(source, 0);
     let mut html = renderer.blocks(&stripped);
     renderer.write_notes(&mut html);
-    (html, renderer.references)
+    (without_marks(&html), renderer.references)
 }
 
 /// The state of one rendering.
@@ -139,6 +139,19 @@ impl<'c> Renderer<'c> {
             None => html.push_str(&list),
         }
     }
+}
+
+/// `html` without marks that ended where nothing can be put back, such as in an address.
+fn without_marks(html: &str) -> String {
+    let mut out = String::with_capacity(html.len());
+    let mut rest = html;
+    while let Some((before, after)) = rest.split_once(MARK) {
+        out.push_str(before);
+        let digits = after.bytes().take_while(u8::is_ascii_digit).count();
+        rest = after[digits..].strip_prefix(MARK).unwrap_or(after);
+    }
+    out.push_str(rest);
+    out
 }
 
 /// What stands in the HTML where the notes go: a mark, which no source can contain.

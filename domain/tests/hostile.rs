@@ -1,0 +1,147 @@
+//! Hostile sources: nothing executable comes out of any format, and none takes the stack or quadratic
+//! time (a quadratic renderer would not finish here).
+
+mod common;
+
+use common::{dangers, data};
+use veritable_domain::content::Format;
+use veritable_domain::markup::{Kind, Namespaces, RenderContext, clean, render};
+use veritable_domain::search;
+
+const FORMATS: [Format; 4] = [Format::Markdown, Format::Html, Format::Wikitext, Format::Plain];
+/// A worker's threads have 2 MB; a quarter must do.
+const STACK_BYTES: usize = 512 * 1024;
+
+fn strings(path: &std::path::Path) -> serde_json::Value {
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+fn check_every_format(payload: &str) {
+    let namespaces = Namespaces::default();
+    for format in FORMATS {
+        for kind in [Kind::Post, Kind::Page] {
+            let context = RenderContext { kind, ..RenderContext::post(&namespaces) };
+            let html = render(format, payload, &context).html;
+            assert_eq!(dangers(&html), Vec::<String>::new(), "{format:?}: {payload}\n{html}");
+            assert_eq!(clean(&html), html, "cleaning is not final: {format:?}: {payload}");
+        }
+    }
+    let titled = format!("[[{payload}]] [[A|{payload}]] <a title=\"{payload}\">");
+    for format in FORMATS {
+        let html = render(format, &titled, &RenderContext::post(&namespaces)).html;
+        assert_eq!(dangers(&html), Vec::<String>::new(), "{format:?} title: {payload}");
+    }
+    assert_eq!(dangers(&search::highlight(payload, "a", 50)), Vec::<String>::new());
+}
+
+#[test]
+fn payloads_of_our_own_do_nothing() {
+    for payload in [
+        "<script>alert(1)</script>",
+        "<img src=x onerror=alert(1)>",
+        "[x](javascript:alert(1))",
+        "[[x|<img src=x onerror=alert(1)>]]",
+        "<svg><style><img src=x onerror=alert(1)></style></svg>",
+        "<math><mtext><table><mglyph><style><!--</style><img title=\"--&gt;&lt;img src=1 onerror=alert(1)&gt;\">",
+        "<a href=\"java&#x09;script:alert(1)\">x</a><form id=x><input name=attributes></form>",
+        "{| onclick=alert(1) style=\"x\"\n|onclick=alert(1)|x\n|}",
+        "<iframe src=javascript:alert(1)></iframe><embed src=data:text/html,x>",
+        "{{a|b=<script>alert(1)</script>|c=2|d=3}}<ref><script>x</script></ref>",
+        "<noscript><p title=\"</noscript><img src=x onerror=alert(1)>\">",
+    ] {
+        check_every_format(payload);
+    }
+}
+
+#[test]
+fn dompurify_payloads_do_nothing() {
+    let Some(path) = data("dompurify_payloads_do_nothing", "xss/dompurify-expect.json") else { return };
+    let pairs = strings(&path);
+    let pairs = pairs.as_array().unwrap();
+    assert_eq!(pairs.len(), 223);
+    pairs.iter().for_each(|pair| check_every_format(pair["payload"].as_str().unwrap()));
+}
+
+#[test]
+fn naughty_strings_do_nothing() {
+    let Some(path) = data("naughty_strings_do_nothing", "xss/blns.json") else { return };
+    strings(&path).as_array().unwrap().iter().for_each(|text| check_every_format(text.as_str().unwrap()));
+}
+
+fn render_on_small_stack(source: String) {
+    let work = move || {
+        let namespaces = Namespaces::default();
+        for format in FORMATS {
+            let started = std::time::Instant::now();
+            let rendered = render(format, &source, &RenderContext::page(&namespaces, "X"));
+            let head = &source[..source.floor_char_boundary(30)];
+            eprintln!(
+                "{format:?} {head:?}: {} bytes -> {} in {:?}",
+                source.len(),
+                rendered.html.len(),
+                started.elapsed()
+            );
+        }
+    };
+    std::thread::Builder::new().stack_size(STACK_BYTES).spawn(work).unwrap().join().unwrap();
+}
+
+#[test]
+fn nesting_without_end_is_rendered() {
+    let unclosed = [
+        "[[",
+        "{{",
+        "{{{",
+        "[",
+        "![",
+        "<div>",
+        "<b>",
+        "<p>",
+        "<ref>",
+        "<a href=x>",
+        "<table>",
+        "<td>",
+        "{|\n",
+        "> ",
+        "''",
+        "'''",
+        "*",
+        "`",
+        "<!--",
+        "<nowiki>",
+        "[http://a ",
+        "@a",
+        "<details>",
+        "<svg>",
+        "&",
+        "<",
+        "_",
+        "<li>",
+        "<p><font a=1>",
+        "<table><br><tr></tr>",
+        "<aside class=quote>",
+        "- ",
+        "#",
+        "[^1]",
+        "|",
+        "<a b c d",
+        "[[File:",
+        "{{a|",
+        "[[a|",
+    ];
+    for part in unclosed {
+        render_on_small_stack(part.repeat(200_000 / part.len()));
+    }
+    for (open, close) in [
+        ("[[", "]]"),
+        ("{{", "}}"),
+        ("[", "](x)"),
+        ("<div>", "</div>"),
+        ("[[File:a|", "]]"),
+        ("<ref>", "</ref>"),
+    ] {
+        render_on_small_stack(format!("{}{}", open.repeat(20_000), close.repeat(20_000)));
+    }
+    let attributes: String = (0..50_000).map(|n| format!(" a{n}")).collect();
+    render_on_small_stack(format!("<a{attributes}>"));
+}
