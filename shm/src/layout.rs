@@ -42,7 +42,7 @@ pub(crate) mod header {
     pub(crate) const GEOMETRY: usize = 3;
     /// Random seed of the key hash.
     pub(crate) const SEED: usize = 8;
-    /// Number of areas, then offset and length in bytes of each.
+    /// Number of areas, then offset and length in bytes of each, then a checksum.
     pub(crate) const AREAS: usize = 9;
 }
 

@@ -11,6 +11,7 @@ use nix::fcntl::{FallocateFlags, FcntlArg, SealFlag, fallocate, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::stat::fstat;
 use nix::unistd::ftruncate;
+use xxhash_rust::xxh3::xxh3_64;
 
 use crate::error::ShmError;
 use crate::geometry::Geometry;
@@ -53,6 +54,10 @@ impl Segment {
         let layout = Layout::new(*geometry);
         let bytes = layout.total as u64;
         let memory = |step| move |source| ShmError::Memory { bytes, step, source };
+        // The kernel would reserve page by page and kill somebody at the last one.
+        if available_bytes().is_some_and(|available| bytes > available) {
+            return Err(memory("available memory")(Errno::ENOMEM));
+        }
         let fd = memfd()?;
         let len = i64::try_from(layout.total).map_err(|_| memory("ftruncate")(Errno::EFBIG))?;
         ftruncate(&fd, len).map_err(memory("ftruncate"))?;
@@ -145,7 +150,7 @@ impl Segment {
     }
 }
 
-/// The header of a layout, word by word.
+/// The header of a layout, word by word; the last one is a checksum over the others.
 fn header_words(layout: &Layout, seed: u64) -> Vec<u64> {
     let g = &layout.geometry;
     let mut words = vec![
@@ -162,6 +167,8 @@ fn header_words(layout: &Layout, seed: u64) -> Vec<u64> {
     debug_assert_eq!(words.len(), header::AREAS);
     words.push(AREA_COUNT as u64);
     words.extend(layout.areas.iter().flat_map(|r| [r.offset as u64, r.len as u64]));
+    let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+    words.push(xxh3_64(&bytes));
     words
 }
 
@@ -190,7 +197,7 @@ fn read_header(words: &[AtomicU64], size: usize) -> Result<Layout, ShmError> {
     }
     let expected = header_words(&layout, at(header::SEED));
     if expected.iter().enumerate().any(|(i, &word)| at(i) != word) {
-        return Err(ShmError::Foreign("areas"));
+        return Err(ShmError::Foreign("areas or checksum"));
     }
     Ok(layout)
 }
@@ -204,6 +211,14 @@ fn memfd() -> Result<OwnedFd, ShmError> {
         made => made,
     }
     .map_err(|source| ShmError::Descriptor { step: "memfd_create", source })
+}
+
+/// Bytes the machine could still give, as the kernel estimates; `None` where it does not say (no /proc).
+fn available_bytes() -> Option<u64> {
+    let meminfo = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kilobytes.checked_mul(1024)
 }
 
 fn map(fd: BorrowedFd<'_>, bytes: usize) -> Result<Mapping, ShmError> {
