@@ -39,12 +39,13 @@ fn compare(test: &str, file: &str, specification: &str) {
     let namespaces = Namespaces::default();
     let context = RenderContext::post(&namespaces);
     let mut differing = Vec::new();
-    for example in examples.as_array().unwrap() {
+    let examples = examples.get("testCases").unwrap_or(&examples).as_array().unwrap();
+    for (at, example) in examples.iter().enumerate() {
         let (source, html) = (example["markdown"].as_str().unwrap(), example["html"].as_str().unwrap());
         let expected = normal(&render(Format::Html, html, &context).html);
         let rendered = normal(&render(Format::Markdown, source, &context).html);
         if expected != rendered {
-            let number = example["example"].as_u64().unwrap();
+            let number = at as u64 + 1;
             eprintln!("{specification} {number} {source:?}\n  expected {expected}\n  rendered {rendered}");
             differing.push(number);
         }

@@ -213,6 +213,11 @@ pub(super) fn settle(name: &str, attributes: &mut Attributes, context: &RenderCo
     if let Some(href) = attributes.get_mut("href") {
         settle_link(href, context);
     }
+    match name {
+        "img" => drop(attributes.insert("loading".to_owned(), "lazy".to_owned())),
+        "input" => drop(attributes.insert("disabled".to_owned(), String::new())),
+        _ => {}
+    }
     if matches!(name, "td" | "th") {
         settle_cell(attributes);
     }

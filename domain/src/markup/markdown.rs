@@ -37,12 +37,12 @@ fn options(context: &RenderContext<'_>) -> Options<'static> {
     extension.autolink = true;
     extension.tasklist = true;
     extension.footnotes = true;
+    extension.tagfilter = true;
     match context.link_order {
         LinkOrder::TitleFirst => extension.wikilinks_title_after_pipe = true,
         LinkOrder::LabelFirst => extension.wikilinks_title_before_pipe = true,
     }
     options.render.r#unsafe = true;
-    options.render.gfm_quirks = true;
     options
 }
 

@@ -142,10 +142,9 @@ fn policy() -> Builder<'static> {
         .link_rel(Some("nofollow ugc noopener"))
         .strip_comments(true)
         .attribute_filter(filter);
-    builder.set_tag_attribute_value("img", "loading", "lazy");
+    // One for each element: more would be written in no fixed order, and a rendering is repeatable.
     builder.set_tag_attribute_value("img", "referrerpolicy", "no-referrer");
     builder.set_tag_attribute_value("input", "type", "checkbox");
-    builder.set_tag_attribute_value("input", "disabled", "");
     builder
 }
 
@@ -156,8 +155,8 @@ fn attributes() -> HashMap<&'static str, HashSet<&'static str>> {
         ("col", HashSet::from(["span"])),
         ("colgroup", HashSet::from(["span"])),
         ("details", HashSet::from(["open"])),
-        ("img", HashSet::from(["src", "alt", "width", "height"])),
-        ("input", HashSet::from(["checked"])),
+        ("img", HashSet::from(["src", "alt", "width", "height", "loading"])),
+        ("input", HashSet::from(["checked", "disabled"])),
         ("li", HashSet::from(["value"])),
         ("ol", HashSet::from(["start", "reversed", "type"])),
         ("td", HashSet::from(["colspan", "rowspan", "align"])),
@@ -176,7 +175,8 @@ fn filter<'v>(_element: &str, attribute: &str, value: &'v str) -> Option<Cow<'v,
         "align" => ["left", "right", "center"].contains(&value).then(|| value.into()),
         "type" => ["1", "a", "A", "i", "I"].contains(&value).then(|| value.into()),
         "dir" => ["ltr", "rtl", "auto"].contains(&value).then(|| value.into()),
-        "checked" | "open" | "reversed" => Some("".into()),
+        "loading" => (value == "lazy").then(|| value.into()),
+        "checked" | "disabled" | "open" | "reversed" => Some("".into()),
         _ => Some(value.into()),
     }
 }
@@ -231,7 +231,7 @@ mod tests {
         for gone in ["onclick", "style", "location", "script", "form", "svg", "name"] {
             assert!(!html.contains(gone), "{gone}: {html}");
         }
-        assert!(html.contains("class=\"new lang-c++\"") && html.contains("disabled"), "{html}");
+        assert!(html.contains("class=\"new lang-c++\"") && html.contains("checkbox"), "{html}");
         assert_eq!(clean(&html), html);
     }
 

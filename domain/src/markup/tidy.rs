@@ -18,8 +18,9 @@ pub(super) const MAX_DEPTH: usize = 100;
 
 /// Attributes worth carrying to the sanitiser, which knows where each may stand.
 const ATTRIBUTES: &[&str] = &[
-    "align", "alt", "checked", "cite", "class", "colspan", "datetime", "dir", "height", "href", "id", "lang",
-    "open", "reversed", "rowspan", "scope", "span", "src", "start", "title", "type", "value", "width",
+    "align", "alt", "checked", "cite", "class", "colspan", "datetime", "disabled", "dir", "height", "href",
+    "id", "lang", "loading", "open", "reversed", "rowspan", "scope", "span", "src", "start", "title", "type",
+    "value", "width",
 ];
 
 /// Attributes of one tag.
