@@ -37,7 +37,6 @@ fn options(context: &RenderContext<'_>) -> Options<'static> {
     extension.autolink = true;
     extension.tasklist = true;
     extension.footnotes = true;
-    extension.tagfilter = true;
     match context.link_order {
         LinkOrder::TitleFirst => extension.wikilinks_title_after_pipe = true,
         LinkOrder::LabelFirst => extension.wikilinks_title_before_pipe = true,
