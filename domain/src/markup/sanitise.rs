@@ -165,7 +165,7 @@ fn attributes() -> HashMap<&'static str, HashSet<&'static str>> {
     ])
 }
 
-fn filter<'v>(_element: &str, attribute: &str, value: &'v str) -> Option<Cow<'v, str>> {
+fn filter<'v>(element: &str, attribute: &str, value: &'v str) -> Option<Cow<'v, str>> {
     match attribute {
         "class" => classes(value),
         "href" | "src" | "cite" => has_known_scheme(value).then(|| value.into()),
@@ -173,6 +173,7 @@ fn filter<'v>(_element: &str, attribute: &str, value: &'v str) -> Option<Cow<'v,
         "width" | "height" | "colspan" | "rowspan" | "span" => small_number(value),
         "start" | "value" => value.parse::<i32>().ok().map(|_| value.into()),
         "align" => ["left", "right", "center"].contains(&value).then(|| value.into()),
+        "type" if element == "input" => (value == "checkbox").then(|| value.into()),
         "type" => ["1", "a", "A", "i", "I"].contains(&value).then(|| value.into()),
         "dir" => ["ltr", "rtl", "auto"].contains(&value).then(|| value.into()),
         "loading" => (value == "lazy").then(|| value.into()),
