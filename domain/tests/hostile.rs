@@ -2,8 +2,11 @@
 //! time (a quadratic renderer would not finish here).
 
 mod common;
+#[path = "common/dangers.rs"]
+mod html;
 
-use common::{dangers, data};
+use common::data;
+use html::dangers;
 use veritable_domain::content::Format;
 use veritable_domain::markup::{Kind, Namespaces, RenderContext, clean, render};
 use veritable_domain::search;

@@ -1,10 +1,13 @@
 //! Every post and page of the real communities renders to something safe.
 
 mod common;
+#[path = "common/dangers.rs"]
+mod html;
 
 use std::io::{BufRead, BufReader, Read};
 
-use common::{dangers, data};
+use common::data;
+use html::dangers;
 use veritable_domain::content::Format;
 use veritable_domain::markup::{Namespace, Namespaces, RenderContext, Role, render};
 

@@ -2,7 +2,8 @@
 //! emoji, players. What a script of that forum would have completed is completed here.
 
 use super::elements::{Element, LINK, Shape, known};
-use super::tidy::{Attributes, Tidy, safe_id};
+use super::sanitise::safe_id;
+use super::tidy::{Attributes, Tidy};
 use super::{RenderContext, mentions};
 
 /// An element of Discourse that its contents must know they are in.

@@ -130,6 +130,14 @@ pub fn clean(html: &str) -> String {
     POLICY.clean(html).to_string()
 }
 
+/// `id` as it may appear in a page: prefixed, without what cannot stand in an address.
+pub(super) fn safe_id(id: &str) -> String {
+    let bare = id.strip_prefix(ID_PREFIX).unwrap_or(id);
+    let kept = bare.trim().chars().map(|c| if c.is_whitespace() { '_' } else { c });
+    let kept: String = kept.filter(|c| !c.is_control() && !"\"'<>&".contains(*c)).collect();
+    format!("{ID_PREFIX}{kept}")
+}
+
 fn policy() -> Builder<'static> {
     let mut builder = Builder::empty();
     builder

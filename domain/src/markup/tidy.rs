@@ -9,7 +9,7 @@ use html5gum::{DefaultEmitter, HtmlString, Token, Tokenizer};
 
 use super::elements::{self, CELL, Element, LINK, ROW, Shape};
 use super::legacy::Legacy;
-use super::{ID_PREFIX, RenderContext, escape_into, mentions};
+use super::{RenderContext, escape_into, mentions};
 use crate::content::Format;
 
 /// Most elements open at once. Replies quoted in quotes reach about 20 in real posts; what is deeper
@@ -283,7 +283,7 @@ impl Tidy<'_> {
         let found = self.stack.iter().rposition(|open| is(open) || parent(open) || is_fence(open));
         match found.filter(|at| is(&self.stack[*at])) {
             Some(at) => self.close_to(at),
-            None => self.close_within_cell(|open| open.shape == Shape::Paragraph || parent(open) && false),
+            None => self.close_within_cell(|open| open.shape == Shape::Paragraph),
         }
     }
 
@@ -393,12 +393,4 @@ fn in_table(shape: Shape) -> bool {
 
 fn is_remote(attributes: &Attributes) -> bool {
     attributes.get("src").is_some_and(|src| src.contains("//"))
-}
-
-/// `id` as it may appear in a page: prefixed, without what cannot stand in an address.
-pub(super) fn safe_id(id: &str) -> String {
-    let bare = id.strip_prefix(ID_PREFIX).unwrap_or(id);
-    let kept = bare.trim().chars().map(|c| if c.is_whitespace() { '_' } else { c });
-    let kept: String = kept.filter(|c| !c.is_control() && !"\"'<>&".contains(*c)).collect();
-    format!("{ID_PREFIX}{kept}")
 }

@@ -262,7 +262,8 @@ fn quotes(rest: &str, out: &mut String, emphasis: &mut Emphasis) -> usize {
 fn tag(rest: &str, out: &mut String) -> usize {
     let window = &rest.as_bytes()[..rest.len().min(MAX_TAG_BYTES)];
     let opens = matches!(window.get(1), Some(byte) if byte.is_ascii_alphabetic() || *byte == b'/');
-    match window.iter().position(|byte| *byte == b'>').filter(|_| opens) {
+    let end = if opens { window.iter().position(|byte| *byte == b'>') } else { None };
+    match end {
         Some(end) if !rest[..=end].contains(MARK) => {
             // A tag that closes itself means an empty element here, as in XML.
             let name = rest[1..end].trim_end_matches('/').trim();
