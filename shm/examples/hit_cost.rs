@@ -17,7 +17,7 @@ use veritable_shm::{
 
 const ROLE: &str = "VERITABLE_HIT_COST_ROLE";
 const KEYS: usize = 100_000;
-const OPERATIONS: usize = 1_000_000;
+const OPERATIONS: usize = 200_000;
 const ROUNDS: usize = 5;
 const VALUE_BYTES: usize = 1024;
 const ZIPF: f64 = 0.99;

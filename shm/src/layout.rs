@@ -112,11 +112,13 @@ impl Layout {
     }
 
     /// The range of one area.
+    #[inline]
     pub(crate) fn area(&self, area: Area) -> Range {
         self.areas[area as usize]
     }
 
     /// Entries that shard `index` may hold; over all shards they sum up to the geometry's exactly.
+    #[inline]
     pub(crate) fn quota(&self, index: usize) -> usize {
         let entries = to_usize(self.geometry.cache_entries.into());
         entries / self.shards + usize::from(index < entries % self.shards)

@@ -5,7 +5,6 @@
 //! bounds checks.
 #![allow(unsafe_code)]
 
-use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::slice;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
@@ -29,6 +28,7 @@ impl Mapping {
     }
 
     /// `count` items of `T` at byte `offset`, or none of them when they are not all inside the mapping.
+    #[inline]
     fn items<T>(&self, offset: usize, count: usize) -> &[T] {
         let fits = count
             .checked_mul(size_of::<T>())
@@ -45,16 +45,19 @@ impl Mapping {
     }
 
     /// `count` words at byte `offset`; empty when out of bounds.
+    #[inline]
     pub(crate) fn words(&self, offset: usize, count: usize) -> &[AtomicU64] {
         self.items(offset, count)
     }
 
     /// `count` half words at byte `offset`; empty when out of bounds.
+    #[inline]
     pub(crate) fn halves(&self, offset: usize, count: usize) -> &[AtomicU32] {
         self.items(offset, count)
     }
 
     /// `count` bytes at byte `offset`; empty when out of bounds.
+    #[inline]
     pub(crate) fn octets(&self, offset: usize, count: usize) -> &[AtomicU8] {
         self.items(offset, count)
     }
@@ -63,17 +66,22 @@ impl Mapping {
 /// Appends the first `len` bytes of `words` to `out`, word by word with relaxed loads: a plain memcpy
 /// that races another process's stores would be undefined behaviour. Copies what there is when `words`
 /// holds less than `len`.
+#[inline]
 pub(crate) fn append(out: &mut Vec<u8>, words: &[AtomicU64], len: usize) {
     let len = len.min(words.len() * WORD);
+    let words = &words[..len.div_ceil(WORD)];
     // Room for the last word in full, so that the copy needs no byte loop; its excess stays unclaimed.
-    out.reserve(len.next_multiple_of(WORD));
+    out.reserve(words.len() * WORD);
     let old = out.len();
-    let spare = out.spare_capacity_mut();
-    let (cells, _) = spare.as_chunks_mut::<WORD>();
-    for (cell, word) in cells.iter_mut().zip(&words[..len.div_ceil(WORD)]) {
-        *cell = word.load(Ordering::Relaxed).to_le_bytes().map(MaybeUninit::new);
+    // SAFETY: the reserve made room for all words after the `old` bytes in use, so each store lies inside
+    // the vector's allocation; the loop initializes at least the `len` bytes that `set_len` claims. The
+    // words are read through atomics, the target is this process's own memory.
+    unsafe {
+        let mut to = out.as_mut_ptr().add(old).cast::<u64>();
+        for word in words {
+            to.write_unaligned(word.load(Ordering::Relaxed).to_le());
+            to = to.add(1);
+        }
+        out.set_len(old + len);
     }
-    // SAFETY: the loop wrote `len.div_ceil(WORD)` whole words from the end of the vector on (the reserve
-    // above made room for as many, so `zip` did not end early), hence at least `len` bytes.
-    unsafe { out.set_len(old + len) };
 }

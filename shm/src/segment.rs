@@ -103,6 +103,7 @@ impl Segment {
 
     /// The geometry it was made with.
     #[must_use]
+    #[inline]
     pub fn geometry(&self) -> Geometry {
         self.inner.layout.geometry
     }
@@ -113,6 +114,7 @@ impl Segment {
         self.inner.layout.total as u64
     }
 
+    #[inline]
     pub(crate) fn layout(&self) -> &Layout {
         &self.inner.layout
     }
@@ -123,19 +125,23 @@ impl Segment {
     }
 
     /// All words of an area.
+    #[inline]
     pub(crate) fn area(&self, area: Area) -> &[AtomicU64] {
         let Range { offset, len } = self.inner.layout.area(area);
         self.inner.mapping.words(offset, len / WORD)
     }
 
+    #[inline]
     pub(crate) fn words(&self, offset: usize, count: usize) -> &[AtomicU64] {
         self.inner.mapping.words(offset, count)
     }
 
+    #[inline]
     pub(crate) fn halves(&self, offset: usize, count: usize) -> &[AtomicU32] {
         self.inner.mapping.halves(offset, count)
     }
 
+    #[inline]
     pub(crate) fn octets(&self, offset: usize, count: usize) -> &[AtomicU8] {
         self.inner.mapping.octets(offset, count)
     }

@@ -134,6 +134,7 @@ fn walk(
 }
 
 /// What the head says about an entry, before its value is copied.
+#[inline]
 fn judge(reading: &Reading<'_>, table: Table<'_>, now_ms: u64) -> Lookup {
     let head = &reading.head;
     if !head.is_valid(table) {

@@ -64,10 +64,12 @@ impl Sizes {
         (tags_fit && sizes.key <= KEY_BYTES_MAX && word >> 56 == 0).then_some(sizes)
     }
 
+    #[inline]
     pub(crate) fn pack(self) -> u64 {
         self.value as u64 | (self.key as u64) << 32 | u64::from(self.tags) << 48
     }
 
+    #[inline]
     fn named_tags(self) -> usize {
         if self.tags == EVERY_TAG { 0 } else { usize::from(self.tags) }
     }
@@ -153,25 +155,30 @@ impl Head {
         xxh3_64(&bytes[..len])
     }
 
+    #[inline]
     pub(crate) fn meta(&self) -> u64 {
         self.words[META]
     }
 
+    #[inline]
     pub(crate) fn snapshot(&self) -> Snapshot {
         Snapshot(self.words[SNAPSHOT])
     }
 
+    #[inline]
     pub(crate) fn lifetime(&self) -> Lifetime {
         let word = self.words[LIFETIME];
         Lifetime { ttl_ms: (word & u64::from(u32::MAX)) as u32, stale_ms: (word >> 32) as u32 }
     }
 
     /// Milliseconds since it was stored.
+    #[inline]
     pub(crate) fn age_ms(&self, now_ms: u64) -> u64 {
         now_ms.saturating_sub(self.words[STORED])
     }
 
     /// Whether even its stale window is over.
+    #[inline]
     pub(crate) fn is_over(&self, now_ms: u64) -> bool {
         let life = self.lifetime();
         self.age_ms(now_ms) >= u64::from(life.ttl_ms) + u64::from(life.stale_ms)
