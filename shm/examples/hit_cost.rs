@@ -21,7 +21,9 @@ const OPERATIONS: usize = 200_000;
 const ROUNDS: usize = 5;
 const VALUE_BYTES: usize = 1024;
 const ZIPF: f64 = 0.99;
-const KINDS: [&str; 4] = ["hit 1 KB", "hit 16 KB", "miss", "insert 1 KB"];
+const KINDS: [&str; 5] = ["hit 1 KB", "hit 16 KB", "miss", "insert 1 KB", "hit 1 KB of 1,000 keys"];
+/// As many keys as the default cache has entries: their values stay in the CPU's caches.
+const HOT_KEYS: usize = 1000;
 /// Keys of the larger values: apart from the others, few enough to fit beside them.
 const LARGE_KEYS: usize = 2000;
 const LIFETIME: Lifetime = Lifetime { ttl_ms: 3_600_000, stale_ms: 0 };
@@ -47,7 +49,7 @@ fn main() {
     for (kind, name) in KINDS.iter().enumerate() {
         for processes in [1, 2] {
             let figures = run(&board, fd.as_raw_fd(), kind, processes);
-            println!("{name:12} {processes} process(es): {figures}");
+            println!("{name:22} {processes} process(es): {figures}");
         }
     }
     let stats = Cache::of(&segment, Owner { slot: 0, epoch: 1 }).expect("cache").stats();
@@ -131,8 +133,11 @@ fn meet(segment: &Segment, owner: Owner, processes: u16) {
 
 fn measure(segment: &Segment, owner: Owner, kind: usize, processes: u16) {
     let cache = Cache::of(segment, owner).expect("cache");
-    let (count, name): (usize, fn(usize) -> Vec<u8>) =
-        if kind == 1 { (LARGE_KEYS, large_key) } else { (KEYS, key) };
+    let (count, name): (usize, fn(usize) -> Vec<u8>) = match kind {
+        1 => (LARGE_KEYS, large_key),
+        4 => (HOT_KEYS, key),
+        _ => (KEYS, key),
+    };
     let offset = if kind == 2 { 10 * KEYS } else { 0 };
     let keys: Vec<Vec<u8>> = (0..count).map(|i| name(i + offset)).collect();
     let draws = draws(u64::from(owner.slot), count);
