@@ -128,7 +128,7 @@ impl Layout {
     /// hand, through the text).
     pub(crate) fn hash() -> u64 {
         let text = format!(
-            "v1 header {HEADER_BYTES} areas {AREA_COUNT} slot {SLOT_WORDS} tags {TAG_HEAD_WORDS} \
+            "v2 header {HEADER_BYTES} areas {AREA_COUNT} slot {SLOT_WORDS} tags {TAG_HEAD_WORDS} \
              shard {SHARD_WORDS} desc {DESC_WORDS} block {BLOCK_BYTES} \
              record checksum,meta,snapshot,stored,ttl+stale,tags,key,value"
         );

@@ -23,7 +23,7 @@ const TAGS: usize = 5;
 /// Words of the fixed fields and as many tags as an entry may have.
 pub(crate) const HEAD_WORDS_MAX: usize = TAGS + ENTRY_TAGS_MAX / 2;
 const _: () = assert!(HEAD_WORDS_MAX <= BLOCK_WORDS);
-/// Words that the checksum covers besides the head: key hash, sizes, the value's own hash.
+/// Words that the checksum covers before those of the head: key hash, sizes, the value's own hash.
 const SEAL_EXTRA: usize = 3;
 /// Stands for the number of tags of an entry that depends on every invalidation.
 const EVERY_TAG: u8 = u8::MAX;
@@ -145,13 +145,16 @@ impl Head {
     #[inline]
     fn seal(&self, hash: u64, value: &[u8]) -> u64 {
         let mut bytes = [0; (HEAD_WORDS_MAX + SEAL_EXTRA) * WORD];
-        let head = self.words[CHECKSUM + 1..self.sizes.head_words()].iter().copied();
-        let extra = [hash, self.sizes.pack(), xxh3_64(value)];
-        let mut len = 0;
-        for (cell, word) in bytes.as_chunks_mut::<WORD>().0.iter_mut().zip(head.chain(extra)) {
+        let head = &self.words[CHECKSUM + 1..self.sizes.head_words()];
+        let (cells, _) = bytes.as_chunks_mut::<WORD>();
+        // Plain loops: iterator chains were not inlined here and cost more than the hash.
+        for (cell, word) in cells.iter_mut().zip([hash, self.sizes.pack(), xxh3_64(value)]) {
             *cell = word.to_le_bytes();
-            len += WORD;
         }
+        for (cell, word) in cells[SEAL_EXTRA..].iter_mut().zip(head) {
+            *cell = word.to_le_bytes();
+        }
+        let len = (SEAL_EXTRA + head.len()) * WORD;
         xxh3_64(&bytes[..len])
     }
 
