@@ -155,3 +155,14 @@ fn nesting_without_end_is_rendered() {
     let attributes: String = (0..50_000).map(|n| format!(" a{n}")).collect();
     render_on_small_stack(format!("<a{attributes}>"));
 }
+
+#[test]
+fn a_megabyte_takes_linear_time() {
+    let namespaces = Namespaces::default();
+    let context = RenderContext::post(&namespaces);
+    let html = render(Format::Html, &"&".repeat(1_000_000), &context).html;
+    assert_eq!(html, "&amp;".repeat(1_000_000));
+    let nested = format!("{}x{}", "[[".repeat(250_000), "]]".repeat(250_000));
+    let html = render(Format::Wikitext, &nested, &context).html;
+    assert_eq!(html.matches("class=\"wikilink\"").count(), 1);
+}

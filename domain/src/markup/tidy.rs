@@ -16,6 +16,14 @@ use crate::content::Format;
 /// loses its tags, not its text.
 pub(super) const MAX_DEPTH: usize = 100;
 
+/// Longest run of text given to the sanitiser in one piece, a comment parting the pieces: html5ever's
+/// serialiser looks through the rest of a text for `<` at each `&`, so a text of only `&` would take
+/// quadratic time. The sanitiser drops the comments.
+const TEXT_RUN_BYTES: usize = 2_048;
+
+/// Longest attribute kept, for the same reason and because no browser takes much longer addresses.
+const MAX_ATTRIBUTE_BYTES: usize = 8_192;
+
 /// Attributes worth carrying to the sanitiser, which knows where each may stand.
 const ATTRIBUTES: &[&str] = &[
     "align", "alt", "checked", "cite", "class", "colspan", "datetime", "disabled", "dir", "height", "href",
@@ -61,6 +69,8 @@ pub(super) struct Tidy<'c> {
     skipping: Option<Skipping>,
     legacy: Option<Legacy>,
     text: String,
+    /// Bytes of text since the last parting comment.
+    run: usize,
     find_mentions: bool,
 }
 
@@ -75,6 +85,7 @@ pub(super) fn tidy(html: &str, format: Format, context: &RenderContext<'_>) -> T
         skipping: None,
         legacy: (format == Format::Html).then(Legacy::default),
         text: String::new(),
+        run: 0,
         find_mentions: format == Format::Markdown,
     };
     let mut emitter = DefaultEmitter::default();
@@ -337,10 +348,21 @@ impl Tidy<'_> {
         }
         let quiet =
             |open: &Open| open.shape == Shape::Link || matches!(open.name, "code" | "pre" | "kbd" | "samp");
-        if self.find_mentions && text.contains('@') && !self.stack.iter().any(quiet) {
-            mentions::write(&mut self.out, &text, &mut self.mentions);
-        } else {
-            escape_into(&mut self.out, &text);
+        let mentions = self.find_mentions && !self.stack.iter().any(quiet);
+        let mut rest = text.as_str();
+        while !rest.is_empty() {
+            let (piece, after) = rest.split_at(piece_length(rest));
+            if self.run + piece.len() > TEXT_RUN_BYTES {
+                self.out.push_str("<!---->");
+                self.run = 0;
+            }
+            self.run += piece.len();
+            if mentions {
+                mentions::write(&mut self.out, piece, &mut self.mentions);
+            } else {
+                escape_into(&mut self.out, piece);
+            }
+            rest = after;
         }
     }
 
@@ -367,7 +389,10 @@ impl Tidy<'_> {
         super::legacy::settle(name, attributes, self.context);
         self.out.push('<');
         self.out.push_str(name);
-        for (key, value) in attributes.iter().filter(|(key, _)| ATTRIBUTES.contains(&key.as_str())) {
+        let kept = |key: &String, value: &String| {
+            ATTRIBUTES.contains(&key.as_str()) && value.len() <= MAX_ATTRIBUTE_BYTES
+        };
+        for (key, value) in attributes.iter().filter(|(key, value)| kept(key, value)) {
             self.out.push(' ');
             self.out.push_str(key);
             self.out.push_str("=\"");
@@ -376,6 +401,15 @@ impl Tidy<'_> {
         }
         self.out.push('>');
     }
+}
+
+/// Where to part `text`: at a space where there is one, so as not to cut a mention.
+fn piece_length(text: &str) -> usize {
+    if text.len() <= TEXT_RUN_BYTES {
+        return text.len();
+    }
+    let end = text.floor_char_boundary(TEXT_RUN_BYTES);
+    text[..end].rfind(' ').filter(|at| *at > 0).unwrap_or(end)
 }
 
 fn lossy(text: &HtmlString) -> std::borrow::Cow<'_, str> {

@@ -122,6 +122,10 @@ impl Renderer<'_> {
         depth: usize,
         out: &mut String,
     ) -> Option<usize> {
+        // Of nested links only a file's can be one; looking further for its name would be quadratic.
+        if nests && !inside[..inside.floor_char_boundary(MAX_TAG_BYTES)].contains('|') {
+            return None;
+        }
         let (target, label) = match inside.split_once('|') {
             Some((target, label)) => (target, Some(label)),
             None => (inside, None),
