@@ -5,6 +5,7 @@
 
 mod context;
 mod elements;
+mod flow;
 mod legacy;
 mod markdown;
 mod mentions;

@@ -9,17 +9,12 @@ use html5gum::{DefaultEmitter, HtmlString, Token, Tokenizer};
 
 use super::elements::{self, CELL, Element, LINK, ROW, Shape};
 use super::legacy::Legacy;
-use super::{RenderContext, escape_into, mentions};
+use super::{RenderContext, escape_into};
 use crate::content::Format;
 
 /// Most elements open at once. Replies quoted in quotes reach about 20 in real posts; what is deeper
 /// loses its tags, not its text.
 pub(super) const MAX_DEPTH: usize = 100;
-
-/// Longest run of text given to the sanitiser in one piece, a comment parting the pieces: html5ever's
-/// serialiser looks through the rest of a text for `<` at each `&`, so a text of only `&` would take
-/// quadratic time. The sanitiser drops the comments.
-const TEXT_RUN_BYTES: usize = 2_048;
 
 /// Longest attribute kept, for the same reason and because no browser takes much longer addresses.
 const MAX_ATTRIBUTE_BYTES: usize = 8_192;
@@ -68,10 +63,11 @@ pub(super) struct Tidy<'c> {
     overflow: HashMap<&'static str, u32>,
     skipping: Option<Skipping>,
     legacy: Option<Legacy>,
-    text: String,
+    /// Text read and not yet written.
+    pub(super) text: String,
     /// Bytes of text since the last parting comment.
-    run: usize,
-    find_mentions: bool,
+    pub(super) run: usize,
+    pub(super) find_mentions: bool,
 }
 
 /// Tidies `html`, which came from a source of `format`.
@@ -268,7 +264,7 @@ impl Tidy<'_> {
     }
 
     /// Content straight inside a table belongs in a cell; browsers would move it in front of the table.
-    fn ensure_cell(&mut self) {
+    pub(super) fn ensure_cell(&mut self) {
         let Some(open) = self.stack.last() else { return };
         if open.shape == Shape::Columns {
             self.close_to(self.stack.len() - 1);
@@ -338,34 +334,6 @@ impl Tidy<'_> {
         }
     }
 
-    fn flush(&mut self) {
-        if self.text.is_empty() {
-            return;
-        }
-        let text = std::mem::take(&mut self.text);
-        if !text.trim().is_empty() {
-            self.ensure_cell();
-        }
-        let quiet =
-            |open: &Open| open.shape == Shape::Link || matches!(open.name, "code" | "pre" | "kbd" | "samp");
-        let mentions = self.find_mentions && !self.stack.iter().any(quiet);
-        let mut rest = text.as_str();
-        while !rest.is_empty() {
-            let (piece, after) = rest.split_at(piece_length(rest));
-            if self.run + piece.len() > TEXT_RUN_BYTES {
-                self.out.push_str("<!---->");
-                self.run = 0;
-            }
-            self.run += piece.len();
-            if mentions {
-                mentions::write(&mut self.out, piece, &mut self.mentions);
-            } else {
-                escape_into(&mut self.out, piece);
-            }
-            rest = after;
-        }
-    }
-
     /// A link where something would have been embedded. Its text is `label`, or else the address.
     pub(super) fn link_instead(&mut self, address: &str, label: Option<&str>, class: &str) {
         let address = if address.starts_with("//") { format!("https:{address}") } else { address.to_owned() };
@@ -401,15 +369,6 @@ impl Tidy<'_> {
         }
         self.out.push('>');
     }
-}
-
-/// Where to part `text`: at a space where there is one, so as not to cut a mention.
-fn piece_length(text: &str) -> usize {
-    if text.len() <= TEXT_RUN_BYTES {
-        return text.len();
-    }
-    let end = text.floor_char_boundary(TEXT_RUN_BYTES);
-    text[..end].rfind(' ').filter(|at| *at > 0).unwrap_or(end)
 }
 
 fn lossy(text: &HtmlString) -> std::borrow::Cow<'_, str> {
