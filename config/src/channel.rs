@@ -1,0 +1,80 @@
+//! The channel between the master and one child: a Unix stream pair. The child writes [`READY`] once;
+//! the master writes [`DRAIN`] when the child is to finish what it has and exit. End of file tells
+//! either side that the other is gone: a child whose master died exits at once.
+
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+
+/// Child to master: initialised, about to serve.
+pub const READY: u8 = b'R';
+/// Master to child: stop accepting, finish, exit.
+pub const DRAIN: u8 = b'D';
+
+/// The child's end.
+#[derive(Debug)]
+pub struct Channel(UnixStream);
+
+/// What the master wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Finish and exit.
+    Drain,
+    /// The master is gone; exit at once.
+    MasterGone,
+}
+
+impl Channel {
+    /// Wraps the child's end of the pair.
+    pub fn new(stream: UnixStream) -> Self {
+        Channel(stream)
+    }
+
+    /// Tells the master that this child serves.
+    ///
+    /// # Errors
+    /// The master is gone.
+    pub fn ready(&mut self) -> io::Result<()> {
+        self.0.write_all(&[READY])
+    }
+
+    /// Another handle of the same end, for a thread that waits.
+    ///
+    /// # Errors
+    /// No descriptor is free.
+    pub fn try_clone(&self) -> io::Result<Channel> {
+        self.0.try_clone().map(Channel)
+    }
+
+    /// Blocks until the master says something or is gone.
+    pub fn wait(&mut self) -> Order {
+        let mut byte = [0u8; 1];
+        loop {
+            match self.0.read(&mut byte) {
+                Ok(1) if byte[0] == DRAIN => return Order::Drain,
+                Ok(0) => return Order::MasterGone,
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Order::MasterGone,
+                Ok(_) | Err(_) => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ready_goes_up_orders_come_down_and_a_dead_master_is_noticed() {
+        let (mut master, child) = UnixStream::pair().unwrap();
+        let mut channel = Channel::new(child);
+        channel.ready().unwrap();
+        let mut byte = [0];
+        master.read_exact(&mut byte).unwrap();
+        assert_eq!(byte[0], READY);
+        master.write_all(b"?").unwrap();
+        master.write_all(&[DRAIN]).unwrap();
+        assert_eq!(channel.wait(), Order::Drain);
+        drop(master);
+        assert_eq!(channel.wait(), Order::MasterGone);
+    }
+}

@@ -1,0 +1,209 @@
+//! Every setting, its default and what it means. docs/configuration.md is generated from this file's
+//! doc comments' twin, the key table, and a test holds them together.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// The whole configuration, defaults filled in.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where the databases live.
+    pub data_dir: PathBuf,
+    /// Where sockets live; empty: `run` within the data directory.
+    pub runtime_dir: PathBuf,
+    /// Addresses to listen on, `IP:PORT`; port 0 takes a free one.
+    pub listen: Vec<String>,
+    /// Worker processes; 0: one per core.
+    pub workers: u16,
+    /// What the site says of itself.
+    pub site: Site,
+    /// The shared cache.
+    pub cache: Cache,
+    /// Bounds of HTTP connections.
+    pub http: Http,
+    /// Reading from the databases.
+    pub reads: Reads,
+    /// The writer.
+    pub writer: Writer,
+    /// Stopping and replacing processes.
+    pub process: Process,
+    /// Logs.
+    pub log: Log,
+}
+
+/// What the site says of itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Site {
+    /// Shown in the head of every page.
+    pub name: String,
+    /// One line about the community.
+    pub description: String,
+    /// Address under which people reach the site, without trailing slash; empty: relative links only.
+    pub base_url: String,
+}
+
+impl Default for Site {
+    fn default() -> Self {
+        Site { name: "Veritable".into(), description: "A community".into(), base_url: String::new() }
+    }
+}
+
+/// The shared cache.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Cache {
+    /// Bytes of the cache, metadata included.
+    pub bytes: u64,
+    /// Most entries.
+    pub entries: u32,
+    /// Seconds after which an answer is made anew even if nothing changed.
+    pub ttl_seconds: u32,
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        Cache { bytes: 50 * 1024 * 1024, entries: 1_000, ttl_seconds: 3_600 }
+    }
+}
+
+/// Bounds of HTTP connections.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Http {
+    /// Open connections per worker; at the bound a worker stops accepting.
+    pub max_connections: u32,
+    /// Seconds a client may take to send a request's head.
+    pub header_seconds: u32,
+    /// Seconds a request may take altogether.
+    pub request_seconds: u32,
+    /// Most bytes of a request's body.
+    pub body_bytes: u64,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Http { max_connections: 10_000, header_seconds: 10, request_seconds: 30, body_bytes: 8 * 1024 * 1024 }
+    }
+}
+
+/// Reading from the databases.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Reads {
+    /// Reading connections a worker keeps at least.
+    pub min_connections: u16,
+    /// Reading connections a worker opens at most.
+    pub max_connections: u16,
+    /// Milliseconds after which a query is interrupted.
+    pub deadline_ms: u32,
+    /// Bytes of a database mapped into memory.
+    pub mmap_bytes: u64,
+}
+
+impl Default for Reads {
+    fn default() -> Self {
+        Reads { min_connections: 2, max_connections: 10, deadline_ms: 5_000, mmap_bytes: 1 << 30 }
+    }
+}
+
+/// The writer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Writer {
+    /// Commands that may wait; one more is refused at once.
+    pub queue: u32,
+    /// Most commands in one transaction.
+    pub batch: u32,
+    /// Milliseconds a command may wait before it is refused.
+    pub deadline_ms: u32,
+    /// SQLite's `synchronous`: `full` or `normal`.
+    pub synchronous: Synchronous,
+}
+
+impl Default for Writer {
+    fn default() -> Self {
+        Writer { queue: 4_096, batch: 256, deadline_ms: 5_000, synchronous: Synchronous::Full }
+    }
+}
+
+/// SQLite's `synchronous` setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Synchronous {
+    /// A commit is on disk before it is acknowledged.
+    Full,
+    /// A power failure may lose the last commits; the database stays sound.
+    Normal,
+}
+
+/// Stopping and replacing processes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Process {
+    /// Seconds a process may take to finish its work when it stops.
+    pub drain_seconds: u32,
+    /// Seconds a process may take to become ready.
+    pub boot_seconds: u32,
+}
+
+impl Default for Process {
+    fn default() -> Self {
+        Process { drain_seconds: 30, boot_seconds: 30 }
+    }
+}
+
+/// Logs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// `error`, `warn`, `info`, `debug`, `trace`, or tracing's directives.
+    pub level: String,
+    /// `text` or `json`.
+    pub format: LogFormat,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Log { level: "info".into(), format: LogFormat::Text }
+    }
+}
+
+/// Shape of log lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Config {
+    /// Directory of the sockets.
+    pub fn runtime_dir(&self) -> PathBuf {
+        if self.runtime_dir.as_os_str().is_empty() { self.data_dir.join("run") } else { self.runtime_dir.clone() }
+    }
+
+    /// The database of forum, wiki, accounts and sessions.
+    pub fn forums_db(&self) -> PathBuf {
+        self.data_dir.join("forums.db")
+    }
+
+    /// The database of notebooks.
+    pub fn notebooks_db(&self) -> PathBuf {
+        self.data_dir.join("notebooks.db")
+    }
+
+    /// The writer's socket.
+    pub fn writer_socket(&self) -> PathBuf {
+        self.runtime_dir().join("writer.sock")
+    }
+
+    /// The master's control socket.
+    pub fn control_socket(&self) -> PathBuf {
+        self.runtime_dir().join("control.sock")
+    }
+}

@@ -1,0 +1,85 @@
+//! Everything a handler can fail with, and the one table that maps it to a status.
+
+use http::StatusCode;
+use veritable_domain::permission::Denial;
+use veritable_domain::text::TextError;
+use veritable_writer_api::message::Refusal;
+
+/// A request that was not answered as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No such thing; `what` names it for people.
+    #[error("there is no such {what}")]
+    NotFound {
+        /// `topic`, `page`, ...
+        what: &'static str,
+    },
+    /// A part of the request is wrong; `where_` names the field, parameter or header.
+    #[error("{where_}: {why}")]
+    Invalid {
+        /// Which part.
+        where_: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// No valid token or session.
+    #[error("log in first")]
+    Unauthorized,
+    /// May not.
+    #[error("{0}")]
+    Denied(Denial),
+    /// The writer said no.
+    #[error("{0}")]
+    Refused(Refusal),
+    /// The writer did not answer in time: the command may or may not have been carried out. Sending it
+    /// again under the same key is safe.
+    #[error("the outcome of this change is not known yet; sending it again is safe")]
+    OutcomeUnknown,
+    /// A read took longer than its deadline, or no reader was free in time.
+    #[error("the server is too busy; try again soon")]
+    Busy,
+    /// The database could not be read.
+    #[error("the database could not be read: {0}")]
+    Database(#[from] rusqlite::Error),
+    /// A bug; the message is logged, not shown.
+    #[error("internal error: {0}")]
+    Internal(String),
+}
+
+impl Error {
+    /// The status it is answered with.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Error::NotFound { .. } | Error::Refused(Refusal::NotFound { .. }) => StatusCode::NOT_FOUND,
+            Error::Invalid { .. } => StatusCode::BAD_REQUEST,
+            Error::Unauthorized
+            | Error::Denied(Denial::LoginRequired)
+            | Error::Refused(Refusal::Denied(Denial::LoginRequired)) => StatusCode::UNAUTHORIZED,
+            Error::Denied(_) | Error::Refused(Refusal::Denied(_)) => StatusCode::FORBIDDEN,
+            Error::Refused(Refusal::Conflict { .. } | Refusal::NameTaken) => StatusCode::CONFLICT,
+            Error::Busy
+            | Error::OutcomeUnknown
+            | Error::Refused(Refusal::Busy | Refusal::Expired | Refusal::Storage { .. }) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            Error::Refused(Refusal::Malformed { .. }) | Error::Database(_) | Error::Internal(_) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
+        }
+    }
+}
+
+impl From<Denial> for Error {
+    fn from(denial: Denial) -> Self {
+        Error::Denied(denial)
+    }
+}
+
+impl From<TextError> for Error {
+    fn from(error: TextError) -> Self {
+        let where_ = match &error {
+            TextError::Empty { what } | TextError::TooLong { what, .. } | TextError::Forbidden { what, .. } => *what,
+        };
+        Error::Invalid { where_, why: error.to_string() }
+    }
+}
