@@ -1,0 +1,44 @@
+//! The README's first command, as a new user meets it.
+
+use super::harness::server::Server;
+
+#[test]
+fn first_run_makes_a_community_to_browse_and_the_second_run_finds_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::demo(dir.path());
+    assert!(server.banner.iter().any(|line| line.to_lowercase().contains("password")), "{:?}", server.banner);
+
+    let topics = server.get("/api/forums/topics").json();
+    let topic = &topics["topics"][0];
+    let forums = server.get("/api/forums").json();
+    let category = &forums["categories"][0];
+    let pages = server.get("/api/wiki/pages").json();
+    let title = pages["pages"][0]["title"].as_str().unwrap().replace(' ', "_");
+    let author = topic["author"]["name"].as_str().or(topic["author"].as_str()).unwrap().replace(' ', "_");
+    for (path, expected) in [
+        ("/".to_owned(), category["name"].as_str().unwrap()),
+        (
+            format!("/c/{}/{}", category["slug"].as_str().unwrap(), category["id"]),
+            category["name"].as_str().unwrap(),
+        ),
+        (format!("/t/{}/{}", topic["slug"].as_str().unwrap(), topic["id"]), "<article"),
+        (format!("/u/{author}"), "<h1"),
+        (format!("/wiki/{title}"), "<h1"),
+        (format!("/wiki/{title}?action=history"), "oldid="),
+        ("/search?q=the".to_owned(), "<mark>"),
+        ("/latest".to_owned(), "/t/"),
+        ("/recent".to_owned(), "/wiki/"),
+    ] {
+        let reply = server.get(&path);
+        assert_eq!(reply.status, 200, "{path}");
+        assert!(reply.text().contains(expected), "{path} lacks {expected:?}");
+        assert!(reply.header("content-security-policy").is_some_and(|v| !v.contains("unsafe-inline")), "{path}");
+    }
+    assert_eq!(server.get("/no/such/thing").status, 404);
+    assert_eq!(server.get("/api/topics/999999").header("content-type"), Some("application/problem+json"));
+    drop(server);
+
+    let again = Server::demo(dir.path());
+    assert!(!again.banner.iter().any(|line| line.to_lowercase().contains("password")), "{:?}", again.banner);
+    assert_eq!(again.get("/api/forums/topics").json()["topics"][0], *topic);
+}

@@ -1,0 +1,166 @@
+//! A server of a test's own: its data directory, its process, its addresses.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use super::http::{Connection, Reply};
+use super::wait_for;
+
+/// The binary under test.
+pub fn veritable() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_veritable"));
+    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("VERITABLE_") && name != "VERITABLE_DATA") {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// Runs the binary to its end.
+pub fn run(args: &[&str]) -> Output {
+    veritable().args(args).stdin(Stdio::null()).output().expect("the binary starts")
+}
+
+/// A running server; killed with its whole tree when dropped.
+pub struct Server {
+    child: Child,
+    /// What it printed before its address.
+    pub banner: Vec<String>,
+    /// `IP:PORT`
+    pub address: String,
+    data_dir: std::path::PathBuf,
+}
+
+impl Server {
+    /// `veritable demo` on `data_dir` with two workers and a free port, up when this returns.
+    pub fn demo(data_dir: &Path) -> Server {
+        Server::start("demo", data_dir, &[])
+    }
+
+    /// `veritable serve` alike.
+    pub fn serve(data_dir: &Path, more: &[&str]) -> Server {
+        Server::start("serve", data_dir, more)
+    }
+
+    fn start(command: &str, data_dir: &Path, more: &[&str]) -> Server {
+        let mut child = veritable()
+            .arg(command)
+            .args(["--data-dir", data_dir.to_str().unwrap(), "--listen", "127.0.0.1:0", "--workers", "2"])
+            .args(more)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .expect("the binary starts");
+        let mut banner = Vec::new();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let address = loop {
+            let line = lines.next().expect("an address before the end of output").unwrap();
+            if let Some((_, rest)) = line.split_once("http://") {
+                break rest.split(['/', ' ']).next().unwrap().to_owned();
+            }
+            banner.push(line);
+        };
+        // The pipe must stay open, or the server's next line would fail.
+        std::thread::spawn(move || lines.for_each(drop));
+        let server = Server { child, banner, address, data_dir: data_dir.to_owned() };
+        wait_for("the first answer", || server.try_get("/livez").filter(|reply| reply.status == 200));
+        server
+    }
+
+    pub fn pid(&self) -> i32 {
+        self.child.id().try_into().unwrap()
+    }
+
+    pub fn connect(&self) -> Connection {
+        Connection::open(&self.address).expect("a connection")
+    }
+
+    pub fn try_get(&self, path: &str) -> Option<Reply> {
+        Connection::open(&self.address).ok()?.send("GET", path, &["Connection: close"], b"").ok()
+    }
+
+    pub fn get(&self, path: &str) -> Reply {
+        self.connect().send("GET", path, &["Connection: close"], b"").unwrap_or_else(|e| panic!("GET {path}: {e}"))
+    }
+
+    /// `status --json` of this server.
+    pub fn status(&self) -> serde_json::Value {
+        let out = self.command("status", &["--json"]);
+        assert!(out.status.success(), "{out:?}");
+        serde_json::from_slice(&out.stdout).unwrap()
+    }
+
+    /// Runs a command line tool against this server's data directory.
+    pub fn command(&self, name: &str, more: &[&str]) -> Output {
+        run(&[&[name, "--data-dir", self.data_dir.to_str().unwrap()], more].concat())
+    }
+
+    /// Pids of the children with this role: `worker` or `writer`.
+    pub fn pids(&self, role: &str) -> Vec<i32> {
+        let status = self.status();
+        let children = status["processes"].as_array().expect("a list of processes");
+        let of_role = children.iter().filter(|c| c["role"] == role && c["state"] == "ready");
+        of_role.map(|c| c["pid"].as_i64().unwrap().try_into().unwrap()).collect()
+    }
+
+    /// Sends `signal` to the master.
+    pub fn signal(&self, signal: nix::sys::signal::Signal) {
+        kill(self.pid(), signal);
+    }
+
+    /// Waits for the master's end and yields its exit code.
+    pub fn wait(&mut self) -> Option<i32> {
+        wait_for("the master's end", || self.child.try_wait().unwrap()).code()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Children follow their master by themselves; a test of its own shows it.
+        if self.child.try_wait().ok().flatten().is_none() {
+            let _ended_meanwhile = self.child.kill();
+            let _reaped = self.child.wait();
+        }
+    }
+}
+
+/// Sends `signal` to a process this test started.
+pub fn kill(pid: i32, signal: nix::sys::signal::Signal) {
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal).expect("a process to signal");
+}
+
+/// Whether a process exists and is no zombie.
+pub fn is_running(pid: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
+}
+
+impl Server {
+    /// The API token that a first demo run prints.
+    pub fn token(&self) -> String {
+        let words = self.banner.iter().flat_map(|line| line.split_whitespace());
+        words.into_iter().find(|word| word.starts_with("vt_")).expect("a token in the banner").to_owned()
+    }
+
+    /// Sends a change as the holder of `token`.
+    pub fn change(&self, token: &str, method: &str, path: &str, body: &serde_json::Value) -> Reply {
+        try_change(&mut self.connect(), token, None, method, path, body).expect("an answer")
+    }
+}
+
+/// Sends a change over `connection`, under an idempotency key if one is given.
+pub fn try_change(
+    connection: &mut Connection,
+    token: &str,
+    key: Option<&str>,
+    method: &str,
+    path: &str,
+    body: &serde_json::Value,
+) -> std::io::Result<Reply> {
+    let bearer = format!("Authorization: Bearer {token}");
+    let mut headers = vec![bearer, "Content-Type: application/json".to_owned()];
+    headers.extend(key.map(|key| format!("Idempotency-Key: {key}")));
+    let headers: Vec<&str> = headers.iter().map(String::as_str).collect();
+    connection.send(method, path, &headers, body.to_string().as_bytes())
+}
