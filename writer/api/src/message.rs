@@ -18,6 +18,15 @@ pub const PROTOCOL_VERSION: u32 = 1;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, SchemaWrite, SchemaRead)]
 pub struct IdempotencyKey(pub [u8; 16]);
 
+impl IdempotencyKey {
+    /// A fresh one, from the system's random numbers.
+    pub fn random() -> Self {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).expect("the kernel gives random numbers after boot (getrandom(2))");
+        IdempotencyKey(bytes)
+    }
+}
+
 /// One command on its way.
 #[derive(Clone, Debug, PartialEq, Eq, SchemaWrite, SchemaRead)]
 pub struct Request {
