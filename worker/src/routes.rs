@@ -77,3 +77,60 @@ pub enum Endpoint {
         run: Write,
     },
 }
+
+const POINT: Cost = Cost::Point;
+const POOL: Cost = Cost::Pool;
+
+const fn get(cost: Cost, query: &'static [&'static str], run: Read) -> Endpoint {
+    Endpoint::Read { cost, query, run }
+}
+
+const fn set(method: http::Method, run: Write) -> Endpoint {
+    Endpoint::Write { method, run }
+}
+
+/// Every address with what answers it, in the router's syntax. An address may stand here once for
+/// reading and once for each method that changes it.
+pub fn table() -> Vec<(&'static str, Endpoint)> {
+    use crate::handlers::{api_forum, api_wiki, changes, forum, old, search, topic, user, wiki};
+    vec![
+        // Pages.
+        ("/", get(POINT, &[], forum::front)),
+        ("/latest", get(POINT, &["before"], forum::latest)),
+        ("/c/{slug}/{id}", get(POINT, &["before"], forum::category)),
+        ("/t/{slug}/{id}", get(POINT, &["after"], topic::whole)),
+        ("/t/{slug}/{id}/{number}", get(POINT, &["after"], topic::from_post)),
+        ("/u/{name}", get(POINT, &["before"], user::profile)),
+        ("/wiki", get(POINT, &["from"], wiki::index)),
+        ("/wiki/{*title}", get(POOL, &["action", "before", "oldid", "diff", "redirect", "from"], wiki::page)),
+        ("/wiki-all", get(POOL, &["from"], wiki::all)),
+        ("/recent", get(POINT, &["before"], wiki::recent)),
+        ("/search", get(POOL, &["q", "in", "page"], search::page)),
+        // Old addresses and machines.
+        ("/t/{id}", get(POINT, &[], topic::by_id)),
+        ("/p/{id}", get(POINT, &[], topic::post_by_id)),
+        ("/index.php", get(POINT, &["title", "oldid", "curid", "action"], old::index_php)),
+        ("/w/index.php", get(POINT, &["title", "oldid", "curid", "action"], old::index_php)),
+        ("/robots.txt", get(POINT, &[], old::robots)),
+        // API.
+        ("/api/forums", get(POINT, &[], api_forum::categories)),
+        ("/api/forums/topics", get(POINT, &["before", "limit"], api_forum::latest)),
+        ("/api/forums/{id}/topics", get(POINT, &["before", "limit"], api_forum::topics)),
+        ("/api/forums/{id}/topics", set(http::Method::POST, changes::create_topic)),
+        ("/api/forums/{id}/posts", get(POINT, &["before", "limit"], api_forum::category_posts)),
+        ("/api/topics/{id}", get(POINT, &[], api_forum::topic)),
+        ("/api/topics/{id}/posts", get(POINT, &["after", "limit"], api_forum::posts)),
+        ("/api/topics/{id}/posts", set(http::Method::POST, changes::reply)),
+        ("/api/posts/{id}", get(POINT, &[], api_forum::post)),
+        ("/api/posts/{id}", set(http::Method::PATCH, changes::edit_post)),
+        ("/api/wiki/pages", get(POINT, &["from", "limit"], api_wiki::pages)),
+        ("/api/wiki/pages", set(http::Method::PUT, changes::save_page)),
+        ("/api/wiki/pages/{id}", get(POINT, &[], api_wiki::page)),
+        ("/api/wiki/pages/{id}/history", get(POINT, &["before", "limit"], api_wiki::history)),
+        ("/api/wiki/revisions/{id}", get(POINT, &[], api_wiki::revision)),
+        ("/api/wiki/changes", get(POINT, &["before", "limit"], api_wiki::changes)),
+        ("/api/users/{name}", get(POINT, &[], api_forum::user)),
+        ("/api/users/{name}/posts", get(POINT, &["before", "limit"], api_forum::user_posts)),
+        ("/api/search", get(POOL, &["q", "in", "page"], search::api)),
+    ]
+}

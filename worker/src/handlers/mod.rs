@@ -1,1 +1,103 @@
-//! placeholder
+//! What answers each route. A handler reads in steps: what was asked, what the database says, the page.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Serialize;
+use veritable_domain::tag::Tag;
+
+use crate::answer::Answer;
+use crate::error::Error;
+use crate::reads::forum::Before;
+use crate::routes::View;
+
+pub(crate) mod api_forum;
+pub(crate) mod api_wiki;
+pub(crate) mod changes;
+pub(crate) mod forum;
+pub(crate) mod old;
+pub(crate) mod search;
+#[cfg(test)]
+mod tests;
+pub(crate) mod topic;
+pub(crate) mod user;
+pub(crate) mod wiki;
+
+/// Entries of a list page: a screenful or two, and what cached pages were sized for.
+pub(crate) const PAGE: usize = 50;
+/// Most entries an API answer carries.
+const MAX_LIMIT: usize = 100;
+
+pub(crate) fn invalid(where_: &'static str, why: &str) -> Error {
+    Error::Invalid { where_, why: why.to_owned() }
+}
+
+pub(crate) fn missing(what: &'static str) -> Error {
+    Error::NotFound { what }
+}
+
+/// A positive number in the path or query.
+pub(crate) fn number(name: &'static str, text: &str) -> Result<i64, Error> {
+    match text.parse::<i64>() {
+        Ok(number) if number > 0 => Ok(number),
+        _ => Err(invalid(name, "must be a positive whole number")),
+    }
+}
+
+pub(crate) fn param<'v>(view: &'v View<'_>, name: &'static str) -> &'v str {
+    view.params.get(name).map_or("", String::as_str)
+}
+
+pub(crate) fn id(view: &View<'_>) -> Result<i64, Error> {
+    number("id", param(view, "id"))
+}
+
+pub(crate) fn asked<'v>(view: &'v View<'_>, name: &'static str) -> Option<&'v str> {
+    view.query.get(name).map(String::as_str).filter(|value| !value.is_empty())
+}
+
+pub(crate) fn limit(view: &View<'_>) -> Result<usize, Error> {
+    match asked(view, "limit").map(str::parse) {
+        None => Ok(PAGE),
+        Some(Ok(limit @ 1..=MAX_LIMIT)) => Ok(limit),
+        Some(_) => Err(invalid("limit", "must be between 1 and 100")),
+    }
+}
+
+/// Cursors are opaque so that what they hold may change.
+pub(crate) fn seal(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+pub(crate) fn unseal(name: &'static str, text: &str) -> Result<Vec<u8>, Error> {
+    URL_SAFE_NO_PAD.decode(text).map_err(|_| invalid(name, "is not a cursor of this site"))
+}
+
+pub(crate) fn before(view: &View<'_>) -> Result<Before, Error> {
+    let Some(text) = asked(view, "before") else { return Ok(Before::NOW) };
+    let bytes = unseal("before", text)?;
+    let halves = <[u8; 16]>::try_from(bytes).map_err(|_| invalid("before", "is not a cursor of this site"))?;
+    let (time, id) = halves.split_at(8);
+    let read = |half: &[u8]| i64::from_be_bytes(std::array::from_fn(|at| half[at]));
+    Ok(Before(read(time), read(id)))
+}
+
+fn seal_place(place: Before) -> String {
+    seal(&[place.0.to_be_bytes(), place.1.to_be_bytes()].concat())
+}
+
+/// Cuts a list read with one entry too many to `limit`; the cursor of what follows, if anything does.
+pub(crate) fn cut<T>(list: &mut Vec<T>, limit: usize, place: impl Fn(&T) -> Before) -> Option<String> {
+    cut_by(list, limit, |last| seal_place(place(last)))
+}
+
+pub(crate) fn cut_by<T>(list: &mut Vec<T>, limit: usize, cursor: impl Fn(&T) -> String) -> Option<String> {
+    let more = list.len() > limit;
+    list.truncate(limit);
+    if more { list.last().map(cursor) } else { None }
+}
+
+/// An API answer.
+pub(crate) fn json(value: &impl Serialize, tags: Vec<Tag>) -> Result<Answer, Error> {
+    let body = serde_json::to_vec(value).map_err(|error| Error::Internal(error.to_string()))?;
+    Ok(Answer::json(body, tags))
+}

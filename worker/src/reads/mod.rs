@@ -1,1 +1,91 @@
-//! placeholder
+//! Every question asked of the databases, and nothing that changes them. Each is a constant, so that a
+//! test can ask SQLite how it means to answer it.
+
+use rusqlite::{Connection, Params, Row};
+use serde::{Serialize, Serializer};
+use veritable_domain::time::UnixMillis;
+
+pub mod accounts;
+pub(crate) mod forum;
+#[cfg(test)]
+pub(crate) mod plans;
+pub(crate) mod search;
+pub(crate) mod wiki;
+
+/// A time as the API and the pages show it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct When(pub(crate) UnixMillis);
+
+impl When {
+    /// For machines: RFC 3339.
+    pub(crate) fn iso(&self) -> String {
+        self.0.rfc3339()
+    }
+
+    /// For people: `13 Nov 2016, 05:22`, always UTC, so that an answer can be kept for everyone.
+    pub(crate) fn human(&self) -> String {
+        self.0.timestamp().strftime("%-d %b %Y, %H:%M").to_string()
+    }
+}
+
+impl Serialize for When {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.iso())
+    }
+}
+
+/// Somebody's name, as bylines have it.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Person {
+    pub(crate) name: String,
+    pub(crate) display_name: String,
+}
+
+impl Person {
+    /// Address of the profile.
+    pub(crate) fn path(&self) -> String {
+        user_path(&self.name)
+    }
+}
+
+/// Address of a user's profile.
+pub(crate) fn user_path(name: &str) -> String {
+    format!("/u/{}", escape_part(&name.replace(' ', "_")))
+}
+
+/// One part of an address, escaped.
+pub(crate) fn escape_part(part: &str) -> String {
+    const KEPT: &percent_encoding::AsciiSet =
+        &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+    percent_encoding::utf8_percent_encode(part, KEPT).to_string()
+}
+
+/// All rows of a constant query.
+pub(crate) fn rows<T>(
+    db: &Connection,
+    sql: &'static str,
+    params: impl Params,
+    read: fn(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Vec<T>> {
+    db.prepare_cached(sql)?.query_map(params, read)?.collect()
+}
+
+/// The first row of a constant query.
+pub(crate) fn first<T>(
+    db: &Connection,
+    sql: &'static str,
+    params: impl Params,
+    read: fn(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Option<T>> {
+    let mut statement = db.prepare_cached(sql)?;
+    let mut found = statement.query(params)?;
+    found.next()?.map(read).transpose()
+}
+
+pub(crate) fn when(row: &Row<'_>, column: &str) -> rusqlite::Result<When> {
+    Ok(When(UnixMillis(row.get(column)?)))
+}
+
+/// Every constant query by name; the test of plans walks it.
+#[cfg(test)]
+pub(crate) const ALL: &[&[(&str, &str)]] = &[accounts::ALL, forum::ALL, search::ALL, wiki::ALL];

@@ -1,1 +1,176 @@
-//! placeholder
+//! What pages are made of: one struct for each template under `web/templates`.
+
+use askama::Template;
+use veritable_config::settings::Site;
+use veritable_domain::markup::Heading;
+
+use crate::assets;
+use crate::error::Error;
+use crate::reads::accounts::Profile;
+use crate::reads::forum::{Category, Post, Topic};
+use crate::reads::wiki::{Entry, Member, Revision};
+use crate::reads::{Person, When};
+
+/// What the frame around every page needs.
+pub(crate) struct Page<'a> {
+    pub(crate) site: &'a Site,
+    pub(crate) title: String,
+    pub(crate) description: String,
+    /// Address search engines should keep; empty: none.
+    pub(crate) canonical: String,
+    /// Names and addresses of what is above this page.
+    pub(crate) crumbs: Vec<(String, String)>,
+    /// Where the list begins.
+    pub(crate) first: String,
+    /// Where it goes on.
+    pub(crate) next: Option<String>,
+    style: &'static str,
+}
+
+impl<'a> Page<'a> {
+    pub(crate) fn new(site: &'a Site, title: &str, canonical: String) -> Self {
+        Page {
+            site,
+            title: title.to_owned(),
+            description: format!("{title}: {}", site.description),
+            first: canonical.clone(),
+            canonical,
+            crumbs: Vec::new(),
+            next: None,
+            style: assets::style_path(),
+        }
+    }
+
+    pub(crate) fn under(mut self, name: &str, path: String) -> Self {
+        self.crumbs.push((name.to_owned(), path));
+        self
+    }
+
+    pub(crate) fn next(mut self, next: Option<String>) -> Self {
+        self.next = next;
+        self
+    }
+}
+
+/// Renders a template.
+pub(crate) fn render(template: &impl Template) -> Result<String, Error> {
+    template.render().map_err(|error| Error::Internal(error.to_string()))
+}
+
+/// Something found or listed: `html` is a safe excerpt.
+pub(crate) struct Item {
+    pub(crate) path: String,
+    pub(crate) title: String,
+    pub(crate) html: String,
+    pub(crate) author: Option<Person>,
+    pub(crate) at: When,
+}
+
+#[derive(Template)]
+#[template(path = "forum/front.html")]
+pub(crate) struct Front<'a> {
+    pub(crate) page: Page<'a>,
+    pub(crate) categories: Vec<Category>,
+    pub(crate) topics: Vec<Topic>,
+    pub(crate) changes: Vec<Revision>,
+}
+
+#[derive(Template)]
+#[template(path = "forum/topics.html")]
+pub(crate) struct Topics<'a> {
+    pub(crate) page: Page<'a>,
+    pub(crate) category: Option<Category>,
+    pub(crate) pinned: Vec<Topic>,
+    pub(crate) topics: Vec<Topic>,
+}
+
+#[derive(Template)]
+#[template(path = "forum/topic.html")]
+pub(crate) struct TopicPage<'a> {
+    pub(crate) page: Page<'a>,
+    pub(crate) topic: Topic,
+    pub(crate) posts: Vec<Post>,
+    /// Number of the post that is shown with what is below it, instead of the whole topic.
+    pub(crate) only: Option<i64>,
+    /// Numbers of the posts above it, first level first.
+    pub(crate) chain: Vec<i64>,
+}
+
+#[derive(Template)]
+#[template(path = "accounts/user.html")]
+pub(crate) struct UserPage<'a> {
+    pub(crate) page: Page<'a>,
+    pub(crate) profile: Profile,
+    pub(crate) posts: Vec<Item>,
+    pub(crate) edits: Vec<Revision>,
+}
+
+#[derive(Template)]
+#[template(path = "search/search.html")]
+pub(crate) struct SearchPage<'a> {
+    pub(crate) page: Page<'a>,
+    pub(crate) query: &'a str,
+    pub(crate) within: &'a str,
+    pub(crate) pages: Vec<Item>,
+    pub(crate) posts: Vec<Item>,
+}
+
+#[derive(Template)]
+#[template(path = "wiki/page.html")]
+pub(crate) struct WikiPage<'a> {
+    pub(crate) page: Page<'a>,
+    pub(crate) path: String,
+    pub(crate) html: String,
+    pub(crate) headings: Vec<Heading>,
+    pub(crate) redirected_from: Option<(String, String)>,
+    pub(crate) old: Option<Revision>,
+    pub(crate) members: Vec<Member>,
+    pub(crate) categories: Vec<(String, String)>,
+}
+
+#[derive(Template)]
+#[template(path = "wiki/list.html")]
+pub(crate) struct PageList<'a> {
+    pub(crate) page: Page<'a>,
+    pub(crate) entries: Vec<Entry>,
+}
+
+#[derive(Template)]
+#[template(path = "wiki/changes.html")]
+pub(crate) struct Changes<'a> {
+    pub(crate) page: Page<'a>,
+    pub(crate) changes: Vec<Revision>,
+    pub(crate) show_title: bool,
+}
+
+/// One line of a difference.
+pub(crate) struct Line {
+    pub(crate) class: &'static str,
+    pub(crate) sign: &'static str,
+    pub(crate) text: String,
+}
+
+#[derive(Template)]
+#[template(path = "wiki/diff.html")]
+pub(crate) struct Diff<'a> {
+    pub(crate) page: Page<'a>,
+    pub(crate) old: Revision,
+    pub(crate) new: Revision,
+    pub(crate) lines: Vec<Line>,
+}
+
+#[derive(Template)]
+#[template(path = "error.html")]
+struct ErrorPage<'a> {
+    page: Page<'a>,
+    status: u16,
+    detail: &'a str,
+    request_id: &'a str,
+}
+
+/// The page for a request that was not answered as asked. A template that cannot be rendered leaves the
+/// heading alone, which has no markup in it.
+pub fn error_page(site: &Site, status: u16, heading: &str, detail: &str, request_id: &str) -> String {
+    let page = Page::new(site, heading, String::new());
+    ErrorPage { page, status, detail, request_id }.render().unwrap_or_else(|_| format!("<h1>{status}</h1>"))
+}

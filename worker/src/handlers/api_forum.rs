@@ -1,0 +1,81 @@
+//! The forum and its people as JSON.
+
+use serde_json::json;
+use veritable_domain::ids::{CategoryId, TopicId, UserId};
+use veritable_domain::tag::Tag;
+use veritable_domain::text::user_key;
+
+use super::{before, cut, id, json as answer, limit, missing, param};
+use crate::answer::Answer;
+use crate::error::Error;
+use crate::reads::{accounts, forum};
+use crate::routes::View;
+
+/// Greater than every path of a topic: no code begins with it.
+const END: &[u8] = &[0xFF];
+
+pub(crate) fn categories(view: &View<'_>) -> Result<Answer, Error> {
+    let body = json!({"categories": forum::categories(view.db)?});
+    answer(&body, vec![Tag::Site, Tag::Categories, Tag::Latest])
+}
+
+pub(crate) fn latest(view: &View<'_>) -> Result<Answer, Error> {
+    let limit = limit(view)?;
+    let mut topics = forum::latest(view.db, before(view)?, limit + 1)?;
+    let next = cut(&mut topics, limit, forum::Topic::place);
+    answer(&json!({"topics": topics, "next": next}), vec![Tag::Site, Tag::Latest, Tag::Categories])
+}
+
+fn category(view: &View<'_>) -> Result<(i64, Vec<Tag>), Error> {
+    let category = forum::category(view.db, id(view)?)?.ok_or_else(|| missing("category"))?;
+    Ok((category.id, vec![Tag::Site, Tag::Categories, Tag::Category(CategoryId(category.id))]))
+}
+
+pub(crate) fn topics(view: &View<'_>) -> Result<Answer, Error> {
+    let (id, tags) = category(view)?;
+    let limit = limit(view)?;
+    let mut topics = forum::in_category(view.db, id, before(view)?, limit + 1)?;
+    let next = cut(&mut topics, limit, forum::Topic::place);
+    answer(&json!({"topics": topics, "next": next}), tags)
+}
+
+pub(crate) fn category_posts(view: &View<'_>) -> Result<Answer, Error> {
+    let (id, tags) = category(view)?;
+    let limit = limit(view)?;
+    let mut posts = forum::by_category(view.db, id, before(view)?, limit + 1)?;
+    let next = cut(&mut posts, limit, forum::RecentPost::place);
+    answer(&json!({"posts": posts, "next": next}), tags)
+}
+
+pub(crate) fn topic(view: &View<'_>) -> Result<Answer, Error> {
+    let topic = forum::topic(view.db, id(view)?)?.ok_or_else(|| missing("topic"))?;
+    answer(&topic, vec![Tag::Site, Tag::Categories, Tag::Topic(TopicId(topic.id))])
+}
+
+pub(crate) fn posts(view: &View<'_>) -> Result<Answer, Error> {
+    let topic = forum::topic(view.db, id(view)?)?.ok_or_else(|| missing("topic"))?;
+    let from = super::topic::after(view)?;
+    let (posts, next) = super::topic::page_of(view, topic.id, &from, END, limit(view)?)?;
+    answer(&json!({"posts": posts, "next": next}), vec![Tag::Site, Tag::Topic(TopicId(topic.id))])
+}
+
+pub(crate) fn post(view: &View<'_>) -> Result<Answer, Error> {
+    let post = forum::post(view.db, id(view)?)?.ok_or_else(|| missing("post"))?;
+    // What was taken back is not shown, in its source no more than in its HTML.
+    let version = if post.deleted { None } else { forum::version(view.db, post.id)? };
+    let tags = vec![Tag::Site, Tag::Topic(TopicId(post.topic_id))];
+    answer(&json!({"post": post, "current": version}), tags)
+}
+
+pub(crate) fn user(view: &View<'_>) -> Result<Answer, Error> {
+    let user = accounts::by_name(view.db, &user_key(param(view, "name")))?.ok_or_else(|| missing("user"))?;
+    answer(&user, vec![Tag::Site, Tag::User(UserId(user.id))])
+}
+
+pub(crate) fn user_posts(view: &View<'_>) -> Result<Answer, Error> {
+    let user = accounts::by_name(view.db, &user_key(param(view, "name")))?.ok_or_else(|| missing("user"))?;
+    let limit = limit(view)?;
+    let mut posts = forum::by_author(view.db, user.id, before(view)?, limit + 1)?;
+    let next = cut(&mut posts, limit, forum::RecentPost::place);
+    answer(&json!({"posts": posts, "next": next}), vec![Tag::Site, Tag::User(UserId(user.id))])
+}

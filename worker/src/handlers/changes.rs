@@ -1,0 +1,176 @@
+//! Changes asked for over the API: read the body, render the text, send the command, tell what came of it.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use veritable_domain::content::{Content, Format};
+use veritable_domain::ids::{CategoryId, NamespaceId, PostId, RevisionId, TopicId};
+use veritable_domain::markup::{self, Namespaces, RenderContext};
+use veritable_domain::text::{Comment, Source, TopicTitle};
+use veritable_domain::wiki::{PageTitle, full_title, page_path};
+use veritable_writer_api::message::{Command, Outcome};
+
+use super::{number, wiki::space_of};
+use crate::answer::{Answer, ContentType};
+use crate::app::App;
+use crate::error::Error;
+use crate::reads::forum::topic_path;
+use crate::reads::wiki;
+use crate::routes::{Change, Cost};
+
+type Pending<'a> = Pin<Box<dyn Future<Output = Result<Answer, Error>> + Send + 'a>>;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewTopic {
+    title: String,
+    body: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewPost {
+    body: String,
+    parent: Option<PostId>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PostEdit {
+    body: String,
+    base_version: u32,
+    #[serde(default)]
+    comment: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PageEdit {
+    title: String,
+    body: String,
+    base_revision: Option<RevisionId>,
+    #[serde(default)]
+    comment: String,
+    #[serde(default)]
+    minor: bool,
+}
+
+fn body<'b, T: Deserialize<'b>>(change: &'b Change) -> Result<T, Error> {
+    serde_json::from_slice(&change.body).map_err(|error| Error::Invalid { where_: "body", why: error.to_string() })
+}
+
+fn id(change: &Change) -> Result<i64, Error> {
+    number("id", change.params.get("id").map_or("", String::as_str))
+}
+
+async fn namespaces(app: &App) -> Result<Namespaces, Error> {
+    app.run(Cost::Point, |db| Ok(wiki::namespaces(db)?)).await
+}
+
+async fn post_content(app: &App, text: &str) -> Result<Content, Error> {
+    let source = Source::new(text)?;
+    let namespaces = namespaces(app).await?;
+    let rendered = markup::render(Format::Markdown, source.as_str(), &RenderContext::post(&namespaces));
+    Ok(Content { format: Format::Markdown, source, rendered })
+}
+
+fn done(status: StatusCode, location: Option<String>, value: &Value) -> Answer {
+    Answer {
+        status,
+        content_type: ContentType::Json,
+        body: value.to_string().into(),
+        location,
+        tags: Vec::new(),
+    }
+}
+
+fn unexpected(outcome: &Outcome) -> Error {
+    Error::Internal(format!("the writer answered another command: {outcome:?}"))
+}
+
+pub(crate) fn create_topic<'a>(app: &'a App, change: Change) -> Pending<'a> {
+    Box::pin(async move {
+        let asked: NewTopic = body(&change)?;
+        let category = CategoryId(id(&change)?);
+        let title = TopicTitle::new(&asked.title)?;
+        let content = post_content(app, &asked.body).await?;
+        let command = Command::CreateTopic { actor: change.actor, category, title, content };
+        match app.send(command, change.key).await? {
+            Outcome::TopicCreated { topic, slug, post } => {
+                let path = topic_path(&slug, topic.0);
+                let value = json!({"topic": {"id": topic, "slug": slug}, "post": {"id": post}, "path": path});
+                Ok(done(StatusCode::CREATED, Some(path), &value))
+            }
+            other => Err(unexpected(&other)),
+        }
+    })
+}
+
+pub(crate) fn reply<'a>(app: &'a App, change: Change) -> Pending<'a> {
+    Box::pin(async move {
+        let asked: NewPost = body(&change)?;
+        let topic = TopicId(id(&change)?);
+        let content = post_content(app, &asked.body).await?;
+        let command = Command::Reply { actor: change.actor, topic, parent: asked.parent, content };
+        match app.send(command, change.key).await? {
+            Outcome::PostCreated { post, topic, number } => {
+                let value = json!({"post": {"id": post, "number": number}, "topic": {"id": topic}});
+                Ok(done(StatusCode::CREATED, Some(format!("/api/posts/{post}")), &value))
+            }
+            other => Err(unexpected(&other)),
+        }
+    })
+}
+
+pub(crate) fn edit_post<'a>(app: &'a App, change: Change) -> Pending<'a> {
+    Box::pin(async move {
+        let asked: PostEdit = body(&change)?;
+        let post = PostId(id(&change)?);
+        let comment = Comment::new(&asked.comment)?;
+        let content = post_content(app, &asked.body).await?;
+        let base_version = asked.base_version;
+        let command = Command::EditPost { actor: change.actor, post, base_version, content, comment };
+        match app.send(command, change.key).await? {
+            Outcome::PostEdited { version } => {
+                let value = json!({"post": {"id": post, "version": version}});
+                Ok(done(StatusCode::OK, Some(format!("/api/posts/{post}")), &value))
+            }
+            other => Err(unexpected(&other)),
+        }
+    })
+}
+
+pub(crate) fn save_page<'a>(app: &'a App, change: Change) -> Pending<'a> {
+    Box::pin(async move {
+        let asked: PageEdit = body(&change)?;
+        let comment = Comment::new(&asked.comment)?;
+        let source = Source::allowing_blank(&asked.body)?;
+        let text = asked.title.clone();
+        let (space, title) = app.run(Cost::Point, move |db| space_of(db, &text)).await?;
+        let title = PageTitle::new(&title, space.first_letter)?;
+        let namespaces = namespaces(app).await?;
+        let full = full_title(&space.name, title.as_str());
+        let rendered = markup::render(Format::Markdown, source.as_str(), &RenderContext::page(&namespaces, &full));
+        let path = page_path(&space.name, title.as_str());
+        let command = Command::EditPage {
+            actor: change.actor,
+            namespace: NamespaceId(space.id),
+            title,
+            base_revision: asked.base_revision,
+            content: Content { format: Format::Markdown, source, rendered },
+            comment,
+            minor: asked.minor,
+        };
+        match app.send(command, change.key).await? {
+            Outcome::PageSaved { page, revision, created } => {
+                let value = json!({"page": {"id": page}, "revision": {"id": revision}, "path": path});
+                let status = if created { StatusCode::CREATED } else { StatusCode::OK };
+                Ok(done(status, Some(path), &value))
+            }
+            other => Err(unexpected(&other)),
+        }
+    })
+}

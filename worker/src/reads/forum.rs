@@ -1,0 +1,380 @@
+//! The forum's questions: categories, lists of topics, posts in reading order.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, Row, params};
+use serde::Serialize;
+
+use super::{Person, When, first, rows, when};
+
+/// Most topics of one name in old systems that are looked through for an old address.
+const MAX_NAMESAKES: i64 = 8;
+
+const CATEGORIES: &str = "SELECT id, name, slug, description, topic_count, post_count, locked \
+    FROM categories ORDER BY position, id";
+const CATEGORY: &str = "SELECT id, name, slug, description, topic_count, post_count, locked \
+    FROM categories WHERE id = ?1";
+
+// CROSS JOIN fixes the order: whatever the statistics say, the list's index comes first.
+macro_rules! topics {
+    ($where:literal) => {
+        concat!(
+            "SELECT t.id, t.title, t.slug, t.category_id, c.name AS category, c.slug AS category_slug, ",
+            "u.name AS author, u.display_name AS author_display, l.name AS last, ",
+            "l.display_name AS last_display, t.created_at, t.last_post_at, t.post_count, t.view_count, ",
+            "t.like_count, t.pinned, t.locked FROM topics t ",
+            "CROSS JOIN categories c ON c.id = t.category_id CROSS JOIN users u ON u.id = t.author_id ",
+            "CROSS JOIN users l ON l.id = t.last_author_id WHERE t.deleted_at IS NULL AND ",
+            $where
+        )
+    };
+}
+
+const LATEST: &str =
+    topics!("(t.last_post_at, t.id) < (?1, ?2) ORDER BY t.last_post_at DESC, t.id DESC LIMIT ?3");
+const IN_CATEGORY: &str = topics!(
+    "t.category_id = ?4 AND (t.last_post_at, t.id) < (?1, ?2) \
+     ORDER BY t.last_post_at DESC, t.id DESC LIMIT ?3"
+);
+const PINNED: &str =
+    topics!("t.pinned = 1 AND t.category_id = ?1 ORDER BY t.last_post_at DESC LIMIT ?2");
+const TOPIC: &str = topics!("t.id = ?1");
+
+macro_rules! posts {
+    ($where:literal) => {
+        concat!(
+            "SELECT p.id, p.topic_id, p.number, p.parent_id, p.depth, p.reply_count, p.created_at, ",
+            "p.edited_at, p.like_count, p.deleted_at, p.html, p.path, u.name AS author, ",
+            "u.display_name AS author_display FROM posts p CROSS JOIN users u ON u.id = p.author_id WHERE ",
+            $where
+        )
+    };
+}
+
+const POSTS: &str =
+    posts!("p.topic_id = ?1 AND p.path > ?2 AND p.path < ?3 ORDER BY p.path LIMIT ?4");
+const POST: &str = posts!("p.id = ?1");
+const POST_BY_NUMBER: &str = posts!("p.topic_id = ?1 AND p.number = ?2");
+const NUMBER: &str = "SELECT number FROM posts WHERE id = ?1";
+const VERSION: &str = "SELECT version, format, source FROM post_revisions WHERE post_id = ?1 \
+    ORDER BY version DESC LIMIT 1";
+
+macro_rules! recent {
+    ($where:literal) => {
+        concat!(
+            "SELECT p.id, p.topic_id, p.number, p.created_at, p.html, t.title, t.slug, u.name AS author, ",
+            "u.display_name AS author_display FROM posts p CROSS JOIN topics t ON t.id = p.topic_id ",
+            "CROSS JOIN users u ON u.id = p.author_id WHERE p.deleted_at IS NULL AND t.deleted_at IS NULL AND ",
+            $where
+        )
+    };
+}
+
+const BY_AUTHOR: &str = recent!(
+    "p.author_id = ?4 AND (p.created_at, p.id) < (?1, ?2) ORDER BY p.created_at DESC, p.id DESC LIMIT ?3"
+);
+const BY_CATEGORY: &str = recent!(
+    "p.category_id = ?4 AND (p.created_at, p.id) < (?1, ?2) ORDER BY p.created_at DESC, p.id DESC LIMIT ?3"
+);
+const HIT: &str = recent!("p.id = ?1");
+const IMPORTED: &str = "SELECT local_id FROM imported WHERE kind = ?1 AND foreign_id = ?2 LIMIT ?3";
+
+#[cfg(test)]
+pub(crate) const ALL: &[(&str, &str)] = &[
+    ("forum::CATEGORIES", CATEGORIES),
+    ("forum::CATEGORY", CATEGORY),
+    ("forum::LATEST", LATEST),
+    ("forum::IN_CATEGORY", IN_CATEGORY),
+    ("forum::PINNED", PINNED),
+    ("forum::TOPIC", TOPIC),
+    ("forum::POSTS", POSTS),
+    ("forum::POST", POST),
+    ("forum::POST_BY_NUMBER", POST_BY_NUMBER),
+    ("forum::NUMBER", NUMBER),
+    ("forum::VERSION", VERSION),
+    ("forum::BY_AUTHOR", BY_AUTHOR),
+    ("forum::BY_CATEGORY", BY_CATEGORY),
+    ("forum::HIT", HIT),
+    ("forum::IMPORTED", IMPORTED),
+];
+
+/// A place in a list that goes back in time; [`Before::NOW`] is its beginning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Before(pub(crate) i64, pub(crate) i64);
+
+impl Before {
+    /// Later than everything.
+    pub(crate) const NOW: Before = Before(i64::MAX, i64::MAX);
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Category {
+    pub(crate) id: i64,
+    pub(crate) name: String,
+    pub(crate) slug: String,
+    pub(crate) description: String,
+    pub(crate) topic_count: i64,
+    pub(crate) post_count: i64,
+    pub(crate) locked: bool,
+}
+
+impl Category {
+    pub(crate) fn path(&self) -> String {
+        category_path(&self.slug, self.id)
+    }
+}
+
+pub(crate) fn category_path(slug: &str, id: i64) -> String {
+    format!("/c/{}/{id}", super::escape_part(slug))
+}
+
+pub(crate) fn topic_path(slug: &str, id: i64) -> String {
+    format!("/t/{}/{id}", super::escape_part(slug))
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Topic {
+    pub(crate) id: i64,
+    pub(crate) title: String,
+    pub(crate) slug: String,
+    pub(crate) category_id: i64,
+    pub(crate) category: String,
+    #[serde(skip)]
+    pub(crate) category_slug: String,
+    pub(crate) author: Person,
+    pub(crate) last_author: Person,
+    pub(crate) created_at: When,
+    pub(crate) last_post_at: When,
+    pub(crate) post_count: i64,
+    pub(crate) view_count: i64,
+    pub(crate) like_count: i64,
+    pub(crate) pinned: bool,
+    pub(crate) locked: bool,
+}
+
+impl Topic {
+    pub(crate) fn path(&self) -> String {
+        topic_path(&self.slug, self.id)
+    }
+
+    pub(crate) fn category_path(&self) -> String {
+        category_path(&self.category_slug, self.category_id)
+    }
+
+    pub(crate) fn place(&self) -> Before {
+        Before(self.last_post_at.0.0, self.id)
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Post {
+    pub(crate) id: i64,
+    pub(crate) topic_id: i64,
+    pub(crate) number: i64,
+    pub(crate) parent: Option<i64>,
+    pub(crate) parent_number: Option<i64>,
+    pub(crate) depth: i64,
+    pub(crate) reply_count: i64,
+    pub(crate) author: Person,
+    pub(crate) created_at: When,
+    pub(crate) edited_at: Option<When>,
+    pub(crate) like_count: i64,
+    pub(crate) deleted: bool,
+    /// Empty when deleted: what was taken back is not shown.
+    pub(crate) html: String,
+    #[serde(skip)]
+    pub(crate) path: Vec<u8>,
+}
+
+/// A post out of its topic, as lists have it.
+#[derive(Debug, Serialize)]
+pub(crate) struct RecentPost {
+    pub(crate) id: i64,
+    pub(crate) topic_id: i64,
+    pub(crate) topic_title: String,
+    pub(crate) topic_slug: String,
+    pub(crate) number: i64,
+    pub(crate) author: Person,
+    pub(crate) created_at: When,
+    pub(crate) html: String,
+}
+
+impl RecentPost {
+    pub(crate) fn path(&self) -> String {
+        format!("{}/{}", topic_path(&self.topic_slug, self.topic_id), self.number)
+    }
+
+    pub(crate) fn place(&self) -> Before {
+        Before(self.created_at.0.0, self.id)
+    }
+}
+
+/// The newest source of a post.
+#[derive(Debug, Serialize)]
+pub(crate) struct Version {
+    pub(crate) version: i64,
+    pub(crate) format: String,
+    pub(crate) source: String,
+}
+
+pub(crate) fn categories(db: &Connection) -> rusqlite::Result<Vec<Category>> {
+    rows(db, CATEGORIES, [], category_row)
+}
+
+pub(crate) fn category(db: &Connection, id: i64) -> rusqlite::Result<Option<Category>> {
+    first(db, CATEGORY, [id], category_row)
+}
+
+pub(crate) fn latest(db: &Connection, before: Before, limit: usize) -> rusqlite::Result<Vec<Topic>> {
+    rows(db, LATEST, params![before.0, before.1, limit as i64], topic_row)
+}
+
+pub(crate) fn in_category(db: &Connection, id: i64, before: Before, limit: usize) -> rusqlite::Result<Vec<Topic>> {
+    rows(db, IN_CATEGORY, params![before.0, before.1, limit as i64, id], topic_row)
+}
+
+pub(crate) fn pinned(db: &Connection, category: i64, limit: usize) -> rusqlite::Result<Vec<Topic>> {
+    rows(db, PINNED, params![category, limit as i64], topic_row)
+}
+
+pub(crate) fn topic(db: &Connection, id: i64) -> rusqlite::Result<Option<Topic>> {
+    first(db, TOPIC, [id], topic_row)
+}
+
+/// Posts in reading order, those between two paths.
+pub(crate) fn posts(
+    db: &Connection,
+    topic: i64,
+    after: &[u8],
+    until: &[u8],
+    limit: usize,
+) -> rusqlite::Result<Vec<Post>> {
+    let mut found = rows(db, POSTS, params![topic, after, until, limit as i64], post_row)?;
+    number_parents(db, &mut found)?;
+    Ok(found)
+}
+
+pub(crate) fn post(db: &Connection, id: i64) -> rusqlite::Result<Option<Post>> {
+    numbered(db, first(db, POST, [id], post_row)?)
+}
+
+pub(crate) fn post_by_number(db: &Connection, topic: i64, number: i64) -> rusqlite::Result<Option<Post>> {
+    numbered(db, first(db, POST_BY_NUMBER, [topic, number], post_row)?)
+}
+
+fn numbered(db: &Connection, post: Option<Post>) -> rusqlite::Result<Option<Post>> {
+    let Some(post) = post else { return Ok(None) };
+    let mut one = [post];
+    number_parents(db, &mut one)?;
+    let [post] = one;
+    Ok(Some(post))
+}
+
+/// Parents come before their replies, so most are on the same page; only the few above it are asked for.
+fn number_parents(db: &Connection, posts: &mut [Post]) -> rusqlite::Result<()> {
+    let mut known: HashMap<i64, i64> = posts.iter().map(|post| (post.id, post.number)).collect();
+    for post in posts {
+        let Some(parent) = post.parent else { continue };
+        if let Some(number) = known.get(&parent) {
+            post.parent_number = Some(*number);
+        } else if let Some(number) = first(db, NUMBER, [parent], |row| row.get(0))? {
+            known.insert(parent, number);
+            post.parent_number = Some(number);
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn version(db: &Connection, post: i64) -> rusqlite::Result<Option<Version>> {
+    first(db, VERSION, [post], |row| {
+        Ok(Version { version: row.get("version")?, format: row.get("format")?, source: row.get("source")? })
+    })
+}
+
+pub(crate) fn by_author(db: &Connection, user: i64, before: Before, limit: usize) -> rusqlite::Result<Vec<RecentPost>> {
+    rows(db, BY_AUTHOR, params![before.0, before.1, limit as i64, user], recent_row)
+}
+
+pub(crate) fn by_category(db: &Connection, id: i64, before: Before, limit: usize) -> rusqlite::Result<Vec<RecentPost>> {
+    rows(db, BY_CATEGORY, params![before.0, before.1, limit as i64, id], recent_row)
+}
+
+/// A post that search found, unless it or its topic was deleted.
+pub(crate) fn hit(db: &Connection, id: i64) -> rusqlite::Result<Option<RecentPost>> {
+    first(db, HIT, [id], recent_row)
+}
+
+/// What imported things of this foreign id became.
+pub(crate) fn imported(db: &Connection, kind: &str, foreign: &str) -> rusqlite::Result<Vec<i64>> {
+    rows(db, IMPORTED, params![kind, foreign, MAX_NAMESAKES], |row| row.get(0))
+}
+
+fn person(row: &Row<'_>, name: &str, display: &str) -> rusqlite::Result<Person> {
+    Ok(Person { name: row.get(name)?, display_name: row.get(display)? })
+}
+
+fn category_row(row: &Row<'_>) -> rusqlite::Result<Category> {
+    Ok(Category {
+        id: row.get(0)?,
+        name: row.get(1)?,
+        slug: row.get(2)?,
+        description: row.get(3)?,
+        topic_count: row.get(4)?,
+        post_count: row.get(5)?,
+        locked: row.get(6)?,
+    })
+}
+
+fn topic_row(row: &Row<'_>) -> rusqlite::Result<Topic> {
+    Ok(Topic {
+        id: row.get("id")?,
+        title: row.get("title")?,
+        slug: row.get("slug")?,
+        category_id: row.get("category_id")?,
+        category: row.get("category")?,
+        category_slug: row.get("category_slug")?,
+        author: person(row, "author", "author_display")?,
+        last_author: person(row, "last", "last_display")?,
+        created_at: when(row, "created_at")?,
+        last_post_at: when(row, "last_post_at")?,
+        post_count: row.get("post_count")?,
+        view_count: row.get("view_count")?,
+        like_count: row.get("like_count")?,
+        pinned: row.get("pinned")?,
+        locked: row.get("locked")?,
+    })
+}
+
+fn post_row(row: &Row<'_>) -> rusqlite::Result<Post> {
+    let deleted = row.get::<_, Option<i64>>("deleted_at")?.is_some();
+    let edited: Option<i64> = row.get("edited_at")?;
+    Ok(Post {
+        id: row.get("id")?,
+        topic_id: row.get("topic_id")?,
+        number: row.get("number")?,
+        parent: row.get("parent_id")?,
+        parent_number: None,
+        depth: row.get("depth")?,
+        reply_count: row.get("reply_count")?,
+        author: person(row, "author", "author_display")?,
+        created_at: when(row, "created_at")?,
+        edited_at: edited.map(|time| When(veritable_domain::time::UnixMillis(time))),
+        like_count: row.get("like_count")?,
+        deleted,
+        html: if deleted { String::new() } else { row.get("html")? },
+        path: row.get("path")?,
+    })
+}
+
+fn recent_row(row: &Row<'_>) -> rusqlite::Result<RecentPost> {
+    Ok(RecentPost {
+        id: row.get("id")?,
+        topic_id: row.get("topic_id")?,
+        topic_title: row.get("title")?,
+        topic_slug: row.get("slug")?,
+        number: row.get("number")?,
+        author: person(row, "author", "author_display")?,
+        created_at: when(row, "created_at")?,
+        html: row.get("html")?,
+    })
+}

@@ -1,0 +1,24 @@
+//! Full-text search: the best ids first; what they are is asked of the forum and the wiki.
+
+use rusqlite::{Connection, params};
+
+use super::rows;
+
+// A title says more of what a text is about than a word somewhere in it.
+const POSTS: &str = "SELECT rowid FROM posts_fts WHERE posts_fts MATCH ?1 AND rank MATCH 'bm25(6.0, 1.0)' \
+    ORDER BY rank LIMIT ?2 OFFSET ?3";
+const PAGES: &str = "SELECT rowid FROM pages_fts WHERE pages_fts MATCH ?1 AND rank MATCH 'bm25(6.0, 1.0)' \
+    ORDER BY rank LIMIT ?2 OFFSET ?3";
+
+#[cfg(test)]
+pub(crate) const ALL: &[(&str, &str)] = &[("search::POSTS", POSTS), ("search::PAGES", PAGES)];
+
+/// Ids of posts that match an FTS5 expression.
+pub(crate) fn posts(db: &Connection, expression: &str, limit: usize, skip: usize) -> rusqlite::Result<Vec<i64>> {
+    rows(db, POSTS, params![expression, limit as i64, skip as i64], |row| row.get(0))
+}
+
+/// Ids of wiki pages that match an FTS5 expression.
+pub(crate) fn pages(db: &Connection, expression: &str, limit: usize, skip: usize) -> rusqlite::Result<Vec<i64>> {
+    rows(db, PAGES, params![expression, limit as i64, skip as i64], |row| row.get(0))
+}
