@@ -12,8 +12,10 @@ mod pipeline;
 mod progress;
 mod report;
 mod sink;
+mod writer;
 
 pub use error::ImportError;
 pub use progress::{Bar, Progress, Silent};
 pub use report::{Completion, Counts, Note, Report};
 pub use sink::{Recorder, Sink};
+pub use writer::WriterSink;
