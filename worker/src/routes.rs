@@ -56,7 +56,8 @@ pub enum Cost {
 pub type Read = fn(&View<'_>) -> Result<Answer, Error>;
 
 /// A change: builds a command, sends it, tells what came of it.
-pub type Write = for<'a> fn(&'a App, Change) -> Pin<Box<dyn Future<Output = Result<Answer, Error>> + Send + 'a>>;
+pub type Write =
+    for<'a> fn(&'a App, Change) -> Pin<Box<dyn Future<Output = Result<Answer, Error>> + Send + 'a>>;
 
 /// What answers a route.
 pub enum Endpoint {

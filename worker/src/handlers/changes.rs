@@ -59,7 +59,8 @@ struct PageEdit {
 }
 
 fn body<'b, T: Deserialize<'b>>(change: &'b Change) -> Result<T, Error> {
-    serde_json::from_slice(&change.body).map_err(|error| Error::Invalid { where_: "body", why: error.to_string() })
+    serde_json::from_slice(&change.body)
+        .map_err(|error| Error::Invalid { where_: "body", why: error.to_string() })
 }
 
 fn id(change: &Change) -> Result<i64, Error> {
@@ -153,7 +154,8 @@ pub(crate) fn save_page<'a>(app: &'a App, change: Change) -> Pending<'a> {
         let title = PageTitle::new(&title, space.first_letter)?;
         let namespaces = namespaces(app).await?;
         let full = full_title(&space.name, title.as_str());
-        let rendered = markup::render(Format::Markdown, source.as_str(), &RenderContext::page(&namespaces, &full));
+        let rendered =
+            markup::render(Format::Markdown, source.as_str(), &RenderContext::page(&namespaces, &full));
         let path = page_path(&space.name, title.as_str());
         let command = Command::EditPage {
             actor: change.actor,

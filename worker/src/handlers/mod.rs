@@ -75,7 +75,8 @@ pub(crate) fn unseal(name: &'static str, text: &str) -> Result<Vec<u8>, Error> {
 pub(crate) fn before(view: &View<'_>) -> Result<Before, Error> {
     let Some(text) = asked(view, "before") else { return Ok(Before::NOW) };
     let bytes = unseal("before", text)?;
-    let halves = <[u8; 16]>::try_from(bytes).map_err(|_| invalid("before", "is not a cursor of this site"))?;
+    let halves =
+        <[u8; 16]>::try_from(bytes).map_err(|_| invalid("before", "is not a cursor of this site"))?;
     let (time, id) = halves.split_at(8);
     let read = |half: &[u8]| i64::from_be_bytes(std::array::from_fn(|at| half[at]));
     Ok(Before(read(time), read(id)))

@@ -14,8 +14,12 @@ pub(crate) fn index_php(view: &View<'_>) -> Result<Answer, Error> {
     if let Some(old) = asked(view, "oldid") {
         let foreign = number("oldid", old)?;
         let ours = forum::imported(view.db, "revision", &foreign.to_string())?.first().copied();
-        let revision = wiki::revision(view.db, ours.unwrap_or(foreign))?.ok_or_else(|| missing("revision"))?;
-        return Ok(Answer::moved(format!("{}?oldid={}", revision.path, revision.id), vec![Tag::Site, Tag::Titles]));
+        let revision =
+            wiki::revision(view.db, ours.unwrap_or(foreign))?.ok_or_else(|| missing("revision"))?;
+        return Ok(Answer::moved(
+            format!("{}?oldid={}", revision.path, revision.id),
+            vec![Tag::Site, Tag::Titles],
+        ));
     }
     if let Some(id) = asked(view, "curid") {
         let foreign = number("curid", id)?;

@@ -53,7 +53,13 @@ fn every_page_shows_its_subject_and_escapes_what_people_typed() {
         ("/c/{slug}/{id}", "/c/general/1", &[("slug", "general"), ("id", "1")], &[], "Pinned"),
         ("/c/{slug}/{id}", "/c/empty/2", &[("slug", "empty"), ("id", "2")], &[], "No topics yet"),
         ("/t/{slug}/{id}", "/t/alert/1", &topic, &[], "in reply to #1"),
-        ("/t/{slug}/{id}/{number}", "", &[("slug", "alert"), ("id", "1"), ("number", "2")], &[], "/t/alert/1/1\">#1"),
+        (
+            "/t/{slug}/{id}/{number}",
+            "",
+            &[("slug", "alert"), ("id", "1"), ("number", "2")],
+            &[],
+            "/t/alert/1/1\">#1",
+        ),
         ("/u/{name}", "", &[("name", "user2")], &[], "Long topic"),
         ("/wiki", "/wiki", &[], &[], "wikilink new"),
         ("/wiki/{*title}", "/wiki/Home", &[("title", "Home")], &[], "wikilink new"),
@@ -66,11 +72,15 @@ fn every_page_shows_its_subject_and_escapes_what_people_typed() {
         ("/search", "/search", &[], &[("q", "hello")], "<mark>"),
     ];
     for (pattern, path, params, query, expected) in cases {
-        let answer = ask_of(&db, pattern, path, params, query).unwrap_or_else(|error| panic!("{pattern}: {error}"));
+        let answer =
+            ask_of(&db, pattern, path, params, query).unwrap_or_else(|error| panic!("{pattern}: {error}"));
         let html = text(&answer);
         assert_eq!(answer.status, 200, "{pattern}");
         assert!(html.contains(expected), "{pattern} {query:?} lacks {expected:?}: {html}");
-        assert!(!html.contains("<script") && !html.contains("<b>General") && !html.contains("<i>10"), "{pattern}");
+        assert!(
+            !html.contains("<script") && !html.contains("<b>General") && !html.contains("<i>10"),
+            "{pattern}"
+        );
         assert!(!html.contains(" style=") && html.matches("<h1").count() == 1, "{pattern}");
         assert!(answer.tags.len() <= 8 && !answer.tags.is_empty(), "{pattern}");
     }
@@ -112,7 +122,11 @@ fn old_addresses_lead_to_ours() {
     ];
     for (pattern, params, query, expected) in cases {
         let answer = ask_of(&db, pattern, "", params, query).unwrap();
-        assert_eq!((answer.status.as_u16(), answer.location.as_deref()), (301, Some(expected)), "{pattern} {params:?}");
+        assert_eq!(
+            (answer.status.as_u16(), answer.location.as_deref()),
+            (301, Some(expected)),
+            "{pattern} {params:?}"
+        );
     }
 }
 
@@ -140,9 +154,12 @@ fn what_is_wrong_is_named() {
 #[test]
 fn an_empty_site_has_pages() {
     let db = empty();
-    for (pattern, expected) in
-        [("/", "No categories yet"), ("/latest", "No topics yet"), ("/wiki", "No pages yet"), ("/recent", "No changes yet")]
-    {
+    for (pattern, expected) in [
+        ("/", "No categories yet"),
+        ("/latest", "No topics yet"),
+        ("/wiki", "No pages yet"),
+        ("/recent", "No changes yet"),
+    ] {
         assert!(text(&ask_of(&db, pattern, pattern, &[], &[]).unwrap()).contains(expected), "{pattern}");
     }
     for query in [vec![], vec![("q", "\"")], vec![("q", "nothing")]] {

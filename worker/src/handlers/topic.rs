@@ -78,7 +78,13 @@ pub(crate) fn from_post(view: &View<'_>) -> Result<Answer, Error> {
     Ok(Answer::html(render(&TopicPage { page, topic, posts, only: Some(wanted), chain })?, tags))
 }
 
-fn framed<'a>(view: &View<'a>, topic: &forum::Topic, path: String, title: String, next: Option<String>) -> Page<'a> {
+fn framed<'a>(
+    view: &View<'a>,
+    topic: &forum::Topic,
+    path: String,
+    title: String,
+    next: Option<String>,
+) -> Page<'a> {
     Page::new(view.site, &title, path).under(&topic.category, topic.category_path()).next(next)
 }
 

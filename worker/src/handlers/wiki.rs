@@ -82,18 +82,29 @@ pub(crate) fn page(view: &View<'_>) -> Result<Answer, Error> {
     show(view, page, None, None)
 }
 
-fn show(view: &View<'_>, page: wiki::Page, from: Option<(String, String)>, extra: Option<Tag>) -> Result<Answer, Error> {
+fn show(
+    view: &View<'_>,
+    page: wiki::Page,
+    from: Option<(String, String)>,
+    extra: Option<Tag>,
+) -> Result<Answer, Error> {
     let mut tags = tags(&page);
     tags.extend(extra);
     let gone = wiki::missing_links(view.db, page.id)?;
-    let html = if gone.is_empty() { page.html.clone() } else { mark_missing(&page.html, |href| gone.contains(href)) };
+    let html = if gone.is_empty() {
+        page.html.clone()
+    } else {
+        mark_missing(&page.html, |href| gone.contains(href))
+    };
     let mut frame = Page::new(view.site, &page.full_title(), page.path()).under("Wiki", "/wiki".into());
     let mut members = Vec::new();
     if page.is_category {
         tags.push(Tag::RecentChanges);
         let (key, id) = member_place(view)?;
         members = wiki::members(view.db, &page.title, (&key, id), LIST + 1)?;
-        let next = cut_by(&mut members, LIST, |last| seal(format!("{}\0{}", last.page_id, last.sort_key).as_bytes()));
+        let next = cut_by(&mut members, LIST, |last| {
+            seal(format!("{}\0{}", last.page_id, last.sort_key).as_bytes())
+        });
         frame = frame.next(next.map(|at| format!("{}?from={at}", page.path())));
     }
     let prefix = category_prefix(view)?;
@@ -117,7 +128,9 @@ fn show(view: &View<'_>, page: wiki::Page, from: Option<(String, String)>, extra
 /// The wiki's own name for categories: an imported wiki's localised one comes after ours.
 fn category_prefix(view: &View<'_>) -> Result<String, Error> {
     let spaces = wiki::namespaces(view.db)?;
-    Ok(spaces.with_role(markup::Role::Category).map_or_else(|| "Category".to_owned(), |space| space.name.clone()))
+    Ok(spaces
+        .with_role(markup::Role::Category)
+        .map_or_else(|| "Category".to_owned(), |space| space.name.clone()))
 }
 
 fn member_place(view: &View<'_>) -> Result<(String, i64), Error> {
@@ -247,7 +260,10 @@ pub(crate) fn recent(view: &View<'_>) -> Result<Answer, Error> {
     let mut changes = wiki::changes(view.db, before(view)?, PAGE + 1)?;
     let next = cut(&mut changes, PAGE, wiki::Revision::place).map(|at| format!("/recent?before={at}"));
     let page = Page::new(view.site, "Recent changes", "/recent".into()).next(next);
-    Ok(Answer::html(render(&Changes { page, changes, show_title: true })?, vec![Tag::Site, Tag::RecentChanges]))
+    Ok(Answer::html(
+        render(&Changes { page, changes, show_title: true })?,
+        vec![Tag::Site, Tag::RecentChanges],
+    ))
 }
 
 /// As [`resolve`], for titles in bodies of requests.

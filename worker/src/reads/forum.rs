@@ -36,8 +36,7 @@ const IN_CATEGORY: &str = topics!(
     "t.category_id = ?4 AND (t.last_post_at, t.id) < (?1, ?2) \
      ORDER BY t.last_post_at DESC, t.id DESC LIMIT ?3"
 );
-const PINNED: &str =
-    topics!("t.pinned = 1 AND t.category_id = ?1 ORDER BY t.last_post_at DESC LIMIT ?2");
+const PINNED: &str = topics!("t.pinned = 1 AND t.category_id = ?1 ORDER BY t.last_post_at DESC LIMIT ?2");
 const TOPIC: &str = topics!("t.id = ?1");
 
 macro_rules! posts {
@@ -51,8 +50,7 @@ macro_rules! posts {
     };
 }
 
-const POSTS: &str =
-    posts!("p.topic_id = ?1 AND p.path > ?2 AND p.path < ?3 ORDER BY p.path LIMIT ?4");
+const POSTS: &str = posts!("p.topic_id = ?1 AND p.path > ?2 AND p.path < ?3 ORDER BY p.path LIMIT ?4");
 const POST: &str = posts!("p.id = ?1");
 const POST_BY_NUMBER: &str = posts!("p.topic_id = ?1 AND p.number = ?2");
 const NUMBER: &str = "SELECT number FROM posts WHERE id = ?1";
@@ -229,7 +227,12 @@ pub(crate) fn latest(db: &Connection, before: Before, limit: usize) -> rusqlite:
     rows(db, LATEST, params![before.0, before.1, limit as i64], topic_row)
 }
 
-pub(crate) fn in_category(db: &Connection, id: i64, before: Before, limit: usize) -> rusqlite::Result<Vec<Topic>> {
+pub(crate) fn in_category(
+    db: &Connection,
+    id: i64,
+    before: Before,
+    limit: usize,
+) -> rusqlite::Result<Vec<Topic>> {
     rows(db, IN_CATEGORY, params![before.0, before.1, limit as i64, id], topic_row)
 }
 
@@ -291,11 +294,21 @@ pub(crate) fn version(db: &Connection, post: i64) -> rusqlite::Result<Option<Ver
     })
 }
 
-pub(crate) fn by_author(db: &Connection, user: i64, before: Before, limit: usize) -> rusqlite::Result<Vec<RecentPost>> {
+pub(crate) fn by_author(
+    db: &Connection,
+    user: i64,
+    before: Before,
+    limit: usize,
+) -> rusqlite::Result<Vec<RecentPost>> {
     rows(db, BY_AUTHOR, params![before.0, before.1, limit as i64, user], recent_row)
 }
 
-pub(crate) fn by_category(db: &Connection, id: i64, before: Before, limit: usize) -> rusqlite::Result<Vec<RecentPost>> {
+pub(crate) fn by_category(
+    db: &Connection,
+    id: i64,
+    before: Before,
+    limit: usize,
+) -> rusqlite::Result<Vec<RecentPost>> {
     rows(db, BY_CATEGORY, params![before.0, before.1, limit as i64, id], recent_row)
 }
 

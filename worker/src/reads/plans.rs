@@ -55,6 +55,8 @@ pub(crate) fn community() -> Connection {
          INSERT INTO page_categories SELECT 'Things', title, id FROM pages WHERE id <= 250;
          INSERT INTO pages_fts (rowid, title, body) SELECT id, title, 'hello' FROM pages;
          INSERT INTO api_tokens (user_id, token_hash, name, created_at) VALUES (2, zeroblob(32), 'x', 1);
+         WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200)
+         INSERT INTO api_tokens (user_id, token_hash, name, created_at) SELECT 3, randomblob(32), 'y', i FROM n;
          ANALYZE;",
     )
     .unwrap();
@@ -65,21 +67,25 @@ pub(crate) fn community() -> Connection {
 fn every_question_is_answered_by_an_index() {
     let db = community();
     let mut asked = 0;
+    let mut faults = Vec::new();
     for (name, sql) in ALL.iter().copied().flatten() {
         let mut statement = db.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
         let count = statement.parameter_count();
-        let plan: Vec<String> =
-            statement.query_map(rusqlite::params_from_iter(vec![1; count]), |row| row.get("detail"))
-                .unwrap()
-                .map(Result::unwrap)
-                .collect();
+        let plan: Vec<String> = statement
+            .query_map(rusqlite::params_from_iter(vec![1; count]), |row| row.get("detail"))
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
         for step in &plan {
             let bad = step.starts_with("SCAN") || step.contains("TEMP B-TREE");
             let excused = ALLOWED.iter().any(|(query, part, _)| query == name && step.starts_with(part));
-            assert!(!bad || excused, "{name}: {step}\n{plan:#?}");
+            if bad && !excused {
+                faults.push(format!("{name}: {plan:?}"));
+            }
         }
         asked += 1;
     }
+    assert!(faults.is_empty(), "{faults:#?}");
     assert!(asked >= 30, "only {asked} questions are listed");
 }
 

@@ -14,11 +14,21 @@ const PAGES: &str = "SELECT rowid FROM pages_fts WHERE pages_fts MATCH ?1 AND ra
 pub(crate) const ALL: &[(&str, &str)] = &[("search::POSTS", POSTS), ("search::PAGES", PAGES)];
 
 /// Ids of posts that match an FTS5 expression.
-pub(crate) fn posts(db: &Connection, expression: &str, limit: usize, skip: usize) -> rusqlite::Result<Vec<i64>> {
+pub(crate) fn posts(
+    db: &Connection,
+    expression: &str,
+    limit: usize,
+    skip: usize,
+) -> rusqlite::Result<Vec<i64>> {
     rows(db, POSTS, params![expression, limit as i64, skip as i64], |row| row.get(0))
 }
 
 /// Ids of wiki pages that match an FTS5 expression.
-pub(crate) fn pages(db: &Connection, expression: &str, limit: usize, skip: usize) -> rusqlite::Result<Vec<i64>> {
+pub(crate) fn pages(
+    db: &Connection,
+    expression: &str,
+    limit: usize,
+    skip: usize,
+) -> rusqlite::Result<Vec<i64>> {
     rows(db, PAGES, params![expression, limit as i64, skip as i64], |row| row.get(0))
 }

@@ -245,7 +245,12 @@ pub(crate) fn members(
     })
 }
 
-pub(crate) fn history(db: &Connection, page: i64, before: Before, limit: usize) -> rusqlite::Result<Vec<Revision>> {
+pub(crate) fn history(
+    db: &Connection,
+    page: i64,
+    before: Before,
+    limit: usize,
+) -> rusqlite::Result<Vec<Revision>> {
     rows(db, HISTORY, params![before.0, before.1, limit as i64, page], revision_row)
 }
 
@@ -253,7 +258,12 @@ pub(crate) fn changes(db: &Connection, before: Before, limit: usize) -> rusqlite
     rows(db, CHANGES, params![before.0, before.1, limit as i64], revision_row)
 }
 
-pub(crate) fn edits(db: &Connection, user: i64, before: Before, limit: usize) -> rusqlite::Result<Vec<Revision>> {
+pub(crate) fn edits(
+    db: &Connection,
+    user: i64,
+    before: Before,
+    limit: usize,
+) -> rusqlite::Result<Vec<Revision>> {
     rows(db, EDITS, params![before.0, before.1, limit as i64, user], revision_row)
 }
 
