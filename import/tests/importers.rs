@@ -86,7 +86,7 @@ fn a_wiki_keeps_its_history_names_and_redirects() {
     assert_eq!(first.revisions[1].author_name, "192.0.2.1");
     assert!(first.revisions[1].minor && first.revisions[1].source.as_str().contains("&amp; ą"));
     let rendered = first.rendered.as_ref().unwrap();
-    assert_eq!(rendered.links[0].title, "Lysvė");
+    assert!(rendered.links.iter().any(|link| link.title == "Lysvė"), "{:?}", rendered.links);
     assert_eq!(rendered.categories[0].0, "Augalai");
     assert_eq!(pages[1].rendered.as_ref().unwrap().redirect.as_ref().unwrap().title, "Sodas");
     assert_eq!((pages[2].namespace.as_str(), pages[2].title.as_str()), ("Kategorija", "Augalai"));
@@ -176,7 +176,7 @@ fn the_demonstration_is_the_same_each_time() {
     demo::seed(&mut second).unwrap();
     let (first, second) = (steps(first), steps(second));
     assert_eq!(first, second);
-    let deepest = topics(&first).iter().map(|topic| {
+    let deepest = topics(&first).into_iter().map(|topic| {
         let mut depths = vec![0; topic.posts.len() + 1];
         for post in &topic.posts {
             depths[post.number as usize] = post.reply_to.map_or(1, |parent| depths[parent as usize] + 1);
