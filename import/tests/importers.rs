@@ -117,6 +117,16 @@ fn a_forum_keeps_replies_times_and_likes_but_nothing_that_runs() {
 }
 
 #[test]
+fn an_export_without_site_has_a_main_namespace() {
+    let start = XML.windows(6).position(|part| part == b"<page>").unwrap();
+    let (report, steps) = wiki(&[b"<mediawiki>".as_slice(), &XML[start..]].concat());
+    let report = report.unwrap();
+    assert!(matches!(&steps[0], Import::Namespaces { namespaces } if namespaces[0].number == 0));
+    assert_eq!(report.read.pages, 3);
+    assert_eq!(report.notes["unknown namespace; page is in the main one"].count, 1);
+}
+
+#[test]
 fn compressed_files_are_known_by_their_first_bytes() {
     let plain = wiki(XML).1;
     assert_eq!(wiki(&gzip(XML)).1, plain);

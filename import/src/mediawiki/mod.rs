@@ -50,6 +50,7 @@ struct Run<'f> {
     xml: Xml,
     site: Site,
     in_site: Option<(i64, bool)>,
+    site_sent: bool,
     draft: Option<Draft>,
     revision: Revision,
     report: Report,
@@ -63,6 +64,7 @@ impl<'f> Run<'f> {
             xml,
             site: Site { first_letter: true, ..Site::default() },
             in_site: None,
+            site_sent: false,
             draft: None,
             revision: Revision::default(),
             report: Report::new(&format!("mediawiki:{stem}")),
@@ -91,7 +93,13 @@ impl<'f> Run<'f> {
                     value("case").map_or(self.site.first_letter, |case| case == "first-letter");
                 self.in_site = Some((number, first_letter));
             }
-            "mediawiki/page" => self.draft = Some(Draft::default()),
+            "mediawiki/page" => {
+                // Fragments of exports come without <siteinfo>; pages need their namespace all the same.
+                if !self.site_sent {
+                    self.site_done()?;
+                }
+                self.draft = Some(Draft::default());
+            }
             "mediawiki/page/redirect" => {
                 if let Some(draft) = &mut self.draft {
                     draft.redirect = value("title").map(str::to_owned);
@@ -141,6 +149,9 @@ impl<'f> Run<'f> {
     }
 
     fn site_done(&mut self) -> Result<(), Stop> {
+        self.site_sent = true;
+        let first_letter = self.site.first_letter;
+        self.site.spaces.entry(0).or_insert_with(|| (String::new(), first_letter));
         if !self.site.dbname.is_empty() {
             self.report.source = format!("mediawiki:{}", self.site.dbname);
         }
