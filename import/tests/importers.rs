@@ -127,6 +127,16 @@ fn an_export_without_site_has_a_main_namespace() {
 }
 
 #[test]
+fn revisions_newest_first_are_turned_around() {
+    let swapped = String::from_utf8(XML.to_vec()).unwrap().replace("2020-01-01T", "2021-01-01T");
+    let (report, steps) = wiki(swapped.as_bytes());
+    assert_eq!(report.unwrap().notes["revisions put in order of time"].count, 1);
+    let pages = pages(&steps);
+    assert_eq!(pages[0].revisions[1].foreign_id, "10");
+    assert!(pages[0].rendered.as_ref().unwrap().html.contains("Old"));
+}
+
+#[test]
 fn compressed_files_are_known_by_their_first_bytes() {
     let plain = wiki(XML).1;
     assert_eq!(wiki(&gzip(XML)).1, plain);

@@ -156,6 +156,12 @@ impl Draft {
         revisions: Vec<ImportRevision>,
         report: &mut Report,
     ) -> Result<ImportPage, String> {
+        let mut revisions = revisions;
+        if !revisions.is_sorted_by_key(|revision| revision.created_at) {
+            // Exports can be asked for newest first; the sort is stable, so equal times keep their order.
+            report.note("revisions put in order of time", &self.title);
+            revisions.sort_by_key(|revision| revision.created_at);
+        }
         let mut page = self.page(site, revisions, report)?;
         let Some(newest) = page.revisions.last() else { return Err("a page without revisions".to_owned()) };
         let namespaces = site.namespaces();
