@@ -157,10 +157,11 @@ impl Draft {
         report: &mut Report,
     ) -> Result<ImportPage, String> {
         let mut revisions = revisions;
-        if !revisions.is_sorted_by_key(|revision| revision.created_at) {
-            // Exports can be asked for newest first; the sort is stable, so equal times keep their order.
-            report.note("revisions put in order of time", &self.title);
-            revisions.sort_by_key(|revision| revision.created_at);
+        let number = |revision: &ImportRevision| revision.foreign_id.parse::<u64>().unwrap_or(u64::MAX);
+        if !revisions.is_sorted_by_key(number) {
+            // Exports can be asked for newest first; numbers tell, clocks may err.
+            report.note("revisions put in order of their numbers", &self.title);
+            revisions.sort_by_key(number);
         }
         let mut page = self.page(site, revisions, report)?;
         let Some(newest) = page.revisions.last() else { return Err("a page without revisions".to_owned()) };
