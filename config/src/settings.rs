@@ -184,7 +184,11 @@ pub enum LogFormat {
 impl Config {
     /// Directory of the sockets.
     pub fn runtime_dir(&self) -> PathBuf {
-        if self.runtime_dir.as_os_str().is_empty() { self.data_dir.join("run") } else { self.runtime_dir.clone() }
+        if self.runtime_dir.as_os_str().is_empty() {
+            self.data_dir.join("run")
+        } else {
+            self.runtime_dir.clone()
+        }
     }
 
     /// The database of forum, wiki, accounts and sessions.

@@ -54,6 +54,17 @@ impl ThreadPath {
         end
     }
 
+    /// The path of the post answered; `None` on the first level.
+    pub fn parent(&self) -> Option<Self> {
+        let mut last = 0;
+        let mut at = 0;
+        while let Some(len) = self.0.get(at).and_then(|&lead| code_len(lead)) {
+            last = at;
+            at += len;
+        }
+        (last > 0).then(|| ThreadPath(self.0[..last].to_vec()))
+    }
+
     /// Number of levels above this post.
     pub fn depth(&self) -> u16 {
         let mut depth = 0u16;
@@ -114,6 +125,8 @@ mod tests {
         assert!(ThreadPath::root(0x80).as_bytes() > ThreadPath::root(0x7F).subtree_end().as_slice());
         assert_eq!(inside[2].depth(), 2);
         assert_eq!(two.depth(), 0);
+        assert_eq!(two.parent(), None);
+        assert_eq!(inside[2].parent(), Some(two.child(3)));
     }
 
     #[test]

@@ -52,7 +52,13 @@ impl Client {
     pub fn start(socket: &Path) -> Client {
         let (calls, inbox) = mpsc::channel(MAX_PENDING);
         let (events, _) = broadcast::channel(EVENT_BACKLOG);
-        let link = Link { socket: socket.to_owned(), inbox, pending: BTreeMap::new(), next_id: 1, events: events.clone() };
+        let link = Link {
+            socket: socket.to_owned(),
+            inbox,
+            pending: BTreeMap::new(),
+            next_id: 1,
+            events: events.clone(),
+        };
         tokio::spawn(link.run());
         Client { calls, events }
     }
@@ -61,7 +67,12 @@ impl Client {
     ///
     /// # Errors
     /// The writer refused ([`Refusal::Busy`] at once when too many wait here), or no answer came in time.
-    pub async fn send(&self, command: Command, key: IdempotencyKey, within: Duration) -> Result<Outcome, CallError> {
+    pub async fn send(
+        &self,
+        command: Command,
+        key: IdempotencyKey,
+        within: Duration,
+    ) -> Result<Outcome, CallError> {
         let until = Instant::now() + within;
         let millis = i64::try_from(within.as_millis()).unwrap_or(i64::MAX);
         let deadline = UnixMillis(UnixMillis::now().0.saturating_add(millis));
@@ -99,7 +110,9 @@ impl Link {
                     pause = RECONNECT.0;
                     match self.serve(read, write).await {
                         Ok(()) => return,
-                        Err(error) => tracing::info!(%error, waiting = self.pending.len(), "writer gone, reconnecting"),
+                        Err(error) => {
+                            tracing::info!(%error, waiting = self.pending.len(), "writer gone, reconnecting")
+                        }
                     }
                 }
                 Err(error @ (FrameError::Foreign | FrameError::Version { .. })) => {

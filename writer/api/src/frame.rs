@@ -165,7 +165,9 @@ mod tests {
     use veritable_domain::time::UnixMillis;
 
     use super::*;
-    use crate::message::{Command, Event, FromWriter, IdempotencyKey, Outcome, Refusal, Reply, Request, ToWriter};
+    use crate::message::{
+        Command, Event, FromWriter, IdempotencyKey, Outcome, Refusal, Reply, Request, ToWriter,
+    };
 
     fn content<T: SchemaWrite<Layout, Src = T>>(message: &T) -> Vec<u8> {
         to_frame(message).unwrap()[4..].to_vec()
@@ -180,7 +182,8 @@ mod tests {
             deadline: UnixMillis(2),
             command: Command::Ping,
         }));
-        let golden = [&[0, 0, 0, 0][..], &1u64.to_le_bytes(), &[7; 16], &2u64.to_le_bytes(), &[0; 4]].concat();
+        let golden =
+            [&[0, 0, 0, 0][..], &1u64.to_le_bytes(), &[7; 16], &2u64.to_le_bytes(), &[0; 4]].concat();
         assert_eq!(content(&request), golden);
         assert_eq!(content(&ToWriter::Subscribe), [1, 0, 0, 0]);
         let reply = FromWriter::Reply(Reply { id: 3, result: Ok(Outcome::Done) });

@@ -1,0 +1,276 @@
+//! Topics, posts, categories.
+
+use rusqlite::params;
+use veritable_domain::content::Content;
+use veritable_domain::ids::{CategoryId, PostId, TopicId, UserId};
+use veritable_domain::permission::{Actor, Deed, Denial, may};
+use veritable_domain::search::index_text;
+use veritable_domain::slug::slug;
+use veritable_domain::tag::Tag;
+use veritable_domain::text::{Comment, TopicTitle};
+use veritable_domain::thread::{MAX_DEPTH, ThreadPath};
+use veritable_domain::time::UnixMillis;
+use veritable_writer_api::message::{Outcome, Refusal};
+
+use super::{Failure, Transaction, malformed, no_such};
+
+/// A post about to be stored.
+pub(super) struct NewPost<'a> {
+    pub(super) topic: TopicId,
+    pub(super) category: CategoryId,
+    /// The post answered and where it stands.
+    pub(super) parent: Option<(PostId, ThreadPath)>,
+    pub(super) number: u32,
+    pub(super) author: UserId,
+    pub(super) created_at: UnixMillis,
+    pub(super) edited_at: Option<UnixMillis>,
+    pub(super) like_count: i64,
+    pub(super) content: &'a Content,
+    /// The topic's title, for its first post: search finds the topic by it.
+    pub(super) title: Option<&'a str>,
+}
+
+pub(super) fn create_category(
+    tx: &mut Transaction<'_>,
+    name: &str,
+    description: &str,
+    position: i64,
+) -> Result<Outcome, Failure> {
+    let id = insert_category(tx, name, description, position)?;
+    tx.touch([Tag::Categories]);
+    Ok(Outcome::CategoryCreated { category: id })
+}
+
+pub(super) fn insert_category(
+    tx: &Transaction<'_>,
+    name: &str,
+    description: &str,
+    position: i64,
+) -> rusqlite::Result<CategoryId> {
+    tx.run(
+        "INSERT INTO categories (name, slug, description, position, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![name, slug(name), description, position, tx.now.0],
+    )?;
+    Ok(CategoryId(tx.db.last_insert_rowid()))
+}
+
+pub(super) fn create_topic(
+    tx: &mut Transaction<'_>,
+    actor: Actor,
+    category: CategoryId,
+    title: &TopicTitle,
+    content: &Content,
+) -> Result<Outcome, Failure> {
+    let locked: bool = tx
+        .row("SELECT locked FROM categories WHERE id = ?1", [category.0], |row| row.get(0))?
+        .ok_or_else(|| no_such("category"))?;
+    may(actor, Deed::CreateTopic { category_locked: locked })?;
+    let author = actor.user.ok_or(Denial::LoginRequired)?;
+    let slug = slug(title.as_str());
+    tx.run(
+        "INSERT INTO topics (category_id, title, slug, author_id, created_at, last_post_at, last_author_id)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?4)",
+        params![category.0, title.as_str(), slug, author.0, tx.now.0],
+    )?;
+    let topic = TopicId(tx.db.last_insert_rowid());
+    tx.run("UPDATE categories SET topic_count = topic_count + 1 WHERE id = ?1", [category.0])?;
+    let post = insert_post(
+        tx,
+        &NewPost {
+            topic,
+            category,
+            parent: None,
+            number: 1,
+            author,
+            created_at: tx.now,
+            edited_at: None,
+            like_count: 0,
+            content,
+            title: Some(title.as_str()),
+        },
+    )?;
+    tx.touch(changed_by_post(topic, category, author));
+    Ok(Outcome::TopicCreated { topic, slug, post })
+}
+
+pub(super) fn reply(
+    tx: &mut Transaction<'_>,
+    actor: Actor,
+    topic: TopicId,
+    parent: Option<PostId>,
+    content: &Content,
+) -> Result<Outcome, Failure> {
+    let (category, locked, last): (i64, bool, u32) = tx
+        .row(
+            "SELECT category_id, locked, last_number FROM topics WHERE id = ?1 AND deleted_at IS NULL",
+            [topic.0],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+        )?
+        .ok_or_else(|| no_such("topic"))?;
+    may(actor, Deed::Reply { topic_locked: locked })?;
+    let author = actor.user.ok_or(Denial::LoginRequired)?;
+    let parent = match parent {
+        None => None,
+        Some(id) => {
+            let path: Vec<u8> = tx
+                .row(
+                    "SELECT path FROM posts WHERE id = ?1 AND topic_id = ?2 AND deleted_at IS NULL",
+                    [id.0, topic.0],
+                    |row| row.get(0),
+                )?
+                .ok_or_else(|| no_such("post in this topic"))?;
+            Some((id, stored_path(&path)?))
+        }
+    };
+    let category = CategoryId(category);
+    let number = last + 1;
+    let new = NewPost {
+        topic,
+        category,
+        parent,
+        number,
+        author,
+        created_at: tx.now,
+        edited_at: None,
+        like_count: 0,
+        content,
+        title: None,
+    };
+    let post = insert_post(tx, &new)?;
+    tx.touch(changed_by_post(topic, category, author));
+    Ok(Outcome::PostCreated { post, topic, number })
+}
+
+pub(super) fn edit_post(
+    tx: &mut Transaction<'_>,
+    actor: Actor,
+    post: PostId,
+    base_version: u32,
+    content: &Content,
+    comment: &Comment,
+) -> Result<Outcome, Failure> {
+    let found = tx.row(
+        "SELECT p.topic_id, p.path, p.author_id, p.category_id, p.number, t.locked, t.title
+         FROM posts p JOIN topics t ON t.id = p.topic_id
+         WHERE p.id = ?1 AND p.deleted_at IS NULL AND t.deleted_at IS NULL",
+        [post.0],
+        |row| {
+            let path: Vec<u8> = row.get(1)?;
+            let title: String = row.get(6)?;
+            let (topic, author, category) =
+                (TopicId(row.get(0)?), UserId(row.get(2)?), CategoryId(row.get(3)?));
+            Ok((topic, path, author, category, row.get::<_, u32>(4)?, row.get::<_, bool>(5)?, title))
+        },
+    )?;
+    let (topic, path, author, category, number, locked, title) = found.ok_or_else(|| no_such("post"))?;
+    may(actor, Deed::EditPost { author: Some(author), topic_locked: locked })?;
+    let editor = actor.user.ok_or(Denial::LoginRequired)?;
+    let current: u32 = tx
+        .row("SELECT max(version) FROM post_revisions WHERE post_id = ?1", [post.0], |row| {
+            row.get::<_, Option<u32>>(0)
+        })?
+        .flatten()
+        .unwrap_or(0);
+    if current != base_version {
+        return Err(Refusal::Conflict { current: current.into() }.into());
+    }
+    let version = current + 1;
+    insert_version(tx, post, version, editor, tx.now, comment.as_str(), content)?;
+    tx.run(
+        "UPDATE posts SET html = ?3, edited_at = ?4 WHERE topic_id = ?1 AND path = ?2",
+        params![topic.0, path, content.rendered.html, tx.now.0],
+    )?;
+    index_post(tx, post, (number == 1).then_some(title.as_str()), content)?;
+    tx.touch([Tag::Topic(topic), Tag::Search, Tag::User(author), Tag::Category(category)]);
+    Ok(Outcome::PostEdited { version })
+}
+
+/// Stores a post, its first version and its search text, and keeps every count.
+pub(super) fn insert_post(tx: &Transaction<'_>, new: &NewPost<'_>) -> Result<PostId, Failure> {
+    let path = match &new.parent {
+        None => ThreadPath::root(new.number),
+        Some((_, path)) if path.depth() < MAX_DEPTH => path.child(new.number),
+        Some((_, path)) => sibling(path, new.number),
+    };
+    let id: i64 = tx.row("SELECT coalesce(max(id), 0) + 1 FROM posts", [], |row| row.get(0))?.unwrap_or(1);
+    let id = PostId(id);
+    tx.run(
+        "INSERT INTO posts (topic_id, path, id, number, parent_id, depth, author_id, category_id, created_at,
+                            edited_at, like_count, html)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+        params![
+            new.topic.0,
+            path.as_bytes(),
+            id.0,
+            new.number,
+            new.parent.as_ref().map(|(id, _)| id.0),
+            path.depth(),
+            new.author.0,
+            new.category.0,
+            new.created_at.0,
+            new.edited_at.map(|time| time.0),
+            new.like_count,
+            new.content.rendered.html,
+        ],
+    )?;
+    insert_version(tx, id, 1, new.author, new.created_at, "", new.content)?;
+    index_post(tx, id, new.title, new.content)?;
+    if let Some((parent, _)) = &new.parent {
+        tx.run("UPDATE posts SET reply_count = reply_count + 1 WHERE id = ?1", [parent.0])?;
+    }
+    tx.run(
+        "UPDATE topics SET post_count = post_count + 1, last_number = max(last_number, ?2),
+                last_author_id = CASE WHEN ?3 >= last_post_at THEN ?4 ELSE last_author_id END,
+                last_post_at = max(last_post_at, ?3), like_count = like_count + ?5
+         WHERE id = ?1",
+        params![new.topic.0, new.number, new.created_at.0, new.author.0, new.like_count],
+    )?;
+    tx.run("UPDATE categories SET post_count = post_count + 1 WHERE id = ?1", [new.category.0])?;
+    tx.run("UPDATE users SET post_count = post_count + 1 WHERE id = ?1", [new.author.0])?;
+    Ok(id)
+}
+
+/// The place beside `path`, below the same parent.
+fn sibling(path: &ThreadPath, number: u32) -> ThreadPath {
+    path.parent().map_or_else(|| ThreadPath::root(number), |parent| parent.child(number))
+}
+
+pub(super) fn insert_version(
+    tx: &Transaction<'_>,
+    post: PostId,
+    version: u32,
+    editor: UserId,
+    at: UnixMillis,
+    comment: &str,
+    content: &Content,
+) -> rusqlite::Result<()> {
+    tx.run(
+        "INSERT INTO post_revisions (post_id, version, editor_id, created_at, comment, format, source)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        params![post.0, version, editor.0, at.0, comment, content.format.name(), content.source.as_str()],
+    )?;
+    Ok(())
+}
+
+/// Puts a post's text into the search index in place of what was there.
+pub(super) fn index_post(
+    tx: &Transaction<'_>,
+    post: PostId,
+    title: Option<&str>,
+    content: &Content,
+) -> rusqlite::Result<()> {
+    tx.run("DELETE FROM posts_fts WHERE rowid = ?1", [post.0])?;
+    tx.run(
+        "INSERT INTO posts_fts (rowid, title, body) VALUES (?1, ?2, ?3)",
+        params![post.0, title.map(index_text).unwrap_or_default(), index_text(&content.rendered.text)],
+    )?;
+    Ok(())
+}
+
+pub(super) fn stored_path(bytes: &[u8]) -> Result<ThreadPath, Failure> {
+    ThreadPath::from_bytes(bytes).ok_or_else(|| malformed("a stored thread path is damaged"))
+}
+
+fn changed_by_post(topic: TopicId, category: CategoryId, author: UserId) -> [Tag; 6] {
+    [Tag::Topic(topic), Tag::Latest, Tag::Category(category), Tag::Categories, Tag::User(author), Tag::Search]
+}

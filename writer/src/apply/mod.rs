@@ -1,0 +1,189 @@
+//! Every change there is, by noun. A function here runs within one savepoint of an open transaction: it
+//! checks, changes rows, and names the tags it made stale. What it returns is told to the asker only after
+//! the commit.
+
+mod accounts;
+mod forum;
+mod import_forum;
+mod import_wiki;
+mod wiki;
+
+use rusqlite::Connection;
+use veritable_domain::permission::Denial;
+use veritable_domain::tag::Tag;
+use veritable_domain::time::UnixMillis;
+use veritable_writer_api::message::{Command, Import, Outcome, Refusal};
+
+/// What a change works with.
+pub(crate) struct Transaction<'a> {
+    pub(crate) db: &'a Connection,
+    /// One clock reading for the whole transaction.
+    pub(crate) now: UnixMillis,
+    /// What has become stale.
+    pub(crate) tags: Vec<Tag>,
+}
+
+impl<'a> Transaction<'a> {
+    pub(crate) fn new(db: &'a Connection, now: UnixMillis) -> Self {
+        Transaction { db, now, tags: Vec::new() }
+    }
+
+    /// Names what has become stale.
+    fn touch(&mut self, tags: impl IntoIterator<Item = Tag>) {
+        self.tags.extend(tags);
+    }
+
+    /// Runs one prepared statement; yields the number of rows changed.
+    fn run(&self, sql: &str, values: impl rusqlite::Params) -> rusqlite::Result<usize> {
+        self.db.prepare_cached(sql)?.execute(values)
+    }
+
+    /// The first row, if there is one.
+    fn row<T>(
+        &self,
+        sql: &str,
+        values: impl rusqlite::Params,
+        read: impl FnOnce(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<Option<T>> {
+        use rusqlite::OptionalExtension;
+        self.db.prepare_cached(sql)?.query_row(values, read).optional()
+    }
+}
+
+/// Why a change was not made.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// For the asker to know.
+    Refused(Refusal),
+    /// The database failed.
+    Sqlite(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        Failure::Sqlite(error)
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        Failure::Refused(refusal)
+    }
+}
+
+impl From<Denial> for Failure {
+    fn from(denial: Denial) -> Self {
+        Failure::Refused(Refusal::Denied(denial))
+    }
+}
+
+pub(crate) fn no_such(what: &str) -> Failure {
+    Failure::Refused(Refusal::NotFound { what: what.to_owned() })
+}
+
+fn malformed(reason: impl Into<String>) -> Failure {
+    Failure::Refused(Refusal::Malformed { reason: reason.into() })
+}
+
+/// Carries a command out.
+pub(crate) fn apply(tx: &mut Transaction<'_>, command: &Command) -> Result<Outcome, Failure> {
+    match command {
+        Command::Ping => Ok(Outcome::Done),
+        Command::CreateTopic { actor, category, title, content } => {
+            forum::create_topic(tx, *actor, *category, title, content)
+        }
+        Command::Reply { actor, topic, parent, content } => {
+            forum::reply(tx, *actor, *topic, *parent, content)
+        }
+        Command::EditPost { actor, post, base_version, content, comment } => {
+            forum::edit_post(tx, *actor, *post, *base_version, content, comment)
+        }
+        Command::EditPage { actor, namespace, title, base_revision, content, comment, minor } => {
+            let edit = wiki::Edit { base_revision: *base_revision, content, comment, minor: *minor };
+            wiki::edit_page(tx, *actor, *namespace, title, &edit)
+        }
+        Command::CreateUser { name, role, password_hash } => {
+            accounts::create_user(tx, name, *role, password_hash.as_deref())
+        }
+        Command::CreateApiToken { user, name, token_hash } => {
+            accounts::create_api_token(tx, *user, name, token_hash)
+        }
+        Command::CreateCategory { name, description, position } => {
+            forum::create_category(tx, name, description, *position)
+        }
+        Command::Import(import) => apply_import(tx, import),
+    }
+}
+
+fn apply_import(tx: &mut Transaction<'_>, import: &Import) -> Result<Outcome, Failure> {
+    let tally = match import {
+        Import::Users { source, users } => accounts::import_users(tx, source, users)?,
+        Import::Categories { source, categories } => import_forum::categories(tx, source, categories)?,
+        Import::Topic { source, topic } => import_forum::topic(tx, source, topic)?,
+        Import::Namespaces { namespaces } => import_wiki::namespaces(tx, namespaces)?,
+        Import::Page { source, page } => import_wiki::page(tx, source, page)?,
+        Import::Finish { source, summary } => {
+            tx.run(
+                "INSERT INTO facts (name, value) VALUES ('import:' || ?1, ?2)
+                 ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE value <> excluded.value",
+                [source, summary],
+            )?;
+            Default::default()
+        }
+    };
+    if tally.added + tally.changed > 0 {
+        // An import changes so much that naming it all would be as much work as forgetting it.
+        tx.touch([Tag::Site, Tag::Titles]);
+    }
+    Ok(Outcome::Imported(tally))
+}
+
+/// What an imported thing became, and the digest of what was imported.
+pub(crate) struct Known {
+    pub(crate) local_id: i64,
+    digest: Option<Vec<u8>>,
+}
+
+impl Known {
+    pub(crate) fn is(&self, digest: &[u8; 16]) -> bool {
+        self.digest.as_deref() == Some(digest)
+    }
+}
+
+/// Looks up what an imported thing became.
+pub(crate) fn known(
+    tx: &Transaction<'_>,
+    source: &str,
+    kind: &str,
+    foreign: &str,
+) -> rusqlite::Result<Option<Known>> {
+    tx.row(
+        "SELECT local_id, digest FROM imported WHERE source = ?1 AND kind = ?2 AND foreign_id = ?3",
+        [source, kind, foreign],
+        |row| Ok(Known { local_id: row.get(0)?, digest: row.get(1)? }),
+    )
+}
+
+/// Remembers what an imported thing became.
+pub(crate) fn remember(
+    tx: &Transaction<'_>,
+    (source, kind, foreign): (&str, &str, &str),
+    local_id: i64,
+    digest: Option<[u8; 16]>,
+) -> rusqlite::Result<()> {
+    tx.run(
+        "INSERT INTO imported (source, kind, foreign_id, local_id, digest) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT (source, kind, foreign_id) DO UPDATE SET local_id = excluded.local_id, digest = excluded.digest",
+        rusqlite::params![source, kind, foreign, local_id, digest],
+    )?;
+    Ok(())
+}
+
+/// Tells whether an imported thing changed since.
+pub(crate) fn digest<T>(thing: &T) -> Result<[u8; 16], Failure>
+where
+    T: veritable_domain::codec::SchemaWrite<veritable_domain::codec::Layout, Src = T>,
+{
+    let bytes = veritable_domain::codec::encode(thing).map_err(|error| malformed(error.to_string()))?;
+    Ok(xxhash_rust::xxh3::xxh3_128(&bytes).to_le_bytes())
+}

@@ -1,0 +1,80 @@
+//! Opening a database for writing: its settings, its identity, its migrations.
+
+use std::fs;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rusqlite::Connection;
+use veritable_config::Config;
+use veritable_config::settings::Synchronous;
+
+use crate::{WriterError, migrate};
+
+/// Bytes of a page. A post of up to 2,030 bytes then stays whole beside its neighbours
+/// (docs/decisions/0006-threads.md). Fixed when a database is made.
+pub const PAGE_BYTES: u32 = 8_192;
+/// Longest wait for another process's lock, such as a backup tool's.
+const BUSY: Duration = Duration::from_millis(5_000);
+/// Statements kept prepared: more than the writer has.
+const STATEMENTS: usize = 128;
+
+/// Which database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Database {
+    /// Forum, wiki, accounts, sessions.
+    Forums,
+    /// Notebooks.
+    Notebooks,
+}
+
+impl Database {
+    /// Its file.
+    pub fn path(self, config: &Config) -> PathBuf {
+        match self {
+            Database::Forums => config.forums_db(),
+            Database::Notebooks => config.notebooks_db(),
+        }
+    }
+
+    /// SQLite's `application_id`: `VerF` and `VerN` in ASCII.
+    pub fn application_id(self) -> i32 {
+        match self {
+            Database::Forums => 0x5665_7246,
+            Database::Notebooks => 0x5665_724E,
+        }
+    }
+}
+
+/// Opens a database for writing, makes it if it is not there, and brings its schema up to date.
+///
+/// # Errors
+/// The file cannot be made, is damaged, belongs to another program or to a newer Veritable.
+pub fn open(config: &Config, database: Database) -> Result<Connection, WriterError> {
+    let path = database.path(config);
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(&config.data_dir).map_err(|error| {
+        WriterError::Io { what: format!("making the data directory {}", config.data_dir.display()), error }
+    })?;
+    let sqlite = |error| WriterError::Sqlite { path: path.display().to_string(), error };
+    let mut db = Connection::open(&path).map_err(sqlite)?;
+    configure(&db, config.writer.synchronous).map_err(sqlite)?;
+    migrate::up(&mut db, database).map_err(|error| error.at(&path))?;
+    Ok(db)
+}
+
+fn configure(db: &Connection, synchronous: Synchronous) -> rusqlite::Result<()> {
+    db.busy_timeout(BUSY)?;
+    // These two only take effect on a database without tables, and before WAL.
+    db.pragma_update(None, "page_size", PAGE_BYTES)?;
+    db.pragma_update(None, "auto_vacuum", "incremental")?;
+    db.pragma_update(None, "journal_mode", "wal")?;
+    db.pragma_update(None, "wal_autocheckpoint", 1_000)?;
+    db.pragma_update(None, "foreign_keys", true)?;
+    let level = match synchronous {
+        Synchronous::Full => "full",
+        Synchronous::Normal => "normal",
+    };
+    db.pragma_update(None, "synchronous", level)?;
+    db.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(())
+}

@@ -1,0 +1,182 @@
+//! The writer's socket: takes connections, reads their commands into the queue, sends answers and events.
+
+use std::io::{self, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
+use veritable_writer_api::frame::{self, FrameError, Hello};
+use veritable_writer_api::message::{Event, FromWriter, Refusal, Reply, Request, ToWriter};
+
+/// Answers that may wait for one slow peer; one more and its connection is closed. A worker has at most this
+/// many commands in flight, so only a peer that does not read gets there.
+const OUTBOX: usize = 8_192;
+/// Bytes one write to a peer gathers.
+const GATHER_BYTES: usize = 64 * 1024;
+
+/// A command and where its answer goes.
+pub(crate) struct Job {
+    pub(crate) request: Request,
+    pub(crate) peer: Peer,
+}
+
+/// One connection's way back.
+#[derive(Clone, Debug)]
+pub(crate) struct Peer {
+    outbox: Sender<FromWriter>,
+    stream: Arc<UnixStream>,
+}
+
+impl Peer {
+    /// Queues a message. One that cannot be queued is for a peer that is gone or does not read: its
+    /// connection is closed, so that it connects again and asks again under the same key.
+    pub(crate) fn send(&self, message: FromWriter) -> bool {
+        match self.outbox.try_send(message) {
+            Ok(()) => true,
+            Err(_) => {
+                if let Err(error) = self.stream.shutdown(std::net::Shutdown::Both) {
+                    tracing::debug!(%error, "a connection to the writer was closed already");
+                }
+                false
+            }
+        }
+    }
+}
+
+/// Connections that want events.
+#[derive(Debug, Default)]
+pub(crate) struct Subscribers(Mutex<Vec<Peer>>);
+
+impl Subscribers {
+    fn add(&self, peer: Peer) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(peer);
+    }
+
+    /// Sends an event to all; those that are gone are forgotten.
+    pub(crate) fn send(&self, event: &Event) {
+        let mut peers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        peers.retain(|peer| peer.send(FromWriter::Event(event.clone())));
+    }
+}
+
+/// The accepting thread.
+pub(crate) struct Server {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<()>,
+}
+
+impl Server {
+    /// Ends the accepting thread: a connection to its own socket wakes it.
+    pub(crate) fn stop(self, listener: &UnixListener) {
+        self.stop.store(true, Ordering::Release);
+        let woken = listener.local_addr().and_then(|address| {
+            let path = address.as_pathname().ok_or(io::ErrorKind::AddrNotAvailable)?;
+            UnixStream::connect(path)
+        });
+        match woken {
+            Ok(_) => {
+                if self.thread.join().is_err() {
+                    tracing::error!("the accepting thread panicked");
+                }
+            }
+            Err(error) => tracing::warn!(%error, "the accepting thread goes on until the process ends"),
+        }
+    }
+}
+
+/// Starts accepting.
+///
+/// # Errors
+/// No thread can be made.
+pub(crate) fn start(
+    listener: UnixListener,
+    jobs: Sender<Job>,
+    subscribers: Arc<Subscribers>,
+) -> io::Result<Server> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let seen = stop.clone();
+    let thread = std::thread::Builder::new().name("accept".into()).spawn(move || {
+        for stream in listener.incoming() {
+            if seen.load(Ordering::Acquire) {
+                return;
+            }
+            let served = stream.and_then(|stream| serve(stream, jobs.clone(), subscribers.clone()));
+            if let Err(error) = served {
+                tracing::warn!(%error, "a connection to the writer was lost at once");
+            }
+        }
+    })?;
+    Ok(Server { stop, thread })
+}
+
+/// Gives a connection its two threads.
+fn serve(stream: UnixStream, jobs: Sender<Job>, subscribers: Arc<Subscribers>) -> io::Result<()> {
+    let (outbox, outgoing) = bounded(OUTBOX);
+    let sending = stream.try_clone()?;
+    let peer = Peer { outbox, stream: Arc::new(stream.try_clone()?) };
+    std::thread::Builder::new().name("read".into()).spawn(move || {
+        match receive_all(stream, sending, outgoing, &jobs, &peer, &subscribers) {
+            Ok(()) => {}
+            Err(FrameError::Io(error)) => tracing::debug!(%error, "a connection to the writer ended"),
+            Err(error) => tracing::warn!(%error, "a peer of the writer was refused"),
+        }
+    })?;
+    Ok(())
+}
+
+fn receive_all(
+    mut stream: UnixStream,
+    sending: UnixStream,
+    outgoing: Receiver<FromWriter>,
+    jobs: &Sender<Job>,
+    peer: &Peer,
+    subscribers: &Subscribers,
+) -> Result<(), FrameError> {
+    Hello::exchange(&mut stream)?;
+    std::thread::Builder::new().name("send".into()).spawn(move || send_all(sending, &outgoing))?;
+    let mut input = io::BufReader::with_capacity(GATHER_BYTES, stream);
+    while let Some(message) = frame::read_message::<ToWriter>(&mut input)? {
+        match message {
+            ToWriter::Subscribe => subscribers.add(peer.clone()),
+            ToWriter::Request(request) => {
+                match jobs.try_send(Job { request: *request, peer: peer.clone() }) {
+                    Ok(()) => {}
+                    Err(TrySendError::Full(job)) => {
+                        let reply = Reply { id: job.request.id, result: Err(Refusal::Busy) };
+                        if !peer.send(FromWriter::Reply(reply)) {
+                            return Ok(());
+                        }
+                    }
+                    // The writer is ending: the peer sees the end of the stream and asks the next one.
+                    Err(TrySendError::Disconnected(_)) => return Ok(()),
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Sends what is queued, as much at once as there is. Ends with the connection, which it closes.
+fn send_all(mut stream: UnixStream, outgoing: &Receiver<FromWriter>) {
+    let mut bytes = Vec::new();
+    while let Ok(message) = outgoing.recv() {
+        bytes.clear();
+        let mut next = Some(message);
+        while let Some(message) = next {
+            match frame::to_frame(&message) {
+                Ok(frame) => bytes.extend_from_slice(&frame),
+                Err(error) => tracing::error!(%error, "an answer could not be encoded"),
+            }
+            next = if bytes.len() < GATHER_BYTES { outgoing.try_recv().ok() } else { None };
+        }
+        if let Err(error) = stream.write_all(&bytes) {
+            tracing::debug!(%error, "a peer of the writer does not read");
+            break;
+        }
+    }
+    if let Err(error) = stream.shutdown(std::net::Shutdown::Both) {
+        tracing::debug!(%error, "a connection to the writer was closed already");
+    }
+}
