@@ -2,6 +2,10 @@
 //! between the master and a child.
 
 pub mod channel;
+pub mod keys;
+pub mod load;
 pub mod settings;
 
+pub use keys::{KEYS, Key, Kind};
+pub use load::{ConfigError, Overrides, load, load_over};
 pub use settings::Config;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 /// The whole configuration, defaults filled in.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// Where the databases live.
@@ -31,6 +31,24 @@ pub struct Config {
     pub process: Process,
     /// Logs.
     pub log: Log,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            data_dir: PathBuf::from("/var/lib/veritable"),
+            runtime_dir: PathBuf::new(),
+            listen: vec!["127.0.0.1:8080".into()],
+            workers: 0,
+            site: Site::default(),
+            cache: Cache::default(),
+            http: Http::default(),
+            reads: Reads::default(),
+            writer: Writer::default(),
+            process: Process::default(),
+            log: Log::default(),
+        }
+    }
 }
 
 /// What the site says of itself.

@@ -1,0 +1,269 @@
+//! The table of keys: what the file may hold, in which bounds, and what it means. Loading checks against it,
+//! and docs/configuration.md is printed from it; tests hold it, [`crate::Config`] and the page together.
+
+use std::fmt;
+
+/// Most worker processes: far more cores than the machines this is meant for have, and twice as many slots
+/// must fit into the scoreboard.
+pub const WORKERS_MAX: u16 = 64;
+/// Least bytes of cache: the segment's own lower bound.
+const CACHE_BYTES_MIN: i64 = 256 * 1024;
+/// Most bytes of cache: the segment's own upper bound.
+const CACHE_BYTES_MAX: i64 = 1 << 40;
+/// A day: a longer wait is a misprint.
+const DAY_SECONDS: i64 = 86_400;
+/// The same in milliseconds.
+const DAY_MS: i64 = DAY_SECONDS * 1_000;
+
+/// One key of the file.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// Its dotted name, such as `cache.bytes`.
+    pub name: &'static str,
+    /// What it holds.
+    pub kind: Kind,
+    /// Its default, written as in the file.
+    pub default: &'static str,
+    /// What it means.
+    pub doc: &'static str,
+}
+
+/// What a key may hold.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    /// A path of a file or directory, not empty unless its default is.
+    Path,
+    /// Any text.
+    Text,
+    /// A list of `IP:PORT`, at least one.
+    Addresses,
+    /// A whole number from the first to the second.
+    Integer(i64, i64),
+    /// One of these words.
+    Choice(&'static [&'static str]),
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Kind::Path => f.write_str("a path in quotes"),
+            Kind::Text => f.write_str("text in quotes"),
+            Kind::Addresses => f.write_str("a list of addresses such as [\"127.0.0.1:8080\"]"),
+            Kind::Integer(least, most) => write!(f, "a whole number from {least} to {most}"),
+            Kind::Choice(words) => write!(f, "one of \"{}\"", words.join("\", \"")),
+        }
+    }
+}
+
+impl Key {
+    /// The environment variable that sets it: `VERITABLE_CACHE_BYTES` for `cache.bytes`.
+    pub fn variable(&self) -> String {
+        format!("VERITABLE_{}", self.name.replace('.', "_").to_uppercase())
+    }
+}
+
+const fn key(name: &'static str, kind: Kind, default: &'static str, doc: &'static str) -> Key {
+    Key { name, kind, default, doc }
+}
+
+/// All keys, in the order of the reference.
+pub const KEYS: &[Key] = &[
+    key(
+        "data_dir",
+        Kind::Path,
+        "\"/var/lib/veritable\"",
+        "Where the databases live. `veritable demo` has `veritable-data` in the current directory instead.",
+    ),
+    key(
+        "runtime_dir",
+        Kind::Path,
+        "\"\"",
+        "Where the sockets live; empty: `run` within the data directory. Must be the same in every file and \
+         command for one server.",
+    ),
+    key(
+        "listen",
+        Kind::Addresses,
+        "[\"127.0.0.1:8080\"]",
+        "Addresses to listen on, `IP:PORT`; port 0 takes a free one. Sockets handed over by systemd replace them.",
+    ),
+    key("workers", Kind::Integer(0, WORKERS_MAX as i64), "0", "Worker processes; 0: one per core."),
+    key("site.name", Kind::Text, "\"Veritable\"", "Shown in the head of every page."),
+    key("site.description", Kind::Text, "\"A community\"", "One line about the community."),
+    key(
+        "site.base_url",
+        Kind::Text,
+        "\"\"",
+        "Address under which people reach the site, without trailing slash; empty: relative links only.",
+    ),
+    key(
+        "cache.bytes",
+        Kind::Integer(CACHE_BYTES_MIN, CACHE_BYTES_MAX),
+        "52428800",
+        "Bytes of the shared cache, metadata included.",
+    ),
+    key(
+        "cache.entries",
+        Kind::Integer(16, 1 << 28),
+        "1000",
+        "Most entries of the shared cache; at most one per 512 bytes of it.",
+    ),
+    key(
+        "cache.ttl_seconds",
+        Kind::Integer(1, DAY_SECONDS * 365),
+        "3600",
+        "Seconds after which an answer is made anew even if nothing changed.",
+    ),
+    key(
+        "http.max_connections",
+        Kind::Integer(1, 1_000_000),
+        "10000",
+        "Open connections per worker; at the bound a worker stops accepting.",
+    ),
+    key(
+        "http.header_seconds",
+        Kind::Integer(1, DAY_SECONDS),
+        "10",
+        "Seconds a client may take to send a request's head.",
+    ),
+    key(
+        "http.request_seconds",
+        Kind::Integer(1, DAY_SECONDS),
+        "30",
+        "Seconds a request may take altogether.",
+    ),
+    key("http.body_bytes", Kind::Integer(1, 1 << 40), "8388608", "Most bytes of a request's body."),
+    key(
+        "reads.min_connections",
+        Kind::Integer(1, 1_000),
+        "2",
+        "Reading connections a worker keeps at least.",
+    ),
+    key(
+        "reads.max_connections",
+        Kind::Integer(1, 1_000),
+        "10",
+        "Reading connections a worker opens at most; no fewer than `reads.min_connections`.",
+    ),
+    key(
+        "reads.deadline_ms",
+        Kind::Integer(1, DAY_MS),
+        "5000",
+        "Milliseconds after which a query is interrupted.",
+    ),
+    key(
+        "reads.mmap_bytes",
+        Kind::Integer(0, 1 << 46),
+        "1073741824",
+        "Bytes of a database mapped into memory; 0: none.",
+    ),
+    key(
+        "writer.queue",
+        Kind::Integer(1, 1_000_000),
+        "4096",
+        "Commands that may wait; one more is refused at once.",
+    ),
+    key("writer.batch", Kind::Integer(1, 100_000), "256", "Most commands in one transaction."),
+    key(
+        "writer.deadline_ms",
+        Kind::Integer(1, DAY_MS),
+        "5000",
+        "Milliseconds a command may wait before it is refused.",
+    ),
+    key(
+        "writer.synchronous",
+        Kind::Choice(&["full", "normal"]),
+        "\"full\"",
+        "SQLite's setting of that name. `full`: a commit is on disk before it is acknowledged; `normal`: a \
+         power failure may lose the last ones.",
+    ),
+    key(
+        "process.drain_seconds",
+        Kind::Integer(1, DAY_SECONDS),
+        "30",
+        "Seconds a process may take to finish its work when it stops.",
+    ),
+    key(
+        "process.boot_seconds",
+        Kind::Integer(1, DAY_SECONDS),
+        "30",
+        "Seconds a process may take to become ready, migrations included.",
+    ),
+    key(
+        "log.level",
+        Kind::Text,
+        "\"info\"",
+        "`error`, `warn`, `info`, `debug`, `trace`, or directives such as `info,veritable_worker=debug`.",
+    ),
+    key(
+        "log.format",
+        Kind::Choice(&["text", "json"]),
+        "\"text\"",
+        "Lines for people, or one JSON object a line.",
+    ),
+];
+
+/// The page docs/configuration.md.
+pub fn reference() -> String {
+    let mut page = String::from(
+        "# Configuration\n\n\
+         One TOML file, named by `--config FILE`; without one, defaults hold. Every key can also be set by an\n\
+         environment variable; a list is then separated by commas. Flags win over variables, which win over the\n\
+         file. A key that does not exist and a value out of its bounds are refused at the start, with the line.\n\
+         `veritable check-config --config FILE` only checks.\n\n\
+         A reload (`veritable reload`, `SIGHUP`) applies all keys but `data_dir`, `runtime_dir`, `listen`,\n\
+         `cache.bytes` and `cache.entries`; it is refused when one of these has changed, as they need a restart.\n\n\
+         This page is printed by `veritable check-config --print-reference`.\n",
+    );
+    let mut section = None;
+    for key in KEYS {
+        let of = key.name.split_once('.').map(|(section, _)| section);
+        if section != Some(of) {
+            section = Some(of);
+            page.push_str(&match of {
+                None => "\n## Top of the file\n".to_owned(),
+                Some(name) => format!("\n## `[{name}]`\n"),
+            });
+            page.push_str("\n| key | value | default | variable | meaning |\n|---|---|---|---|---|\n");
+        }
+        let Key { name, kind, default, doc } = key;
+        page.push_str(&format!("| `{name}` | {kind} | `{default}` | `{}` | {doc} |\n", key.variable()));
+    }
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Config;
+
+    fn flatten(prefix: &str, table: &toml::Table, into: &mut Vec<(String, String)>) {
+        for (name, value) in table {
+            match value {
+                toml::Value::Table(inner) => flatten(&format!("{prefix}{name}."), inner, into),
+                other => into.push((format!("{prefix}{name}"), other.to_string())),
+            }
+        }
+    }
+
+    #[test]
+    fn the_table_and_the_struct_agree_on_names_and_defaults() {
+        let mut of_struct = Vec::new();
+        flatten("", &toml::Table::try_from(Config::default()).unwrap(), &mut of_struct);
+        of_struct.sort();
+        let mut of_table: Vec<_> =
+            KEYS.iter().map(|key| (key.name.to_owned(), key.default.to_owned())).collect();
+        of_table.sort();
+        assert_eq!(of_table, of_struct);
+    }
+
+    #[test]
+    fn the_reference_page_is_the_one_printed() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/configuration.md");
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(path, reference()).unwrap();
+        }
+        let page = std::fs::read_to_string(path).unwrap();
+        assert_eq!(page, reference(), "run this test with UPDATE=1 to write {path} anew");
+    }
+}
