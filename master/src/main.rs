@@ -1,2 +1,4 @@
 //! Veritable.
+#[cfg(test)]
+mod supervisor;
 fn main() {}

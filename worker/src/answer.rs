@@ -27,6 +27,18 @@ impl ContentType {
             ContentType::Text => "text/plain; charset=utf-8",
         }
     }
+
+    const ALL: [ContentType; 4] = [ContentType::Html, ContentType::Json, ContentType::Problem, ContentType::Text];
+
+    /// Its number in cache entries.
+    pub(crate) fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// Takes back [`ContentType::number`].
+    pub(crate) fn from_number(number: u8) -> Option<ContentType> {
+        Self::ALL.into_iter().find(|content_type| content_type.number() == number)
+    }
 }
 
 /// The answer to a read that anyone may see and any worker may keep.

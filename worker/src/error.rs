@@ -22,6 +22,21 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
+    /// The address exists, the method does not.
+    #[error("this address does not take that method; it takes {allow}")]
+    MethodNotAllowed {
+        /// The methods it takes, as in the `Allow` header.
+        allow: String,
+    },
+    /// The body is longer than the bound.
+    #[error("the body is larger than {most} bytes")]
+    TooLarge {
+        /// The bound.
+        most: usize,
+    },
+    /// The body is of a kind that nothing here reads.
+    #[error("send the body as application/json")]
+    UnsupportedType,
     /// No valid token or session.
     #[error("log in first")]
     Unauthorized,
@@ -52,6 +67,9 @@ impl Error {
         match self {
             Error::NotFound { .. } | Error::Refused(Refusal::NotFound { .. }) => StatusCode::NOT_FOUND,
             Error::Invalid { .. } => StatusCode::BAD_REQUEST,
+            Error::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Error::UnsupportedType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Error::Unauthorized
             | Error::Denied(Denial::LoginRequired)
             | Error::Refused(Refusal::Denied(Denial::LoginRequired)) => StatusCode::UNAUTHORIZED,

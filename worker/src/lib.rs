@@ -2,7 +2,84 @@
 //! change goes to the writer as a typed command.
 
 pub mod answer;
+pub mod app;
+pub mod assets;
+mod cache;
 pub mod error;
 pub mod handlers;
+mod http;
 pub mod reads;
+pub mod routes;
 pub mod views;
+
+use std::net::TcpListener;
+use std::sync::Arc;
+
+use veritable_config::Config;
+use veritable_config::channel::Channel;
+use veritable_shm::{Owner, Scoreboard, Segment, ShmError, SlotState};
+
+use crate::app::App;
+
+/// What a worker is started with.
+#[derive(Debug)]
+pub struct Context {
+    /// The settings.
+    pub config: Config,
+    /// Shared with the other workers; the master keeps them open.
+    pub listeners: Vec<TcpListener>,
+    /// The shared segment.
+    pub segment: Segment,
+    /// This worker's slot there.
+    pub owner: Owner,
+    /// The master's orders.
+    pub channel: Channel,
+}
+
+/// Why a worker cannot run.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// A socket or thread cannot be had.
+    #[error("{what}: {error}")]
+    Io {
+        /// Which, and for what.
+        what: &'static str,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// A database cannot be read.
+    #[error("{path}: {error}")]
+    Database {
+        /// Its file.
+        path: String,
+        /// Why.
+        error: rusqlite::Error,
+    },
+    /// The segment is not this worker's.
+    #[error(transparent)]
+    Segment(#[from] ShmError),
+}
+
+/// Serves until the master says drain (then finishes what it has) or is gone (then returns at once).
+///
+/// # Errors
+/// What it was started with cannot be used.
+pub fn run(context: Context) -> Result<(), WorkerError> {
+    let io = |what| move |error| WorkerError::Io { what, error };
+    let Context { config, listeners, segment, owner, mut channel } = context;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(io("starting the event loop"))?;
+    runtime.block_on(async {
+        let app = Arc::new(App::open(config, &segment, owner)?);
+        let orders = channel.try_clone().map_err(io("the master's channel"))?;
+        let accepting = http::accept::start(listeners, &app).map_err(io("the accepting threads"))?;
+        Scoreboard::of(&segment).set_state(owner, SlotState::Ready);
+        channel.ready().map_err(io("the master's channel"))?;
+        tracing::info!(slot = owner.slot, "worker ready");
+        http::serve::until_told(app, accepting, orders).await;
+        Scoreboard::of(&segment).set_state(owner, SlotState::Empty);
+        Ok(())
+    })
+}

@@ -9,6 +9,7 @@ pub mod accounts;
 pub(crate) mod forum;
 #[cfg(test)]
 pub(crate) mod plans;
+pub(crate) mod pool;
 pub(crate) mod search;
 pub(crate) mod wiki;
 

@@ -1,0 +1,117 @@
+//! What every request of this worker shares: settings, cache, readers, the way to the writer.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use rusqlite::Connection;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+use veritable_config::Config;
+use veritable_shm::{Counter, Owner, Scoreboard, Segment};
+use veritable_writer_api::CallError;
+use veritable_writer_api::client::Client;
+use veritable_writer_api::message::{Command, IdempotencyKey, Outcome};
+
+use crate::WorkerError;
+use crate::cache::PageCache;
+use crate::error::Error;
+use crate::http::router::Router;
+use crate::reads::pool::Pool;
+use crate::routes::Cost;
+
+/// How long a writer's sign of life counts.
+const WRITER_SEEN: Duration = Duration::from_secs(1);
+
+/// One worker's state. Lives as long as the process.
+pub struct App {
+    pub(crate) config: Config,
+    pub(crate) router: Router,
+    pub(crate) cache: PageCache,
+    pub(crate) draining: AtomicBool,
+    reads: Pool,
+    writer: Client,
+    writer_seen: Mutex<Option<(Instant, bool)>>,
+    scoreboard: Scoreboard,
+    owner: Owner,
+}
+
+impl App {
+    /// Opens the databases and starts the connection to the writer, on the current tokio runtime.
+    ///
+    /// # Errors
+    /// A database cannot be opened, or the segment has no such slot.
+    pub(crate) fn open(config: Config, segment: &Segment, owner: Owner) -> Result<App, WorkerError> {
+        let path = config.forums_db();
+        let reads = Pool::open(&path, &config.reads)
+            .map_err(|error| WorkerError::Database { path: path.display().to_string(), error })?;
+        Ok(App {
+            router: Router::new(crate::routes::table()),
+            cache: PageCache::new(segment, owner, config.cache.ttl_seconds)?,
+            draining: AtomicBool::new(false),
+            reads,
+            writer: Client::start(&config.writer_socket()),
+            writer_seen: Mutex::new(None),
+            scoreboard: Scoreboard::of(segment),
+            owner,
+            config,
+        })
+    }
+
+    /// Sends a command to the writer and waits for its commit.
+    ///
+    /// # Errors
+    /// The writer refused, or its answer did not come in time.
+    pub async fn send(&self, command: Command, key: IdempotencyKey) -> Result<Outcome, Error> {
+        self.count(Counter::Writes);
+        let within = Duration::from_millis(self.config.writer.deadline_ms.into());
+        self.writer.send(command, key, within).await.map_err(|error| match error {
+            CallError::Refused(refusal) => Error::Refused(refusal),
+            CallError::OutcomeUnknown | CallError::Broken(_) => Error::OutcomeUnknown,
+        })
+    }
+
+    /// Runs a read in a read transaction of its own: on the event loop or on the pool, by its cost.
+    ///
+    /// # Errors
+    /// What `read` yields; [`Error::Busy`] when it took too long or no reader was free.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        cost: Cost,
+        read: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        match cost {
+            Cost::Point => self.reads.inline(read),
+            Cost::Pool => self.reads.pooled(read).await,
+        }
+    }
+
+    /// Whether the writer answers, by a ping at most a second old.
+    pub(crate) async fn writer_answers(&self) -> bool {
+        let mut seen = self.writer_seen.lock().await;
+        if let Some((at, answers)) = *seen
+            && at.elapsed() < WRITER_SEEN
+        {
+            return answers;
+        }
+        let ping = self.writer.send(Command::Ping, IdempotencyKey::random(), WRITER_SEEN).await;
+        *seen = Some((Instant::now(), ping.is_ok()));
+        ping.is_ok()
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn count(&self, counter: Counter) {
+        self.scoreboard.add(self.owner.slot, counter, 1);
+    }
+
+    pub(crate) fn count_bytes(&self, bytes: u64) {
+        self.scoreboard.add(self.owner.slot, Counter::BytesOut, bytes);
+    }
+
+    /// Tells the master that the event loop turns.
+    pub(crate) fn beat(&self) {
+        self.scoreboard.beat(self.owner, veritable_shm::now_ms());
+    }
+}

@@ -1,0 +1,83 @@
+//! Taking connections: a thread per listener blocks in `accept` on a socket that all workers share. The
+//! kernel then deals connections out fairly, none waits behind a dead worker, and a full or draining worker
+//! just stops asking.
+
+use std::io;
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use nix::sys::socket::{setsockopt, sockopt};
+use nix::sys::time::{TimeVal, TimeValLike};
+use tokio::sync::mpsc;
+use veritable_shm::Counter;
+
+use crate::app::App;
+
+/// How often a blocked `accept` looks whether it is to stop.
+const LOOK_MS: i64 = 250;
+/// Pause after an error such as "too many open files", which a next try at once would only repeat.
+const ERROR_PAUSE: Duration = Duration::from_millis(50);
+/// Connections between the accepting threads and the event loop.
+const BACKLOG: usize = 256;
+
+/// The accepting threads' other end.
+pub(crate) struct Accepting {
+    pub(crate) streams: mpsc::Receiver<TcpStream>,
+    pub(crate) open: Arc<AtomicUsize>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Accepting {
+    /// Takes no more connections from now on. Those the threads take before they notice still arrive in
+    /// `streams`, which ends when the last thread has.
+    pub(crate) fn stop(&self) {
+        self.stop.store(true, Ordering::Release);
+    }
+}
+
+/// Starts a thread for each listener.
+///
+/// # Errors
+/// A listener cannot be set up, or no thread can be had.
+pub(crate) fn start(listeners: Vec<TcpListener>, app: &Arc<App>) -> io::Result<Accepting> {
+    let (sender, streams) = mpsc::channel(BACKLOG);
+    let stop = Arc::new(AtomicBool::new(false));
+    let open = Arc::new(AtomicUsize::new(0));
+    let most = app.config.http.max_connections as usize;
+    for listener in listeners {
+        // All workers share the description, so all set the same.
+        listener.set_nonblocking(false)?;
+        setsockopt(&listener, sockopt::ReceiveTimeout, &TimeVal::milliseconds(LOOK_MS))?;
+        let (sender, stop, open, app) = (sender.clone(), stop.clone(), open.clone(), app.clone());
+        std::thread::Builder::new().name("accept".into()).spawn(move || {
+            while !stop.load(Ordering::Acquire) {
+                if open.load(Ordering::Relaxed) >= most {
+                    std::thread::sleep(ERROR_PAUSE);
+                    continue;
+                }
+                match listener.accept() {
+                    Ok((stream, _)) => {
+                        open.fetch_add(1, Ordering::Relaxed);
+                        app.count(Counter::Connections);
+                        if let Err(error) = stream.set_nonblocking(true).and_then(|()| stream.set_nodelay(true)) {
+                            tracing::debug!(%error, "a connection was gone before its first byte");
+                        }
+                        if sender.blocking_send(stream).is_err() {
+                            return;
+                        }
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                    Err(error) => {
+                        tracing::warn!(%error, "cannot accept a connection");
+                        std::thread::sleep(ERROR_PAUSE);
+                    }
+                }
+            }
+        })?;
+    }
+    Ok(Accepting { streams, open, stop })
+}

@@ -1,0 +1,19 @@
+//! What load balancers ask.
+
+use http::StatusCode;
+
+use crate::answer::{Answer, ContentType};
+use crate::app::App;
+
+/// `/livez`: this process answers. `/readyz`: it should be sent requests.
+pub(crate) async fn answer(app: &App, path: &str) -> Option<Answer> {
+    let (status, said) = match path {
+        "/livez" => (StatusCode::OK, "alive"),
+        "/readyz" if app.is_draining() => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
+        "/readyz" if app.writer_answers().await => (StatusCode::OK, "ready"),
+        "/readyz" => (StatusCode::SERVICE_UNAVAILABLE, "the writer does not answer"),
+        _ => return None,
+    };
+    let body = serde_json::json!({ "status": said }).to_string();
+    Some(Answer { status, content_type: ContentType::Json, body: body.into(), location: None, tags: Vec::new() })
+}

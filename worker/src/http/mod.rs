@@ -1,0 +1,10 @@
+//! HTTP: connections, the way of a request from its head to its answer, and what every answer carries.
+
+pub(crate) mod accept;
+pub(crate) mod encoding;
+mod health;
+mod problem;
+mod request;
+pub(crate) mod router;
+pub(crate) mod serve;
+mod write;

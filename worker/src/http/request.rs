@@ -1,0 +1,270 @@
+//! The way of a request: the shared cache first, then the route, then the database, then back.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::request::Parts;
+use http::{Method, Response, StatusCode};
+use http_body_util::Full;
+use hyper::Request;
+use hyper::body::Incoming;
+use veritable_shm::Counter;
+
+use super::encoding::Encoding;
+use super::router::{Found, ReadRoute, query};
+use super::{health, problem, write};
+use crate::answer::Answer;
+use crate::app::App;
+use crate::assets;
+use crate::cache::{Kept, PageCache};
+use crate::error::Error;
+use crate::routes::View;
+
+/// Longest address: what browsers and proxies agree on.
+const TARGET_BYTES: usize = 8 * 1024;
+
+/// What every answer carries. Nothing is loaded from elsewhere but pictures in posts, and no page can be
+/// framed.
+const SECURITY: [(HeaderName, HeaderValue); 5] = [
+    (
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(
+            "default-src 'self'; img-src 'self' https: http: data:; object-src 'none'; base-uri 'none'; \
+             form-action 'self'; frame-ancestors 'none'",
+        ),
+    ),
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("strict-origin-when-cross-origin")),
+    (HeaderName::from_static("permissions-policy"), HeaderValue::from_static("camera=(), geolocation=(), microphone=()")),
+    (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
+];
+
+type Reply = Response<Full<Bytes>>;
+
+/// Answers one request. Nothing a client sends makes this fail: every error is an answer.
+pub(crate) async fn answer(app: Arc<App>, request: Request<Incoming>) -> Reply {
+    let version = request.version();
+    let within = Duration::from_secs(app.config.http.request_seconds.into());
+    let path = request.uri().path().to_owned();
+    let mut reply = match tokio::time::timeout(within, dispatch(&app, request)).await {
+        Ok(reply) => reply,
+        Err(_) => {
+            let late = problem::of_status(
+                &app.config.site,
+                &path,
+                &request_id(),
+                StatusCode::REQUEST_TIMEOUT,
+                "the request took too long",
+            );
+            plain(&late)
+        }
+    };
+    if app.is_draining() && version < http::Version::HTTP_2 {
+        reply.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    count(&app, &reply);
+    reply
+}
+
+async fn dispatch(app: &App, request: Request<Incoming>) -> Reply {
+    let (head, body) = request.into_parts();
+    let path = head.uri.path();
+    let reading = matches!(head.method, Method::GET | Method::HEAD);
+    let accepted = Encoding::accepted(head.headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()));
+    // Whatever was asked for with credentials is answered for that asker alone.
+    let public = !head.headers.contains_key(header::AUTHORIZATION);
+    if reading && public && head.uri.query().is_none() {
+        let key = PageCache::key(accepted, path, "");
+        if let Some(kept) = app.cache.get(&key) {
+            return send(&kept, &head.headers, "hit");
+        }
+    }
+    if reading && let Some(asset) = assets::find(path) {
+        return send_asset(app, path, accepted, asset, &head.headers);
+    }
+    if reading && let Some(answer) = health::answer(app, path).await {
+        return plain(&answer);
+    }
+    routed(app, &head, body, accepted).await.unwrap_or_else(|error| refuse(app, path, &error))
+}
+
+/// A request for the route table.
+async fn routed(app: &App, head: &Parts, body: Incoming, accepted: Encoding) -> Result<Reply, Error> {
+    let (path, raw_query) = (head.uri.path(), head.uri.query());
+    if path.len() + raw_query.map_or(0, str::len) > TARGET_BYTES {
+        return Err(Error::Invalid { where_: "address", why: format!("is longer than {TARGET_BYTES} bytes") });
+    }
+    let found = app.router.find(path)?;
+    if !matches!(head.method, Method::GET | Method::HEAD) {
+        return Ok(plain(&write::answer(app, found, &head.method, &head.headers, body).await?));
+    }
+    let read = found.route.read.ok_or_else(|| Error::MethodNotAllowed { allow: found.route.allow() })?;
+    let (kept, how) = read_through(app, found, read, path, raw_query, accepted).await?;
+    Ok(send(&kept, &head.headers, how))
+}
+
+/// A read by way of the cache: a key that names only what matters, one computation at a time.
+async fn read_through(
+    app: &App,
+    found: Found<'_>,
+    read: ReadRoute,
+    path: &str,
+    raw_query: Option<&str>,
+    accepted: Encoding,
+) -> Result<(Kept, &'static str), Error> {
+    let query = query(raw_query, read.query)?;
+    let named: Vec<String> = query.iter().map(|(name, value)| format!("{name}={}", value.replace('&', "%26"))).collect();
+    let key = PageCache::key(accepted, path, &named.join("&"));
+    if let Some(kept) = app.cache.get(&key) {
+        return Ok((kept, "hit"));
+    }
+    let _turn = app.cache.turn(&key).await;
+    if let Some(kept) = app.cache.get(&key) {
+        return Ok((kept, "hit"));
+    }
+    let _lease = match app.cache.lead(&key).await {
+        Ok(lease) => lease,
+        Err(kept) => return Ok((*kept, "hit")),
+    };
+    // Before the read transaction begins: a commit after this makes the answer stale, never one before.
+    let snapshot = app.cache.snapshot();
+    let site = app.config.site.clone();
+    let decoded = super::router::decode(path).unwrap_or_else(|| path.to_owned());
+    let params = found.params;
+    let run = read.run;
+    let answer = app
+        .run(read.cost, move |db| run(&View { db, site: &site, path: &decoded, params, query }))
+        .await?;
+    let kept = Kept::of(&answer, accepted);
+    app.cache.put(&key, &kept, &answer.tags, snapshot);
+    Ok((kept, "miss"))
+}
+
+/// An answer that may be kept by whoever asks again first.
+fn send(kept: &Kept, asked: &HeaderMap, how: &'static str) -> Reply {
+    let etag = format!("\"{:016x}\"", kept.etag);
+    let known = kept.status == StatusCode::OK
+        && asked
+            .get(header::IF_NONE_MATCH)
+            .and_then(|value| value.to_str().ok())
+            .is_some_and(|known| known.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag || tag.trim() == "*"));
+    let mut reply = if known {
+        let mut reply = Response::new(Full::default());
+        *reply.status_mut() = StatusCode::NOT_MODIFIED;
+        reply
+    } else {
+        let mut reply = Response::new(Full::new(kept.body.clone()));
+        *reply.status_mut() = kept.status;
+        let headers = reply.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kept.content_type.header()));
+        if let Some(name) = kept.encoding.name() {
+            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(name));
+        }
+        locate(headers, kept.location.as_deref());
+        reply
+    };
+    let headers = reply.headers_mut();
+    if let Ok(etag) = HeaderValue::from_str(&etag) {
+        headers.insert(header::ETAG, etag);
+    }
+    // Anything may change at any moment: ask every time, and be told quickly that nothing has.
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    headers.insert(HeaderName::from_static("x-cache"), HeaderValue::from_static(how));
+    headers.extend(SECURITY);
+    reply
+}
+
+/// A style sheet or picture of ours: its address changes with its content.
+fn send_asset(
+    app: &App,
+    path: &str,
+    accepted: Encoding,
+    (content_type, bytes): (&'static str, &'static [u8]),
+    asked: &HeaderMap,
+) -> Reply {
+    let answer = Answer {
+        status: StatusCode::OK,
+        content_type: crate::answer::ContentType::Text,
+        body: Bytes::from_static(bytes),
+        location: None,
+        tags: Vec::new(),
+    };
+    let key = PageCache::key(accepted, "asset:", path);
+    let (kept, how) = match app.cache.get(&key) {
+        Some(kept) => (kept, "hit"),
+        None => {
+            let kept = Kept::of(&answer, accepted);
+            app.cache.put(&key, &kept, &[], app.cache.snapshot());
+            (kept, "miss")
+        }
+    };
+    let mut reply = send(&kept, asked, how);
+    reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    let forever = if path == assets::style_path() { "public, max-age=31536000, immutable" } else { "public, max-age=86400" };
+    reply.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(forever));
+    reply
+}
+
+/// An answer for this asker only.
+fn plain(answer: &Answer) -> Reply {
+    let mut reply = Response::new(Full::new(answer.body.clone()));
+    *reply.status_mut() = answer.status;
+    let headers = reply.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(answer.content_type.header()));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    locate(headers, answer.location.as_deref());
+    headers.extend(SECURITY);
+    reply
+}
+
+fn refuse(app: &App, path: &str, error: &Error) -> Reply {
+    let answer = problem::answer(&app.config.site, path, &request_id(), error);
+    let mut reply = plain(&answer);
+    let headers = reply.headers_mut();
+    match error {
+        Error::MethodNotAllowed { allow } => {
+            if let Ok(allow) = HeaderValue::from_str(allow) {
+                headers.insert(header::ALLOW, allow);
+            }
+        }
+        _ if answer.status == StatusCode::SERVICE_UNAVAILABLE => {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(problem::RETRY_SECONDS));
+        }
+        _ if answer.status == StatusCode::UNAUTHORIZED => {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        _ => {}
+    }
+    reply
+}
+
+/// Sets `Location`; what cannot stand in a header is escaped by the views already.
+fn locate(headers: &mut HeaderMap, location: Option<&str>) {
+    if let Some(location) = location {
+        let escaped = percent_encoding::utf8_percent_encode(location, percent_encoding::CONTROLS).to_string();
+        if let Ok(value) = HeaderValue::from_str(&escaped) {
+            headers.insert(header::LOCATION, value);
+        }
+    }
+}
+
+/// Names a request in the log and to its sender: process and number.
+fn request_id() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+fn count(app: &App, reply: &Reply) {
+    app.count(Counter::Requests);
+    app.count(match reply.status().as_u16() {
+        200..=299 => Counter::Status2xx,
+        300..=399 => Counter::Status3xx,
+        400..=499 => Counter::Status4xx,
+        _ => Counter::Status5xx,
+    });
+    app.count_bytes(hyper::body::Body::size_hint(reply.body()).lower());
+}
