@@ -42,7 +42,10 @@ fn unknown_keys_and_wrong_values_are_refused_with_line_and_nearest_key() {
     std::fs::write(&file, "workers = 3\n[site]\nname = \"Here\"\n").unwrap();
     let out = run(&["check-config", "--config", path]);
     assert!(out.status.success(), "{out:?}");
-    refused(&["check-config", "--config", dir.path().join("absent.toml").to_str().unwrap()], &["absent.toml"]);
+    refused(
+        &["check-config", "--config", dir.path().join("absent.toml").to_str().unwrap()],
+        &["absent.toml"],
+    );
 }
 
 #[test]

@@ -31,7 +31,9 @@ fn count(data_dir: &Path, sql: &str) -> i64 {
 
 #[test]
 fn the_forum_is_whole_its_deepest_topic_included() {
-    let Some(path) = real_data("the_forum_is_whole_its_deepest_topic_included", "discourse-urho3d") else { return };
+    let Some(path) = real_data("the_forum_is_whole_its_deepest_topic_included", "discourse-urho3d") else {
+        return;
+    };
     let dir = tempfile::tempdir().unwrap();
     import("discourse", &path, dir.path());
     let sums = [
@@ -61,10 +63,8 @@ fn the_forum_is_whole_its_deepest_topic_included() {
     assert_eq!(std::fs::read(dir.path().join("forums.db")).unwrap().len(), before);
 
     // The topic nested 47 deep shows every post, in steps, in reading order.
-    let topic = count(
-        dir.path(),
-        "SELECT local_id FROM imported WHERE kind = 'topic' AND foreign_id = '5872'",
-    );
+    let topic =
+        count(dir.path(), "SELECT local_id FROM imported WHERE kind = 'topic' AND foreign_id = '5872'");
     let posts = count(dir.path(), &format!("SELECT count(*) FROM posts WHERE topic_id = {topic}"));
     let server = Server::serve(dir.path(), &[]);
     let slug = server.get(&format!("/api/topics/{topic}")).json()["slug"].as_str().unwrap().to_owned();
@@ -98,8 +98,12 @@ fn the_forum_is_whole_its_deepest_topic_included() {
 
 #[test]
 fn the_wikis_are_whole_with_all_their_history() {
-    let Some(rust) = real_data("the_wikis_are_whole_with_all_their_history", "markdown-rust-wiki") else { return };
-    let Some(small) = real_data("the_wikis_are_whole_with_all_their_history", "mediawiki-smallwiki") else { return };
+    let Some(rust) = real_data("the_wikis_are_whole_with_all_their_history", "markdown-rust-wiki") else {
+        return;
+    };
+    let Some(small) = real_data("the_wikis_are_whole_with_all_their_history", "mediawiki-smallwiki") else {
+        return;
+    };
     let dir = tempfile::tempdir().unwrap();
     let rust = rust.join("rust-wiki-history.export-0.11.xml.gz");
     import("mediawiki", &rust, dir.path());
@@ -113,7 +117,9 @@ fn the_wikis_are_whole_with_all_their_history() {
     assert_eq!((&again["added"], &again["changed"]), (&0.into(), &0.into()), "{again}");
 
     let server = Server::serve(dir.path(), &[]);
-    for path in ["/wiki/Home", "/wiki/Suoku_puslopa", "/wiki/Home?action=history", "/search?q=Latvija", "/wiki"] {
+    for path in
+        ["/wiki/Home", "/wiki/Suoku_puslopa", "/wiki/Home?action=history", "/search?q=Latvija", "/wiki"]
+    {
         assert!([200, 301].contains(&server.get(path).status), "{path}");
     }
     assert_eq!(server.get("/index.php?title=Home").status, 301);
@@ -121,7 +127,9 @@ fn the_wikis_are_whole_with_all_their_history() {
 
 #[test]
 fn a_truncated_dump_names_the_position_and_can_be_resumed() {
-    let Some(path) = real_data("a_truncated_dump_names_the_position_and_can_be_resumed", "mediawiki-smallwiki") else {
+    let Some(path) =
+        real_data("a_truncated_dump_names_the_position_and_can_be_resumed", "mediawiki-smallwiki")
+    else {
         return;
     };
     let dir = tempfile::tempdir().unwrap();

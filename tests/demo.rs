@@ -32,7 +32,10 @@ fn first_run_makes_a_community_to_browse_and_the_second_run_finds_it() {
         let reply = server.get(&path);
         assert_eq!(reply.status, 200, "{path}");
         assert!(reply.text().contains(expected), "{path} lacks {expected:?}");
-        assert!(reply.header("content-security-policy").is_some_and(|v| !v.contains("unsafe-inline")), "{path}");
+        assert!(
+            reply.header("content-security-policy").is_some_and(|v| !v.contains("unsafe-inline")),
+            "{path}"
+        );
     }
     assert_eq!(server.get("/no/such/thing").status, 404);
     assert_eq!(server.get("/api/topics/999999").header("content-type"), Some("application/problem+json"));

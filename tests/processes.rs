@@ -66,7 +66,8 @@ fn post_until_acknowledged(address: &str, token: &str, topic: i64, text: &str) -
     wait_for("an acknowledgement", || {
         let mut connection = Connection::open(address).ok()?;
         let path = format!("/api/topics/{topic}/posts");
-        let reply = try_change(&mut connection, token, Some(&key), "POST", &path, &json!({"body": text})).ok()?;
+        let reply =
+            try_change(&mut connection, token, Some(&key), "POST", &path, &json!({"body": text})).ok()?;
         assert!([201, 503].contains(&reply.status), "{}: {}", reply.status, reply.text());
         (reply.status == 201).then(|| {
             let answer = reply.json();

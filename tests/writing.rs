@@ -83,7 +83,8 @@ fn one_key_does_one_thing_however_often_it_is_sent() {
     let body = json!({"body": "only once, please"});
     let answers: Vec<_> = (0..6)
         .map(|_| {
-            let reply = try_change(&mut server.connect(), &token, Some("\"one-key\""), "POST", &path, &body).unwrap();
+            let reply =
+                try_change(&mut server.connect(), &token, Some("\"one-key\""), "POST", &path, &body).unwrap();
             assert_eq!(reply.status, 201, "{}", reply.text());
             reply.json()
         })

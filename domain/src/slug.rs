@@ -9,7 +9,8 @@ pub fn slug(title: &str) -> String {
     let mut out = String::new();
     let mut chars = 0;
     for word in title.split(|c: char| !c.is_alphanumeric() && c != '\'' && c != '’') {
-        let word: String = word.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+        let word: String =
+            word.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
         let length = word.chars().count();
         if word.is_empty() {
             continue;

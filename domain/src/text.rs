@@ -135,7 +135,11 @@ impl Source {
         if text.contains('\0') {
             return Err(TextError::Forbidden { what: "text", character: '\0' });
         }
-        Ok(Source(if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text.to_owned() }))
+        Ok(Source(if text.contains('\r') {
+            text.replace("\r\n", "\n").replace('\r', "\n")
+        } else {
+            text.to_owned()
+        }))
     }
 }
 
@@ -198,10 +202,7 @@ mod tests {
     fn user_names_are_unique_by_key() {
         assert_eq!(UserName::new("DJ EV").unwrap().key(), "dj_ev");
         assert_eq!(user_key("Dj_Ev"), "dj_ev");
-        assert_eq!(
-            UserName::new("a/b"),
-            Err(TextError::Forbidden { what: "user name", character: '/' })
-        );
+        assert_eq!(UserName::new("a/b"), Err(TextError::Forbidden { what: "user name", character: '/' }));
     }
 
     #[test]

@@ -10,8 +10,25 @@ use crate::text::{TextError, fold_line};
 pub const MAX_TITLE_BYTES: usize = 255;
 
 /// What an address path must escape. Slashes and colons stay readable, as in MediaWiki's own addresses.
-const PATH: &AsciiSet =
-    &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'<').add(b'>').add(b'?').add(b'`').add(b'{').add(b'}').add(b'\\').add(b'^').add(b'|').add(b'[').add(b']').add(b'&').add(b'+').add(b'\'');
+const PATH: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'%')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'`')
+    .add(b'{')
+    .add(b'}')
+    .add(b'\\')
+    .add(b'^')
+    .add(b'|')
+    .add(b'[')
+    .add(b']')
+    .add(b'&')
+    .add(b'+')
+    .add(b'\'');
 
 /// A title within a namespace: one line, spaces (not underscores), no character of link syntax.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, SchemaWrite, SchemaRead)]
@@ -31,7 +48,12 @@ impl PageTitle {
         }
         if title.len() > MAX_TITLE_BYTES {
             let found = title.len();
-            return Err(TextError::TooLong { what: "page title", found, most: MAX_TITLE_BYTES, unit: "bytes" });
+            return Err(TextError::TooLong {
+                what: "page title",
+                found,
+                most: MAX_TITLE_BYTES,
+                unit: "bytes",
+            });
         }
         if let Some(character) = title.chars().find(|c| "[]{}|#<>".contains(*c)) {
             return Err(TextError::Forbidden { what: "page title", character });

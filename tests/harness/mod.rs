@@ -1,17 +1,17 @@
 //! What every test needs: a server of its own, an HTTP client that speaks plain bytes, and a way to wait for
 //! a condition.
 
-pub mod http;
-pub mod server;
+pub(crate) mod http;
+pub(crate) mod server;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// Longest wait for anything. Far beyond what a healthy run needs, so that a slow machine does not fail.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Polls until `probe` yields something; fails naming `what` after [`PATIENCE`].
-pub fn wait_for<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn wait_for<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(found) = probe() {
@@ -23,7 +23,7 @@ pub fn wait_for<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
 }
 
 /// The folder of real communities, or `None` with a line that says which test was skipped.
-pub fn real_data(test: &str, part: &str) -> Option<PathBuf> {
+pub(crate) fn real_data(test: &str, part: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("VERITABLE_DATA")
         .map(PathBuf::from)
         .unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"));

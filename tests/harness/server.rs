@@ -8,37 +8,39 @@ use super::http::{Connection, Reply};
 use super::wait_for;
 
 /// The binary under test.
-pub fn veritable() -> Command {
+pub(crate) fn veritable() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_veritable"));
-    for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("VERITABLE_") && name != "VERITABLE_DATA") {
+    for (name, _) in
+        std::env::vars().filter(|(name, _)| name.starts_with("VERITABLE_") && name != "VERITABLE_DATA")
+    {
         command.env_remove(name);
     }
     command
 }
 
 /// Runs the binary to its end.
-pub fn run(args: &[&str]) -> Output {
+pub(crate) fn run(args: &[&str]) -> Output {
     veritable().args(args).stdin(Stdio::null()).output().expect("the binary starts")
 }
 
 /// A running server; killed with its whole tree when dropped.
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
     /// What it printed before its address.
-    pub banner: Vec<String>,
+    pub(crate) banner: Vec<String>,
     /// `IP:PORT`
-    pub address: String,
+    pub(crate) address: String,
     data_dir: std::path::PathBuf,
 }
 
 impl Server {
     /// `veritable demo` on `data_dir` with two workers and a free port, up when this returns.
-    pub fn demo(data_dir: &Path) -> Server {
+    pub(crate) fn demo(data_dir: &Path) -> Server {
         Server::start("demo", data_dir, &[])
     }
 
     /// `veritable serve` alike.
-    pub fn serve(data_dir: &Path, more: &[&str]) -> Server {
+    pub(crate) fn serve(data_dir: &Path, more: &[&str]) -> Server {
         Server::start("serve", data_dir, more)
     }
 
@@ -68,36 +70,38 @@ impl Server {
         server
     }
 
-    pub fn pid(&self) -> i32 {
+    pub(crate) fn pid(&self) -> i32 {
         self.child.id().try_into().unwrap()
     }
 
-    pub fn connect(&self) -> Connection {
+    pub(crate) fn connect(&self) -> Connection {
         Connection::open(&self.address).expect("a connection")
     }
 
-    pub fn try_get(&self, path: &str) -> Option<Reply> {
+    pub(crate) fn try_get(&self, path: &str) -> Option<Reply> {
         Connection::open(&self.address).ok()?.send("GET", path, &["Connection: close"], b"").ok()
     }
 
-    pub fn get(&self, path: &str) -> Reply {
-        self.connect().send("GET", path, &["Connection: close"], b"").unwrap_or_else(|e| panic!("GET {path}: {e}"))
+    pub(crate) fn get(&self, path: &str) -> Reply {
+        self.connect()
+            .send("GET", path, &["Connection: close"], b"")
+            .unwrap_or_else(|e| panic!("GET {path}: {e}"))
     }
 
     /// `status --json` of this server.
-    pub fn status(&self) -> serde_json::Value {
+    pub(crate) fn status(&self) -> serde_json::Value {
         let out = self.command("status", &["--json"]);
         assert!(out.status.success(), "{out:?}");
         serde_json::from_slice(&out.stdout).unwrap()
     }
 
     /// Runs a command line tool against this server's data directory.
-    pub fn command(&self, name: &str, more: &[&str]) -> Output {
+    pub(crate) fn command(&self, name: &str, more: &[&str]) -> Output {
         run(&[&[name, "--data-dir", self.data_dir.to_str().unwrap()], more].concat())
     }
 
     /// Pids of the children with this role: `worker` or `writer`.
-    pub fn pids(&self, role: &str) -> Vec<i32> {
+    pub(crate) fn pids(&self, role: &str) -> Vec<i32> {
         let status = self.status();
         let children = status["processes"].as_array().expect("a list of processes");
         let of_role = children.iter().filter(|c| c["role"] == role && c["state"] == "ready");
@@ -105,12 +109,12 @@ impl Server {
     }
 
     /// Sends `signal` to the master.
-    pub fn signal(&self, signal: nix::sys::signal::Signal) {
+    pub(crate) fn signal(&self, signal: nix::sys::signal::Signal) {
         kill(self.pid(), signal);
     }
 
     /// Waits for the master's end and yields its exit code.
-    pub fn wait(&mut self) -> Option<i32> {
+    pub(crate) fn wait(&mut self) -> Option<i32> {
         wait_for("the master's end", || self.child.try_wait().unwrap()).code()
     }
 }
@@ -126,31 +130,31 @@ impl Drop for Server {
 }
 
 /// Sends `signal` to a process this test started.
-pub fn kill(pid: i32, signal: nix::sys::signal::Signal) {
+pub(crate) fn kill(pid: i32, signal: nix::sys::signal::Signal) {
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal).expect("a process to signal");
 }
 
 /// Whether a process exists and is no zombie.
-pub fn is_running(pid: i32) -> bool {
+pub(crate) fn is_running(pid: i32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
 }
 
 impl Server {
     /// The API token that a first demo run prints.
-    pub fn token(&self) -> String {
+    pub(crate) fn token(&self) -> String {
         let words = self.banner.iter().flat_map(|line| line.split_whitespace());
         words.into_iter().find(|word| word.starts_with("vt_")).expect("a token in the banner").to_owned()
     }
 
     /// Sends a change as the holder of `token`.
-    pub fn change(&self, token: &str, method: &str, path: &str, body: &serde_json::Value) -> Reply {
+    pub(crate) fn change(&self, token: &str, method: &str, path: &str, body: &serde_json::Value) -> Reply {
         try_change(&mut self.connect(), token, None, method, path, body).expect("an answer")
     }
 }
 
 /// Sends a change over `connection`, under an idempotency key if one is given.
-pub fn try_change(
+pub(crate) fn try_change(
     connection: &mut Connection,
     token: &str,
     key: Option<&str>,

@@ -28,7 +28,8 @@ impl ContentType {
         }
     }
 
-    const ALL: [ContentType; 4] = [ContentType::Html, ContentType::Json, ContentType::Problem, ContentType::Text];
+    const ALL: [ContentType; 4] =
+        [ContentType::Html, ContentType::Json, ContentType::Problem, ContentType::Text];
 
     /// Its number in cache entries.
     pub(crate) fn number(self) -> u8 {
@@ -60,12 +61,24 @@ pub struct Answer {
 impl Answer {
     /// A page.
     pub fn html(body: String, tags: Vec<Tag>) -> Self {
-        Answer { status: StatusCode::OK, content_type: ContentType::Html, body: body.into(), location: None, tags }
+        Answer {
+            status: StatusCode::OK,
+            content_type: ContentType::Html,
+            body: body.into(),
+            location: None,
+            tags,
+        }
     }
 
     /// An API answer.
     pub fn json(body: Vec<u8>, tags: Vec<Tag>) -> Self {
-        Answer { status: StatusCode::OK, content_type: ContentType::Json, body: body.into(), location: None, tags }
+        Answer {
+            status: StatusCode::OK,
+            content_type: ContentType::Json,
+            body: body.into(),
+            location: None,
+            tags,
+        }
     }
 
     /// A permanent redirect to a path of this site.

@@ -7,7 +7,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::StatusCode;
 use veritable_domain::tag::Tag;
-use veritable_shm::{Cache, Flight, LeaseGuard, Leases, Lifetime, Lookup, NewEntry, Owner, Segment, ShmError, Snapshot, TagRef};
+use veritable_shm::{
+    Cache, Flight, LeaseGuard, Leases, Lifetime, Lookup, NewEntry, Owner, Segment, ShmError, Snapshot, TagRef,
+};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::answer::{Answer, ContentType};
@@ -86,7 +88,8 @@ impl PageCache {
     pub(crate) fn put(&self, key: &[u8], kept: &Kept, tags: &[Tag], snapshot: Snapshot) {
         let tags: Vec<TagRef> = tags.iter().map(|tag| TagRef::new(tag.to_string().as_bytes())).collect();
         let value = kept.encode();
-        let entry = NewEntry { value: &value, meta: kept.etag, tags: &tags, snapshot, lifetime: self.lifetime };
+        let entry =
+            NewEntry { value: &value, meta: kept.etag, tags: &tags, snapshot, lifetime: self.lifetime };
         self.cache.insert(key, &entry, veritable_shm::now_ms());
     }
 
@@ -107,7 +110,9 @@ impl PageCache {
         loop {
             match self.leases.lease(key, LEASE_MS, veritable_shm::now_ms()) {
                 Flight::Lead(guard) => return Ok(Some(guard)),
-                Flight::Follow { .. } if begun.elapsed() > Duration::from_millis(LEASE_MS) => return Ok(None),
+                Flight::Follow { .. } if begun.elapsed() > Duration::from_millis(LEASE_MS) => {
+                    return Ok(None);
+                }
                 Flight::Follow { .. } => tokio::time::sleep(FOLLOW_LOOK).await,
             }
             if let Some(kept) = self.get(key) {
@@ -181,7 +186,8 @@ mod tests {
     #[test]
     fn what_is_kept_comes_back_and_damage_is_a_miss() {
         let answer = Answer::moved("/wiki/Café".into(), Vec::new());
-        let kept = Kept::of(&Answer { body: Bytes::from_static(b"gone there"), ..answer }, Encoding::Identity);
+        let kept =
+            Kept::of(&Answer { body: Bytes::from_static(b"gone there"), ..answer }, Encoding::Identity);
         let bytes = kept.encode();
         assert_eq!(Kept::decode(bytes.clone(), kept.etag), Some(kept.clone()));
         for cut in 0..HEAD_BYTES + 11 {
@@ -191,7 +197,8 @@ mod tests {
         for _ in 0..20_000 {
             let noise: Vec<u8> = (0..40)
                 .map(|_| {
-                    seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                    seed =
+                        seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                     (seed >> 56) as u8
                 })
                 .collect();

@@ -96,7 +96,9 @@ impl From<Denial> for Error {
 impl From<TextError> for Error {
     fn from(error: TextError) -> Self {
         let where_ = match &error {
-            TextError::Empty { what } | TextError::TooLong { what, .. } | TextError::Forbidden { what, .. } => *what,
+            TextError::Empty { what }
+            | TextError::TooLong { what, .. }
+            | TextError::Forbidden { what, .. } => *what,
         };
         Error::Invalid { where_, why: error.to_string() }
     }

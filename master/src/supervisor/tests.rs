@@ -224,6 +224,7 @@ fn a_crash_during_a_reload_is_healed_by_the_successor() {
     let next = s.step(20, Event::Ready(ChildId(3)));
     assert_eq!(spawned(&next), [(ChildId(4), Role::Worker { place: 1 }, Some(1), 2)]);
     assert_eq!(s.step(30, Event::Ready(ChildId(4))), [Action::Reloaded(Ok(()))]);
+    s.step(40, exit(WORKERS[0]));
     assert_eq!(s.deadline(), None);
 }
 

@@ -169,16 +169,3 @@ fn an_empty_site_has_pages() {
         assert_eq!(ask_of(&db, pattern, pattern, &[], &[]).unwrap().status, 200, "{pattern}");
     }
 }
-
-#[test]
-fn no_two_addresses_contradict_each_other() {
-    let mut patterns: Vec<_> = table().into_iter().map(|(pattern, _)| pattern).collect();
-    patterns.sort_unstable();
-    patterns.dedup();
-    let count = patterns.len();
-    // The router panics on a conflict.
-    let router = patterns.into_iter().fold(axum::Router::<()>::new(), |router, pattern| {
-        router.route(pattern, axum::routing::any(|| async {}))
-    });
-    assert!(router.has_routes() && count > 25);
-}

@@ -61,7 +61,9 @@ pub(crate) fn start(listeners: Vec<TcpListener>, app: &Arc<App>) -> io::Result<A
                     Ok((stream, _)) => {
                         open.fetch_add(1, Ordering::Relaxed);
                         app.count(Counter::Connections);
-                        if let Err(error) = stream.set_nonblocking(true).and_then(|()| stream.set_nodelay(true)) {
+                        if let Err(error) =
+                            stream.set_nonblocking(true).and_then(|()| stream.set_nodelay(true))
+                        {
                             tracing::debug!(%error, "a connection was gone before its first byte");
                         }
                         if sender.blocking_send(stream).is_err() {

@@ -15,5 +15,11 @@ pub(crate) async fn answer(app: &App, path: &str) -> Option<Answer> {
         _ => return None,
     };
     let body = serde_json::json!({ "status": said }).to_string();
-    Some(Answer { status, content_type: ContentType::Json, body: body.into(), location: None, tags: Vec::new() })
+    Some(Answer {
+        status,
+        content_type: ContentType::Json,
+        body: body.into(),
+        location: None,
+        tags: Vec::new(),
+    })
 }

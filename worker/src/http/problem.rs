@@ -37,10 +37,23 @@ pub(crate) fn answer(site: &Site, path: &str, request_id: &str, error: &Error) -
 }
 
 /// The answer with a status and a sentence.
-pub(crate) fn of_status(site: &Site, path: &str, request_id: &str, status: StatusCode, detail: &str) -> Answer {
+pub(crate) fn of_status(
+    site: &Site,
+    path: &str,
+    request_id: &str,
+    status: StatusCode,
+    detail: &str,
+) -> Answer {
     let title = status.canonical_reason().unwrap_or("Error");
     let (content_type, body) = if path.starts_with("/api") {
-        let problem = Problem { r#type: "about:blank", title, status: status.as_u16(), detail, instance: path, request_id };
+        let problem = Problem {
+            r#type: "about:blank",
+            title,
+            status: status.as_u16(),
+            detail,
+            instance: path,
+            request_id,
+        };
         (ContentType::Problem, serde_json::to_vec(&problem).unwrap_or_default())
     } else {
         (ContentType::Html, views::error_page(site, status.as_u16(), title, detail, request_id).into_bytes())

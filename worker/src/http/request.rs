@@ -38,7 +38,10 @@ const SECURITY: [(HeaderName, HeaderValue); 5] = [
     ),
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     (header::REFERRER_POLICY, HeaderValue::from_static("strict-origin-when-cross-origin")),
-    (HeaderName::from_static("permissions-policy"), HeaderValue::from_static("camera=(), geolocation=(), microphone=()")),
+    (
+        HeaderName::from_static("permissions-policy"),
+        HeaderValue::from_static("camera=(), geolocation=(), microphone=()"),
+    ),
     (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
 ];
 
@@ -73,7 +76,8 @@ async fn dispatch(app: &App, request: Request<Incoming>) -> Reply {
     let (head, body) = request.into_parts();
     let path = head.uri.path();
     let reading = matches!(head.method, Method::GET | Method::HEAD);
-    let accepted = Encoding::accepted(head.headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()));
+    let accepted =
+        Encoding::accepted(head.headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()));
     // Whatever was asked for with credentials is answered for that asker alone.
     let public = !head.headers.contains_key(header::AUTHORIZATION);
     if reading && public && head.uri.query().is_none() {
@@ -95,7 +99,10 @@ async fn dispatch(app: &App, request: Request<Incoming>) -> Reply {
 async fn routed(app: &App, head: &Parts, body: Incoming, accepted: Encoding) -> Result<Reply, Error> {
     let (path, raw_query) = (head.uri.path(), head.uri.query());
     if path.len() + raw_query.map_or(0, str::len) > TARGET_BYTES {
-        return Err(Error::Invalid { where_: "address", why: format!("is longer than {TARGET_BYTES} bytes") });
+        return Err(Error::Invalid {
+            where_: "address",
+            why: format!("is longer than {TARGET_BYTES} bytes"),
+        });
     }
     let found = app.router.find(path)?;
     if !matches!(head.method, Method::GET | Method::HEAD) {
@@ -116,7 +123,8 @@ async fn read_through(
     accepted: Encoding,
 ) -> Result<(Kept, &'static str), Error> {
     let query = query(raw_query, read.query)?;
-    let named: Vec<String> = query.iter().map(|(name, value)| format!("{name}={}", value.replace('&', "%26"))).collect();
+    let named: Vec<String> =
+        query.iter().map(|(name, value)| format!("{name}={}", value.replace('&', "%26"))).collect();
     let key = PageCache::key(accepted, path, &named.join("&"));
     if let Some(kept) = app.cache.get(&key) {
         return Ok((kept, "hit"));
@@ -135,9 +143,8 @@ async fn read_through(
     let decoded = super::router::decode(path).unwrap_or_else(|| path.to_owned());
     let params = found.params;
     let run = read.run;
-    let answer = app
-        .run(read.cost, move |db| run(&View { db, site: &site, path: &decoded, params, query }))
-        .await?;
+    let answer =
+        app.run(read.cost, move |db| run(&View { db, site: &site, path: &decoded, params, query })).await?;
     let kept = Kept::of(&answer, accepted);
     app.cache.put(&key, &kept, &answer.tags, snapshot);
     Ok((kept, "miss"))
@@ -147,10 +154,9 @@ async fn read_through(
 fn send(kept: &Kept, asked: &HeaderMap, how: &'static str) -> Reply {
     let etag = format!("\"{:016x}\"", kept.etag);
     let known = kept.status == StatusCode::OK
-        && asked
-            .get(header::IF_NONE_MATCH)
-            .and_then(|value| value.to_str().ok())
-            .is_some_and(|known| known.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag || tag.trim() == "*"));
+        && asked.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()).is_some_and(|known| {
+            known.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag || tag.trim() == "*")
+        });
     let mut reply = if known {
         let mut reply = Response::new(Full::default());
         *reply.status_mut() = StatusCode::NOT_MODIFIED;
@@ -204,7 +210,11 @@ fn send_asset(
     };
     let mut reply = send(&kept, asked, how);
     reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    let forever = if path == assets::style_path() { "public, max-age=31536000, immutable" } else { "public, max-age=86400" };
+    let forever = if path == assets::style_path() {
+        "public, max-age=31536000, immutable"
+    } else {
+        "public, max-age=86400"
+    };
     reply.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(forever));
     reply
 }

@@ -82,7 +82,12 @@ impl Route {
 
 /// The names in a pattern, in order: `{name}` and `{*name}`.
 fn names(pattern: &'static str) -> Vec<&'static str> {
-    pattern.split('{').skip(1).filter_map(|part| part.split('}').next()).map(|name| name.trim_start_matches('*')).collect()
+    pattern
+        .split('{')
+        .skip(1)
+        .filter_map(|part| part.split('}').next())
+        .map(|name| name.trim_start_matches('*'))
+        .collect()
 }
 
 /// Those parameters of a query string that are named, decoded; the last of a name wins.

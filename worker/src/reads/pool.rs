@@ -109,8 +109,9 @@ impl Pool {
             let reader = Reader::open(&self.shared.path, &self.shared.settings)?;
             let shared = self.shared.clone();
             self.shared.threads.fetch_add(1, Ordering::Relaxed);
-            let spawned =
-                std::thread::Builder::new().name("read".into()).spawn(move || shared.answer_questions(&reader));
+            let spawned = std::thread::Builder::new()
+                .name("read".into())
+                .spawn(move || shared.answer_questions(&reader));
             if let Err(error) = spawned {
                 self.shared.threads.fetch_sub(1, Ordering::Relaxed);
                 tracing::warn!(%error, threads, "no further reading thread can be had");
@@ -147,7 +148,7 @@ impl Shared {
 impl Reader {
     fn open(path: &Path, settings: &Reads) -> rusqlite::Result<Reader> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let db = Connection::open_with_flags(path, flags)?;
+        let mut db = Connection::open_with_flags(path, flags)?;
         db.busy_timeout(BUSY)?;
         db.pragma_update(None, "query_only", true)?;
         db.pragma_update(None, "mmap_size", settings.mmap_bytes.cast_signed())?;
@@ -158,7 +159,9 @@ impl Reader {
         db.progress_handler(
             STEPS,
             Some(move || {
-                seen.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|until| Instant::now() > until)
+                seen.lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .is_some_and(|until| Instant::now() > until)
             }),
         )?;
         Ok(Reader { db, until, within: Duration::from_millis(settings.deadline_ms.into()) })
@@ -177,7 +180,10 @@ impl Reader {
             Ok(Err(Error::Database(error)))
                 if error.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted) =>
             {
-                tracing::warn!(deadline_ms = self.within.as_millis(), "a read was interrupted at its deadline");
+                tracing::warn!(
+                    deadline_ms = self.within.as_millis(),
+                    "a read was interrupted at its deadline"
+                );
                 Err(Error::Busy)
             }
             Ok(result) => result,
@@ -193,7 +199,10 @@ mod tests {
     fn database() -> (tempfile::TempDir, PathBuf) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("test.db");
-        Connection::open(&path).unwrap().execute_batch("CREATE TABLE t (x); INSERT INTO t VALUES (1)").unwrap();
+        Connection::open(&path)
+            .unwrap()
+            .execute_batch("CREATE TABLE t (x); INSERT INTO t VALUES (1)")
+            .unwrap();
         (dir, path)
     }
 
@@ -201,7 +210,8 @@ mod tests {
     async fn readers_read_and_cannot_write() {
         let (_dir, path) = database();
         let pool = Pool::open(&path, &Reads::default()).unwrap();
-        let count = |db: &Connection| Ok(db.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0))?);
+        let count =
+            |db: &Connection| Ok(db.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0))?);
         assert_eq!(pool.inline(count).unwrap(), 1);
         assert_eq!(pool.pooled(count).await.unwrap(), 1);
         assert!(pool.inline(|db| Ok(db.execute("INSERT INTO t VALUES (2)", [])?)).is_err());

@@ -1,0 +1,205 @@
+//! The command line: what can be said, and how misuse is answered.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use veritable_config::Overrides;
+use veritable_config::keys::WORKERS_MAX;
+
+/// A self-hosted community server: forum, wiki and notebooks in one binary.
+#[derive(Debug, Parser)]
+#[command(name = "veritable", version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "Every setting of the file can also be set by an environment variable, such as \
+    VERITABLE_DATA_DIR;\nflags win over variables, which win over the file. docs/configuration.md lists all.")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve a community until SIGTERM or Ctrl-C; SIGHUP reloads
+    Serve(Serving),
+    /// Serve a demonstration community, made at the first run in ./veritable-data
+    Demo(Serving),
+    /// Say whether a configuration is good, without touching anything
+    CheckConfig(CheckConfig),
+    /// Take over a community from another program
+    Import(Import),
+    /// Show the processes, cache and counters of the running server
+    Status {
+        #[command(flatten)]
+        place: Place,
+        /// One JSON object instead of a table
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let a new configuration and a new binary take over without refusing a connection; fails with the
+    /// reason, while the old processes go on serving, if these are not good
+    Reload(Place),
+    /// Stop the running server gracefully and wait until it is gone
+    Stop(Place),
+    /// What a child of the server runs
+    #[command(hide = true)]
+    RoleWorker,
+    /// What a child of the server runs
+    #[command(hide = true)]
+    RoleWriter,
+}
+
+/// Where a server's files are.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Place {
+    /// Configuration file (TOML)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Directory of the databases
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+}
+
+/// How to serve.
+#[derive(Args, Clone, Debug, Default)]
+pub(crate) struct Serving {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Address to listen on, IP:PORT; may be repeated; port 0 takes a free one
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: Vec<String>,
+    /// Worker processes; 0: one per core
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(..=i64::from(WORKERS_MAX)))]
+    pub(crate) workers: Option<u16>,
+}
+
+/// How to check.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct CheckConfig {
+    #[command(flatten)]
+    pub(crate) serving: Serving,
+    /// Print the settings that hold, as JSON
+    #[arg(long)]
+    pub(crate) effective: bool,
+    /// Print the reference of all keys, as Markdown
+    #[arg(long, conflicts_with = "effective")]
+    pub(crate) print_reference: bool,
+}
+
+/// What to take over.
+#[derive(Args, Debug)]
+pub(crate) struct Import {
+    #[command(subcommand)]
+    pub(crate) source: Source,
+}
+
+/// Of which program.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Source {
+    /// A Discourse forum: topics.jsonl, also .gz or .bz2, or a directory with it
+    ///
+    /// A run that was broken off goes on when repeated; a second run changes nothing. Exit code 0: all
+    /// taken over; 3: with losses, which the report names; 1: failed; 2: misuse.
+    Discourse {
+        #[command(flatten)]
+        target: ImportTarget,
+        /// Names of categories: Discourse's categories.json, or {"10": "Support"}
+        #[arg(long, value_name = "FILE")]
+        categories: Option<PathBuf>,
+        /// The forum's host; found out from links when not given
+        #[arg(long, value_name = "HOST")]
+        host: Option<String>,
+    },
+    /// A wiki's XML export (MediaWiki 0.10 or 0.11), plain, .gz or .bz2
+    ///
+    /// A run that was broken off goes on when repeated; a second run changes nothing. Exit code 0: all
+    /// taken over; 3: with losses, which the report names; 1: failed; 2: misuse.
+    Mediawiki {
+        #[command(flatten)]
+        target: ImportTarget,
+    },
+}
+
+/// From where to where.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct ImportTarget {
+    /// What to import
+    pub(crate) path: PathBuf,
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Write the report there, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+}
+
+impl Place {
+    pub(crate) fn overrides(&self) -> Overrides {
+        Overrides { data_dir: self.data_dir.clone(), ..Overrides::default() }
+    }
+}
+
+impl Serving {
+    pub(crate) fn overrides(&self) -> Overrides {
+        Overrides { listen: self.listen.clone(), workers: self.workers, ..self.place.overrides() }
+    }
+
+    /// The flags again, for a process that is to load the same settings.
+    pub(crate) fn flags(&self) -> Vec<std::ffi::OsString> {
+        let mut flags = Vec::new();
+        let mut flag = |name: &str, value: std::ffi::OsString| flags.extend([name.into(), value]);
+        if let Some(file) = &self.place.config {
+            flag("--config", file.into());
+        }
+        if let Some(dir) = &self.place.data_dir {
+            flag("--data-dir", dir.into());
+        }
+        for address in &self.listen {
+            flag("--listen", address.into());
+        }
+        if let Some(workers) = self.workers {
+            flag("--workers", workers.to_string().into());
+        }
+        flags
+    }
+}
+
+/// What clap says of misuse, in one line.
+pub(crate) fn one_line(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let said = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
+    let said: Vec<&str> = said.filter(|line| !line.is_empty() && !line.starts_with("For more")).collect();
+    said.join(" ").trim_start_matches("error: ").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn misuse_is_one_line_that_names_the_fault() {
+        for (args, part) in [
+            (&["veritable", "serv"][..], "serv"),
+            (&["veritable", "import", "discourse"], "PATH"),
+            (&["veritable", "serve", "--workers", "many"], "many"),
+            (&["veritable", "serve", "--workers", "65"], "65"),
+            (&["veritable", "serve", "--no-such"], "--no-such"),
+            (&["veritable"], ""),
+        ] {
+            let line = one_line(&Cli::try_parse_from(args).unwrap_err());
+            assert!(!line.contains('\n') && line.contains(part), "{args:?}: {line:?}");
+        }
+    }
+
+    #[test]
+    fn flags_survive_being_handed_on() {
+        let args = ["veritable", "serve", "--config", "f", "--data-dir", "d", "--listen", "a", "--listen", "b", "--workers", "3"];
+        let Command::Serve(serving) = Cli::try_parse_from(args).unwrap().command else { panic!("not serve") };
+        assert_eq!(serving.flags(), args[2..]);
+    }
+}

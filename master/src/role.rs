@@ -1,0 +1,65 @@
+//! What a child does before it is a worker or the writer, the same for both: take what it was handed, follow
+//! the master in its end, take its title.
+
+use std::ffi::CString;
+use std::net::TcpListener;
+use std::os::unix::net::{UnixListener, UnixStream};
+
+use anyhow::{Context, bail};
+use nix::sys::prctl;
+use nix::sys::signal::Signal;
+use nix::unistd::getppid;
+use veritable_config::channel::Channel;
+use veritable_shm::{Owner, Segment};
+
+use crate::boot::{self, Boot};
+use crate::{logging, spawn};
+
+/// Bytes of a process's short name, as the kernel keeps it.
+const NAME_BYTES: usize = 15;
+
+fn enter() -> anyhow::Result<(Boot, Channel, Segment)> {
+    let record = spawn::inherited(boot::RECORD).context("this command is for the master only")?;
+    let boot = Boot::open(record)?;
+    prctl::set_pdeathsig(Signal::SIGKILL).context("asking to follow the master")?;
+    // It may have died before the line above.
+    if getppid().as_raw() != boot.master {
+        bail!("the master is gone");
+    }
+    logging::init(&boot.config.log, &boot.title)?;
+    let mut name = format!("vt-{}", boot.title.replace(' ', "-"));
+    name.truncate(NAME_BYTES);
+    prctl::set_name(&CString::new(name)?).context("taking a name")?;
+    let channel = Channel::new(UnixStream::from(spawn::inherited(boot::CHANNEL).context("the channel")?));
+    let segment = Segment::attach(spawn::inherited(boot::SEGMENT).context("the segment")?)?;
+    Ok((boot, channel, segment))
+}
+
+/// Runs a worker.
+///
+/// # Errors
+/// It cannot start.
+pub(crate) fn worker() -> anyhow::Result<()> {
+    let (boot, channel, segment) = enter()?;
+    let Some((slot, epoch)) = boot.owner else { bail!("a worker without a slot") };
+    let listeners = (0..boot.listeners)
+        .map(|n| spawn::inherited(boot::LISTENERS + i32::from(n)).map(TcpListener::from))
+        .collect::<Result<Vec<_>, _>>()
+        .context("the listeners")?;
+    let owner = Owner { slot, epoch };
+    let context = veritable_worker::Context { config: boot.config, listeners, segment, owner, channel };
+    Ok(veritable_worker::run(context)?)
+}
+
+/// Runs the writer.
+///
+/// # Errors
+/// It cannot start.
+pub(crate) fn writer() -> anyhow::Result<()> {
+    let (boot, channel, segment) = enter()?;
+    let listener = UnixListener::from(spawn::inherited(boot::LISTENERS).context("the listener")?);
+    // Held to the end of this process: nobody else may write meanwhile.
+    let _lock = spawn::inherited(boot::LISTENERS + i32::from(boot.listeners)).context("the lock")?;
+    let context = veritable_writer::Context { config: boot.config, listener, segment: Some(segment), channel };
+    Ok(veritable_writer::run(context)?)
+}
