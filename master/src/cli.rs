@@ -198,7 +198,20 @@ mod tests {
 
     #[test]
     fn flags_survive_being_handed_on() {
-        let args = ["veritable", "serve", "--config", "f", "--data-dir", "d", "--listen", "a", "--listen", "b", "--workers", "3"];
+        let args = [
+            "veritable",
+            "serve",
+            "--config",
+            "f",
+            "--data-dir",
+            "d",
+            "--listen",
+            "a",
+            "--listen",
+            "b",
+            "--workers",
+            "3",
+        ];
         let Command::Serve(serving) = Cli::try_parse_from(args).unwrap().command else { panic!("not serve") };
         assert_eq!(serving.flags(), args[2..]);
     }

@@ -27,7 +27,8 @@ pub(crate) fn open_public(config: &Config, or_free: bool) -> anyhow::Result<Vec<
     let mut handed_over = ListenFd::from_env();
     let mut listeners = Vec::new();
     for index in 0..handed_over.len() {
-        let taken = handed_over.take_tcp_listener(index).context("a socket of systemd's is no TCP listener")?;
+        let taken =
+            handed_over.take_tcp_listener(index).context("a socket of systemd's is no TCP listener")?;
         let Some(listener) = taken else { continue };
         fcntl(listener.as_fd(), FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).context("a socket of systemd's")?;
         listeners.push(listener);

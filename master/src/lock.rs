@@ -22,7 +22,13 @@ fn path(data_dir: &Path) -> PathBuf {
 }
 
 fn open(data_dir: &Path) -> io::Result<File> {
-    fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path(data_dir))
+    fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path(data_dir))
 }
 
 /// Takes the data directory, which is made if it is not there.
@@ -54,7 +60,10 @@ pub(crate) fn take(data_dir: &Path) -> anyhow::Result<File> {
         }
     }
     let pid = std::process::id().to_string();
-    file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(pid.as_bytes())).with_context(what)?;
+    file.set_len(0)
+        .and_then(|()| file.rewind())
+        .and_then(|()| file.write_all(pid.as_bytes()))
+        .with_context(what)?;
     Ok(file)
 }
 
@@ -69,7 +78,9 @@ pub(crate) fn wait_for_end(data_dir: &Path, pid: i32) -> io::Result<()> {
             Ok(()) => return Ok(()),
             Err(TryLockError::Error(error)) => return Err(error),
             // A successor may have it already.
-            Err(TryLockError::WouldBlock) if read_pid(&mut file).is_some_and(|holder| holder != pid) => return Ok(()),
+            Err(TryLockError::WouldBlock) if read_pid(&mut file).is_some_and(|holder| holder != pid) => {
+                return Ok(());
+            }
             Err(TryLockError::WouldBlock) => std::thread::sleep(LOOK),
         }
     }

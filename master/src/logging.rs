@@ -1,7 +1,7 @@
 //! Log lines of every role, to standard error: for people, or one JSON object a line, each naming the process
 //! it comes from.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use tracing::{Event, Subscriber};
 use tracing_subscriber::EnvFilter;
@@ -24,7 +24,12 @@ where
     N: for<'a> FormatFields<'a> + 'static,
     F: FormatEvent<S, N>,
 {
-    fn format_event(&self, context: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
         let mut line = String::new();
         self.inner.format_event(context, Writer::new(&mut line), event)?;
         match line.strip_prefix('{').filter(|_| self.is_json) {
@@ -48,7 +53,8 @@ pub(crate) fn check(log: &Log) -> Result<EnvFilter, String> {
 /// The level cannot be understood, or logging was started already.
 pub(crate) fn init(log: &Log, title: &str) -> anyhow::Result<()> {
     let filter = check(log).map_err(anyhow::Error::msg)?;
-    let builder = lines::Subscriber::builder().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
+    let builder =
+        lines::Subscriber::builder().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
     let started = match log.format {
         LogFormat::Text => {
             let format = Titled { inner: lines::format(), title: format!("[{title}]"), is_json: false };
@@ -65,7 +71,8 @@ pub(crate) fn init(log: &Log, title: &str) -> anyhow::Result<()> {
 
 /// `"role":"worker","place":0,` for `worker 0`.
 fn fields(title: &str) -> String {
-    let (role, place) = title.split_once(' ').map_or((title, None), |(role, place)| (role, place.parse::<u16>().ok()));
+    let (role, place) =
+        title.split_once(' ').map_or((title, None), |(role, place)| (role, place.parse::<u16>().ok()));
     let place = place.map(|place| format!("\"place\":{place},")).unwrap_or_default();
     format!("\"role\":\"{role}\",{place}")
 }
@@ -82,7 +89,9 @@ mod tests {
 
     #[test]
     fn levels_and_directives_are_understood() {
-        for (level, good) in [("info", true), ("info,veritable_worker=debug", true), ("a=b=c", false), ("x=loud", false)] {
+        for (level, good) in
+            [("info", true), ("info,veritable_worker=debug", true), ("a=b=c", false), ("x=loud", false)]
+        {
             assert_eq!(check(&Log { level: level.into(), ..Log::default() }).is_ok(), good, "{level}");
         }
     }

@@ -1,4 +1,164 @@
-//! Veritable.
-#[cfg(test)]
+//! `veritable`: the command line, and the role each command takes.
+//!
+//! Exit codes: 0 done, 1 failed, 2 a malformed command line or configuration, 3 an import with losses.
+
+mod boot;
+mod cli;
+mod client;
+mod control;
+mod import;
+mod listeners;
+mod lock;
+mod logging;
+mod master;
+mod out;
+mod reload;
+mod role;
+mod spawn;
+mod status;
 mod supervisor;
-fn main() {}
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+use veritable_config::{Config, Overrides, keys, load_over};
+
+use cli::{CheckConfig, Cli, Command, Place, Serving};
+
+/// Failed.
+const FAILED: u8 = 1;
+/// A malformed command line or configuration.
+const MISUSE: u8 = 2;
+/// Where the demonstration lives unless told otherwise.
+const DEMO_DIR: &str = "veritable-data";
+
+/// Why a command did not do what it should.
+enum Failure {
+    Misuse(String),
+    Failed(anyhow::Error),
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Failure::Failed(error)
+    }
+}
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if !error.use_stderr() => error.exit(),
+        Err(error) => return fail(MISUSE, &cli::one_line(&error)),
+    };
+    match run(cli.command) {
+        Ok(code) => ExitCode::from(code),
+        Err(Failure::Misuse(reason)) => fail(MISUSE, &reason),
+        Err(Failure::Failed(error)) => fail(FAILED, &format!("{error:#}")),
+    }
+}
+
+fn run(command: Command) -> Result<u8, Failure> {
+    match command {
+        Command::Serve(serving) => serve(serving),
+        Command::Demo(serving) => demo(serving),
+        Command::CheckConfig(check) => check_config(&check),
+        Command::Import(import) => {
+            let target = import.source.target();
+            let config = settings(Config::default(), &target.place, &target.place.overrides())?;
+            logging::init(&config.log, "import")?;
+            Ok(import::run(&config, &import.source)?)
+        }
+        Command::Status { place, json } => {
+            client::status(&of_running(&place)?, json)?;
+            Ok(0)
+        }
+        Command::Reload(place) => {
+            client::reload(&of_running(&place)?)?;
+            Ok(0)
+        }
+        Command::Stop(place) => {
+            client::stop(&of_running(&place)?)?;
+            Ok(0)
+        }
+        Command::RoleWorker => {
+            role::worker()?;
+            Ok(0)
+        }
+        Command::RoleWriter => {
+            role::writer()?;
+            Ok(0)
+        }
+    }
+}
+
+fn serve(serving: Serving) -> Result<u8, Failure> {
+    let config = settings(Config::default(), &serving.place, &serving.overrides())?;
+    logging::init(&config.log, "master")?;
+    let lock = lock::take(&config.data_dir)?;
+    let public = listeners::open_public(&config, false)?;
+    master::run(master::Start { config, flags: serving.flags(), lock, public })?;
+    Ok(0)
+}
+
+fn demo(mut serving: Serving) -> Result<u8, Failure> {
+    let base = Config { data_dir: PathBuf::from(DEMO_DIR), ..Config::default() };
+    let config = settings(base, &serving.place, &serving.overrides())?;
+    // A reload checks by another command, whose default directory is not this one.
+    serving.place.data_dir = Some(config.data_dir.clone());
+    logging::init(&config.log, "master")?;
+    let lock = lock::take(&config.data_dir)?;
+    let is_default = config.listen == Config::default().listen;
+    let public = listeners::open_public(&config, is_default)?;
+    if let Some(accounts) = import::seed_demo(&config)? {
+        out::line(&format!("Administrator: {}", accounts.admin_name));
+        match (accounts.admin_password, accounts.api_token) {
+            (Some(password), Some(token)) => {
+                out::line(&format!("Password: {password} (shown only this once)"));
+                out::line(&format!("API token: {token} (shown only this once)"));
+            }
+            _ => out::line("It was made by a run that was broken off, which showed its secrets."),
+        }
+    }
+    master::run(master::Start { config, flags: serving.flags(), lock, public })?;
+    Ok(0)
+}
+
+fn check_config(check: &CheckConfig) -> Result<u8, Failure> {
+    if check.print_reference {
+        out::line(&keys::reference());
+        return Ok(0);
+    }
+    let config = settings(Config::default(), &check.serving.place, &check.serving.overrides())?;
+    if check.effective {
+        out::line(&serde_json::to_string(&config).map_err(anyhow::Error::from)?);
+    } else {
+        out::line("The configuration is good.");
+    }
+    Ok(0)
+}
+
+/// The settings that hold, all of them checked.
+fn settings(base: Config, place: &Place, overrides: &Overrides) -> Result<Config, Failure> {
+    let config = load_over(base, place.config.as_deref(), overrides);
+    let config = config.map_err(|error| Failure::Misuse(error.to_string()))?;
+    logging::check(&config.log).map_err(Failure::Misuse)?;
+    Ok(config)
+}
+
+/// The settings by which a running server is found: without any, that of a demonstration started here.
+fn of_running(place: &Place) -> Result<Config, Failure> {
+    let usual = Config::default();
+    let demo = Config { data_dir: PathBuf::from(DEMO_DIR), ..Config::default() };
+    let base = if !usual.data_dir.exists() && demo.data_dir.exists() { demo } else { usual };
+    settings(base, place, &place.overrides())
+}
+
+/// Says why, in one line.
+fn fail(code: u8, reason: &str) -> ExitCode {
+    let line = reason.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ");
+    // Nobody is left to tell that nobody can be told.
+    let _ = writeln!(std::io::stderr(), "veritable: {line}");
+    ExitCode::from(code)
+}

@@ -60,6 +60,7 @@ pub(crate) fn writer() -> anyhow::Result<()> {
     let listener = UnixListener::from(spawn::inherited(boot::LISTENERS).context("the listener")?);
     // Held to the end of this process: nobody else may write meanwhile.
     let _lock = spawn::inherited(boot::LISTENERS + i32::from(boot.listeners)).context("the lock")?;
-    let context = veritable_writer::Context { config: boot.config, listener, segment: Some(segment), channel };
+    let context =
+        veritable_writer::Context { config: boot.config, listener, segment: Some(segment), channel };
     Ok(veritable_writer::run(context)?)
 }

@@ -16,8 +16,15 @@ use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use crate::boot::{self, Boot};
 
 /// What systemd tells the master and nobody else.
-const OF_SYSTEMD: [&str; 7] =
-    ["NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "LISTEN_PIDFDID", "WATCHDOG_USEC", "WATCHDOG_PID"];
+const OF_SYSTEMD: [&str; 7] = [
+    "NOTIFY_SOCKET",
+    "LISTEN_FDS",
+    "LISTEN_PID",
+    "LISTEN_FDNAMES",
+    "LISTEN_PIDFDID",
+    "WATCHDOG_USEC",
+    "WATCHDOG_PID",
+];
 
 /// A command of the binary on disk that leaves systemd's variables and the terminal's signals to the master.
 pub(crate) fn command(exe: &Path) -> Command {

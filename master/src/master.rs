@@ -1,0 +1,317 @@
+//! The master: opens what everybody shares, then carries out what the supervisor decides. One thread, one
+//! `poll`; it never waits for a child and takes no lock in the segment.
+
+mod events;
+mod reloading;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io::Write;
+use std::net::TcpListener;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::process::Child;
+use std::time::Instant;
+
+use anyhow::Context;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use sd_notify::NotifyState;
+use serde_json::{Value, json};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::backend::SignalDelivery;
+use signal_hook::iterator::exfiltrator::SignalOnly;
+use veritable_config::Config;
+use veritable_config::channel::DRAIN;
+use veritable_config::keys::WORKERS_MAX;
+use veritable_shm::{Geometry, Owner, Scoreboard, Segment, SlotState, now_ms};
+
+use crate::boot::Boot;
+use crate::control::Control;
+use crate::reload::{self, Identity};
+use crate::supervisor::{Action, ChildId, Event, Life, Limits, Millis, Phase, Role, Supervisor};
+use crate::{listeners, out, spawn, status};
+use reloading::Reloading;
+
+/// Slots of the scoreboard: two generations of the most workers there may be.
+const SLOTS: u16 = 2 * WORKERS_MAX;
+
+/// What a master is started with.
+pub(crate) struct Start {
+    /// The settings.
+    pub(crate) config: Config,
+    /// The flags they were loaded with, for loading them again.
+    pub(crate) flags: Vec<OsString>,
+    /// The data directory's lock.
+    pub(crate) lock: File,
+    /// The addresses people reach.
+    pub(crate) public: Vec<TcpListener>,
+}
+
+/// One child's process.
+struct Running {
+    process: Child,
+    /// `None` once the child has closed its end.
+    channel: Option<UnixStream>,
+    owner: Option<Owner>,
+}
+
+struct Master {
+    started: Instant,
+    exe: PathBuf,
+    flags: Vec<OsString>,
+    lock: File,
+    public: Vec<TcpListener>,
+    addresses: Vec<String>,
+    for_writer: UnixListener,
+    segment: Segment,
+    segment_fd: OwnedFd,
+    board: Scoreboard,
+    /// The settings of each generation that still runs somewhere.
+    configs: BTreeMap<u64, Config>,
+    supervisor: Supervisor,
+    children: BTreeMap<ChildId, Running>,
+    control: Control,
+    signals: SignalDelivery<UnixStream, SignalOnly>,
+    reloading: Reloading,
+    /// The binary the writer runs.
+    writer_binary: Option<Identity>,
+    outcome: Option<Result<(), String>>,
+}
+
+/// Serves until told to stop.
+///
+/// # Errors
+/// It could not start; the reason in one line.
+pub(crate) fn run(start: Start) -> anyhow::Result<()> {
+    raise_descriptor_limit()?;
+    let mut master = Master::new(start)?;
+    tracing::info!(pid = std::process::id(), version = env!("CARGO_PKG_VERSION"), "starting");
+    master.dispatch(Event::Start);
+    let outcome = master.until_done();
+    let config = &master.configs[&master.supervisor.generation];
+    for socket in [config.control_socket(), config.writer_socket()] {
+        if let Err(error) = fs::remove_file(&socket) {
+            tracing::warn!(%error, socket = %socket.display(), "a socket stays behind");
+        }
+    }
+    tracing::info!("stopped");
+    outcome?.map_err(anyhow::Error::msg)
+}
+
+impl Master {
+    fn new(start: Start) -> anyhow::Result<Master> {
+        let Start { config, flags, lock, public } = start;
+        // Before any child: one of them may end at once.
+        let (read, write) = UnixStream::pair().context("taking signals")?;
+        let taken = [SIGTERM, SIGINT, SIGHUP, SIGCHLD];
+        let signals = SignalDelivery::with_pipe(read, write, SignalOnly, taken).context("taking signals")?;
+        listeners::make_runtime_dir(&config)?;
+        let for_writer = listeners::open_private(&config.writer_socket())?;
+        let control = Control::new(listeners::open_private(&config.control_socket())?)?;
+        let geometry = Geometry {
+            cache_bytes: config.cache.bytes,
+            cache_entries: config.cache.entries,
+            worker_slots: SLOTS,
+            ..Geometry::default()
+        };
+        let (segment_fd, segment) = Segment::create(&geometry).context("making the shared cache")?;
+        let addresses = public.iter().map(|listener| Ok(listener.local_addr()?.to_string()));
+        let addresses = addresses.collect::<std::io::Result<Vec<_>>>().context("a listener's address")?;
+        // The path, not the running file: a child takes what is on disk when it starts.
+        let exe = std::env::current_exe().context("finding the binary")?;
+        Ok(Master {
+            started: Instant::now(),
+            exe,
+            flags,
+            lock,
+            public,
+            addresses,
+            for_writer,
+            board: Scoreboard::of(&segment),
+            segment,
+            segment_fd,
+            supervisor: Supervisor::new(limits(&config)),
+            configs: BTreeMap::from([(1, config)]),
+            children: BTreeMap::new(),
+            control,
+            signals,
+            reloading: Reloading::default(),
+            writer_binary: None,
+            outcome: None,
+        })
+    }
+
+    fn now(&self) -> Millis {
+        Millis::try_from(self.started.elapsed().as_millis()).unwrap_or(Millis::MAX)
+    }
+
+    /// Has the supervisor decide and carries it out, until nothing follows from it.
+    fn dispatch(&mut self, event: Event) {
+        let mut events = VecDeque::from([event]);
+        while let Some(event) = events.pop_front() {
+            let actions = self.supervisor.step(self.now(), event);
+            for action in actions {
+                events.extend(self.act(action));
+            }
+        }
+    }
+
+    fn act(&mut self, action: Action) -> Option<Event> {
+        match action {
+            Action::Spawn { child, role, slot, generation } => {
+                if let Err(error) = self.spawn(child, role, slot, generation) {
+                    tracing::error!(%role, error = format!("{error:#}"), "cannot start a process");
+                    return Some(Event::Exited(child, format!("could not be started: {error:#}")));
+                }
+            }
+            Action::Drain(child) => self.drain(child),
+            Action::Kill(child) => self.kill(child),
+            Action::Serving => self.serving(),
+            Action::Reloaded(result) => self.reloaded(&result),
+            Action::Exit(outcome) => self.outcome = Some(outcome),
+        }
+        None
+    }
+
+    fn spawn(&mut self, id: ChildId, role: Role, slot: Option<u16>, generation: u64) -> anyhow::Result<()> {
+        let config = self.configs.get(&generation).context("no settings of that generation")?.clone();
+        let owner = slot.map(|slot| self.board.enlist(slot, generation, now_ms())).transpose()?;
+        let spawned = self.spawn_process(role, owner, config);
+        if spawned.is_err() {
+            self.retire(slot);
+        }
+        let (process, channel) = spawned?;
+        tracing::debug!(%role, pid = process.id(), generation, "started");
+        if let Some(slot) = slot {
+            self.board.set_pid(slot, process.id())?;
+        }
+        self.children.insert(id, Running { process, channel: Some(channel), owner });
+        Ok(())
+    }
+
+    fn spawn_process(
+        &mut self,
+        role: Role,
+        owner: Option<Owner>,
+        config: Config,
+    ) -> anyhow::Result<(Child, UnixStream)> {
+        let (command, listeners, kept) = match role {
+            Role::Writer => {
+                self.writer_binary = reload::identity(&self.exe);
+                ("role-writer", vec![dup(&self.for_writer)?], Some(dup(&self.lock)?))
+            }
+            Role::Worker { .. } => {
+                ("role-worker", self.public.iter().map(dup).collect::<std::io::Result<_>>()?, None)
+            }
+        };
+        let count = u16::try_from(listeners.len())?;
+        let owner = owner.map(|owner| (owner.slot, owner.epoch));
+        let boot = Boot::new(role.to_string(), owner, count, config);
+        let spawned = spawn::spawn(&self.exe, command, &boot, dup(&self.segment_fd)?, listeners, kept)?;
+        Ok((spawned.process, spawned.channel))
+    }
+
+    fn retire(&self, slot: Option<u16>) {
+        if let Some(Err(error)) = slot.map(|slot| self.board.retire(slot)) {
+            tracing::error!(%error, "cannot free a slot");
+        }
+    }
+
+    fn drain(&mut self, id: ChildId) {
+        let Some(running) = self.children.get_mut(&id) else { return };
+        if let Some(owner) = running.owner {
+            self.board.set_state(owner, SlotState::Draining);
+        }
+        if let Some(Err(error)) = running.channel.as_mut().map(|channel| channel.write_all(&[DRAIN])) {
+            tracing::debug!(%error, pid = running.process.id(), "a process ended before it was told to");
+        }
+    }
+
+    fn kill(&mut self, id: ChildId) {
+        let Some(running) = self.children.get_mut(&id) else { return };
+        let pid = running.process.id();
+        tracing::warn!(pid, "killing a process that is not ready or not done in time");
+        // It is not reaped yet, so the pid is still its own.
+        if let Err(error) = running.process.kill() {
+            tracing::error!(%error, pid, "cannot kill a process");
+        }
+    }
+
+    fn serving(&mut self) {
+        for address in &self.addresses {
+            out::line(&format!("Veritable is at http://{address}/ (Ctrl-C stops it)"));
+        }
+        let (listen, workers) = (self.addresses.join(", "), self.supervisor.places.len() - 1);
+        tracing::info!(%listen, workers, startup_ms = self.now(), "serving");
+        let status = format!("Serving on {listen} with {workers} workers");
+        notify(&[NotifyState::Ready, NotifyState::Status(&status)]);
+    }
+
+    fn status(&self) -> Value {
+        let now = self.now();
+        let processes = self.supervisor.children.iter().filter_map(|(id, child)| {
+            let pid = self.children.get(id)?.process.id();
+            Some(status::process(&self.supervisor, &self.board, child, pid, now))
+        });
+        let state = match self.supervisor.phase {
+            Phase::Starting => "starting",
+            Phase::Serving if self.is_reloading() => "reloading",
+            Phase::Serving => "serving",
+            Phase::Stopping | Phase::Stopped => "stopping",
+        };
+        json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "state": state,
+            "pid": std::process::id(),
+            "uptime_seconds": now / 1_000,
+            "generation": self.supervisor.generation,
+            "data_dir": self.configs[&self.supervisor.generation].data_dir,
+            "listen": self.addresses,
+            "last_reload_error": self.reloading.last_error,
+            "processes": processes.collect::<Vec<_>>(),
+            "cache": status::cache(&self.segment),
+            "counters": status::counters(&self.board),
+        })
+    }
+
+    /// Forgets the settings that nobody runs any more.
+    fn forget_old_configs(&mut self) {
+        if !self.supervisor.is_rolling() {
+            let used: Vec<u64> = self.supervisor.children.values().map(|child| child.generation).collect();
+            let current = self.supervisor.generation;
+            self.configs.retain(|generation, _| *generation == current || used.contains(generation));
+        }
+    }
+}
+
+/// What the settings say about processes.
+fn limits(config: &Config) -> Limits {
+    let cores =
+        || std::thread::available_parallelism().map_or(1, |n| u16::try_from(n.get()).unwrap_or(u16::MAX));
+    let workers = if config.workers == 0 { cores().min(WORKERS_MAX) } else { config.workers };
+    Limits {
+        workers,
+        slots: SLOTS,
+        drain: Millis::from(config.process.drain_seconds) * 1_000,
+        boot: Millis::from(config.process.boot_seconds) * 1_000,
+    }
+}
+
+fn dup(fd: &impl AsFd) -> std::io::Result<OwnedFd> {
+    fd.as_fd().try_clone_to_owned()
+}
+
+/// Tells systemd, if it listens.
+fn notify(state: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        tracing::warn!(%error, "systemd was not told");
+    }
+}
+
+/// Connections are descriptors; the children inherit the limit.
+fn raise_descriptor_limit() -> anyhow::Result<()> {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).context("the limit of descriptors")?;
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).context("raising the limit of descriptors")
+}

@@ -1,0 +1,173 @@
+//! Waiting: one `poll` over signals, channels and control clients, and what each of them becomes.
+
+use std::io::{self, Read};
+use std::os::fd::AsFd;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+
+use anyhow::Context;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::Signal;
+use sd_notify::NotifyState;
+use serde_json::json;
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
+use veritable_config::channel::READY;
+
+use super::{Life, Master, notify};
+use crate::control::{ClientId, Request};
+use crate::supervisor::{ChildId, Event, Millis};
+
+/// What a descriptor belongs to.
+#[derive(Clone, Copy)]
+enum Source {
+    Signals,
+    Control,
+    Client(ClientId),
+    Channel(ChildId),
+}
+
+impl Master {
+    pub(super) fn until_done(&mut self) -> anyhow::Result<Result<(), String>> {
+        loop {
+            if let Some(outcome) = self.outcome.take() {
+                return Ok(outcome);
+            }
+            for source in self.wait()? {
+                match source {
+                    Source::Signals => self.take_signals(),
+                    Source::Control => self.control.accept(),
+                    Source::Client(id) => self.serve_client(id),
+                    Source::Channel(id) => self.read_channel(id),
+                }
+            }
+            self.dispatch(Event::Tick);
+            self.continue_reload();
+        }
+    }
+
+    /// Waits for the next thing to do; yields who has something.
+    fn wait(&self) -> anyhow::Result<Vec<Source>> {
+        let deadline = [self.supervisor.deadline(), self.reloading.deadline()].into_iter().flatten().min();
+        let timeout = match deadline {
+            None => PollTimeout::NONE,
+            Some(at) => {
+                // One more, for the fraction of a millisecond that the clock does not show.
+                let left: Millis = at.saturating_sub(self.now()) + Millis::from(at > self.now());
+                PollTimeout::try_from(i32::try_from(left).unwrap_or(i32::MAX)).unwrap_or(PollTimeout::MAX)
+            }
+        };
+        let mut sources = vec![Source::Signals, Source::Control];
+        let mut fds = vec![self.signals.get_read().as_fd(), self.control.listener()];
+        for (id, fd) in self.control.clients() {
+            sources.push(Source::Client(id));
+            fds.push(fd);
+        }
+        for (&id, running) in &self.children {
+            if let Some(channel) = &running.channel {
+                sources.push(Source::Channel(id));
+                fds.push(channel.as_fd());
+            }
+        }
+        let mut polled: Vec<PollFd<'_>> =
+            fds.into_iter().map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
+        match poll(&mut polled, timeout) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(error) => return Err(error).context("waiting for events"),
+        }
+        let has_something = |fd: &PollFd<'_>| fd.revents().is_some_and(|events| !events.is_empty());
+        Ok(sources
+            .into_iter()
+            .zip(&polled)
+            .filter(|(_, fd)| has_something(fd))
+            .map(|(source, _)| source)
+            .collect())
+    }
+
+    fn take_signals(&mut self) {
+        let signals: Vec<i32> = self.signals.pending().collect();
+        for signal in signals {
+            match signal {
+                SIGTERM | SIGINT => self.stop(),
+                SIGHUP => self.request_reload(None),
+                SIGCHLD => self.reap(),
+                _ => {}
+            }
+        }
+    }
+
+    fn stop(&mut self) {
+        tracing::info!("stopping");
+        notify(&[NotifyState::Stopping, NotifyState::Status("Stopping")]);
+        self.dispatch(Event::Stop);
+    }
+
+    fn serve_client(&mut self, id: ClientId) {
+        match self.control.read(id) {
+            None => {}
+            Some(Request::Status) => {
+                let status = self.status();
+                self.control.answer(id, &status);
+            }
+            Some(Request::Reload) => self.request_reload(Some(id)),
+            Some(Request::Stop) => {
+                self.control.say(id, &json!({ "pid": std::process::id() }));
+                self.stop();
+            }
+        }
+    }
+
+    fn read_channel(&mut self, id: ChildId) {
+        let Some(running) = self.children.get_mut(&id) else { return };
+        let Some(channel) = &mut running.channel else { return };
+        let mut byte = [0];
+        match channel.read(&mut byte) {
+            Ok(1) if byte[0] == READY => self.dispatch(Event::Ready(id)),
+            Ok(1) => {
+                tracing::warn!(byte = byte[0], pid = running.process.id(), "a process says what nobody knows")
+            }
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+            // Its end comes as a signal; until then there is nothing more to read.
+            Ok(_) | Err(_) => running.channel = None,
+        }
+    }
+
+    /// Takes leave of the children that ended.
+    fn reap(&mut self) {
+        let mut ended = Vec::new();
+        for (&id, running) in &mut self.children {
+            match running.process.try_wait() {
+                Ok(None) => {}
+                Ok(Some(status)) => ended.push((id, describe(status))),
+                Err(error) => ended.push((id, format!("is lost: {error}"))),
+            }
+        }
+        for (id, how) in ended {
+            let Some(running) = self.children.remove(&id) else { continue };
+            let pid = running.process.id();
+            match self.supervisor.children.get(&id) {
+                Some(child) if matches!(child.life, Life::Draining { .. } | Life::Killed) => {
+                    tracing::info!(role = %child.role, pid, how, "a process has ended");
+                }
+                Some(child) => tracing::error!(role = %child.role, pid, how, "a process ended by itself"),
+                None => {}
+            }
+            // Only now: nobody may take over from a process that might still run.
+            self.retire(running.owner.map(|owner| owner.slot));
+            self.dispatch(Event::Exited(id, how));
+        }
+        self.forget_old_configs();
+    }
+}
+
+/// `exited with code 1`, `was killed by SIGKILL`.
+fn describe(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exited with code {code}"),
+        (None, Some(signal)) => match Signal::try_from(signal) {
+            Ok(signal) => format!("was killed by {signal}"),
+            Err(_) => format!("was killed by signal {signal}"),
+        },
+        (None, None) => status.to_string(),
+    }
+}

@@ -1,0 +1,130 @@
+//! The course of a reload: asked for by a client or SIGHUP, checked by the binary on disk, rolled out by the
+//! supervisor, reported to whoever asked. What is asked for meanwhile is done in one go afterwards.
+
+use sd_notify::NotifyState;
+use serde_json::json;
+
+use super::{Master, limits, notify};
+use crate::control::ClientId;
+use crate::reload::{self, Check};
+use crate::supervisor::{Event, Millis, Phase};
+
+/// Where it stands.
+#[derive(Default)]
+pub(super) struct Reloading {
+    check: Option<Check>,
+    /// Who waits for the one under way.
+    clients: Vec<ClientId>,
+    /// Who waits for the one after that.
+    later: Vec<ClientId>,
+    /// Another one was asked for.
+    again: bool,
+    /// Generations given out.
+    generations: u64,
+    /// Why the last one failed; `None` after a good one.
+    pub(super) last_error: Option<String>,
+}
+
+impl Reloading {
+    pub(super) fn deadline(&self) -> Option<Millis> {
+        self.check.as_ref().and_then(Check::deadline)
+    }
+}
+
+impl Master {
+    pub(super) fn is_reloading(&self) -> bool {
+        self.reloading.check.is_some() || self.supervisor.is_rolling()
+    }
+
+    pub(super) fn request_reload(&mut self, client: Option<ClientId>) {
+        if self.supervisor.phase != Phase::Serving {
+            self.answer_reload(
+                client.into_iter().collect(),
+                &Err("the server is starting or stopping".into()),
+            );
+        } else if self.is_reloading() {
+            self.reloading.again = true;
+            self.reloading.later.extend(client);
+        } else {
+            self.reloading.clients.extend(client);
+            self.begin_check();
+        }
+    }
+
+    fn begin_check(&mut self) {
+        tracing::info!("reloading");
+        if let Ok(now) = NotifyState::monotonic_usec_now() {
+            notify(&[NotifyState::Reloading, now, NotifyState::Status("Reloading")]);
+        }
+        let deadline = self.now() + limits(&self.configs[&self.supervisor.generation]).boot;
+        match Check::start(&self.exe, &self.flags, deadline) {
+            Ok(check) => self.reloading.check = Some(check),
+            Err(reason) => self.reloaded(&Err(reason)),
+        }
+    }
+
+    /// Goes on where time or a child's end allow it.
+    pub(super) fn continue_reload(&mut self) {
+        let now = self.now();
+        if let Some(check) = &mut self.reloading.check {
+            check.tick(now);
+            if check.has_ended()
+                && let Some(check) = self.reloading.check.take()
+            {
+                self.checked(check);
+            }
+        }
+        if self.reloading.again && !self.is_reloading() && self.supervisor.phase == Phase::Serving {
+            self.reloading.again = false;
+            self.reloading.clients = std::mem::take(&mut self.reloading.later);
+            self.begin_check();
+        }
+    }
+
+    fn checked(&mut self, check: Check) {
+        let current = &self.configs[&self.supervisor.generation];
+        let config = check.finish().and_then(|new| reload::compatible(current, &new).map(|()| new));
+        match config {
+            Err(reason) => self.reloaded(&Err(reason)),
+            Ok(config) => {
+                let writer = *current != config || self.writer_binary != reload::identity(&self.exe);
+                let limits = limits(&config);
+                // The first is 1; numbers of failed reloads are not given out again.
+                self.reloading.generations = self.reloading.generations.max(self.supervisor.generation) + 1;
+                let generation = self.reloading.generations;
+                self.configs.insert(generation, config);
+                self.dispatch(Event::Reload { generation, limits, writer });
+            }
+        }
+    }
+
+    /// Reports the outcome.
+    pub(super) fn reloaded(&mut self, result: &Result<(), String>) {
+        let generation = self.supervisor.generation;
+        match result {
+            Ok(()) => tracing::info!(generation, "reloaded"),
+            Err(reason) => tracing::error!(reason, generation, "the reload failed; the old processes go on"),
+        }
+        self.reloading.last_error = result.as_ref().err().cloned();
+        let clients = std::mem::take(&mut self.reloading.clients);
+        self.answer_reload(clients, result);
+        let status = match result {
+            Ok(()) => format!("Serving generation {generation}"),
+            Err(reason) => format!("Serving generation {generation}; the last reload failed: {reason}"),
+        };
+        if self.supervisor.phase == Phase::Serving {
+            notify(&[NotifyState::Ready, NotifyState::Status(&status)]);
+        }
+        self.forget_old_configs();
+    }
+
+    fn answer_reload(&mut self, clients: Vec<ClientId>, result: &Result<(), String>) {
+        let answer = match result {
+            Ok(()) => json!({ "generation": self.supervisor.generation }),
+            Err(reason) => json!({ "error": reason }),
+        };
+        for client in clients {
+            self.control.answer(client, &answer);
+        }
+    }
+}

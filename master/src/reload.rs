@@ -1,0 +1,119 @@
+//! The first half of a reload: the binary on disk says whether it runs and what it makes of the configuration.
+//! Nothing of the running server has changed by then.
+
+use std::ffi::OsString;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::{Child, Stdio};
+
+use veritable_config::Config;
+
+use crate::spawn;
+use crate::supervisor::Millis;
+
+/// A check under way.
+pub(crate) struct Check {
+    process: Child,
+    deadline: Millis,
+    is_late: bool,
+}
+
+/// Which file a binary is; another one after an upgrade.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Identity(u64, u64, i64, i64);
+
+/// The identity of the binary on disk; `None` when there is none.
+pub(crate) fn identity(exe: &Path) -> Option<Identity> {
+    let of = std::fs::metadata(exe).ok()?;
+    Some(Identity(of.dev(), of.ino(), of.mtime(), of.mtime_nsec()))
+}
+
+impl Check {
+    /// Starts `check-config` with the flags the server was started with.
+    ///
+    /// # Errors
+    /// The binary on disk cannot be run.
+    pub(crate) fn start(exe: &Path, flags: &[OsString], deadline: Millis) -> Result<Check, String> {
+        let process = spawn::command(exe)
+            .args(["check-config", "--effective"])
+            .args(flags)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("running {}: {error}", exe.display()))?;
+        Ok(Check { process, deadline, is_late: false })
+    }
+
+    /// When to look at it again, whatever happens.
+    pub(crate) fn deadline(&self) -> Option<Millis> {
+        (!self.is_late).then_some(self.deadline)
+    }
+
+    /// Kills it if it takes too long; its end is then noticed like any other.
+    pub(crate) fn tick(&mut self, now: Millis) {
+        if now >= self.deadline && !self.is_late {
+            self.is_late = true;
+            if let Err(error) = self.process.kill() {
+                tracing::warn!(%error, "the check of the configuration cannot be killed");
+            }
+        }
+    }
+
+    /// Whether it has ended.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        !matches!(self.process.try_wait(), Ok(None))
+    }
+
+    /// The settings that are to hold.
+    ///
+    /// # Errors
+    /// What is wrong with them, as the binary on disk says it.
+    pub(crate) fn finish(self) -> Result<Config, String> {
+        if self.is_late {
+            return Err("the check of the configuration did not end in time".into());
+        }
+        // What it says fits into its pipes, so it has never waited for a reader.
+        let output = self.process.wait_with_output().map_err(|error| error.to_string())?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            let said = said.trim().trim_start_matches("veritable: ");
+            return Err(if said.is_empty() { output.status.to_string() } else { said.replace('\n', "; ") });
+        }
+        serde_json::from_slice(&output.stdout)
+            .map_err(|error| format!("the binary on disk has settings this master does not know: {error}"))
+    }
+}
+
+/// What of the settings cannot change while the server runs.
+///
+/// # Errors
+/// Names the first key that has changed.
+pub(crate) fn compatible(old: &Config, new: &Config) -> Result<(), String> {
+    let changed = [
+        ("data_dir", old.data_dir != new.data_dir),
+        ("runtime_dir", old.runtime_dir != new.runtime_dir),
+        ("listen", old.listen != new.listen),
+        ("cache.bytes", old.cache.bytes != new.cache.bytes),
+        ("cache.entries", old.cache.entries != new.cache.entries),
+    ];
+    match changed.iter().find(|(_, changed)| *changed) {
+        Some((key, _)) => Err(format!("{key} has changed, which needs a restart")),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_needs_a_restart_is_named() {
+        let old = Config::default();
+        assert_eq!(compatible(&old, &Config { workers: 9, ..old.clone() }), Ok(()));
+        let moved = Config { listen: vec!["127.0.0.1:1".into()], ..old.clone() };
+        assert!(compatible(&old, &moved).unwrap_err().contains("listen"));
+        let mut larger = old.clone();
+        larger.cache.bytes *= 2;
+        assert!(compatible(&old, &larger).unwrap_err().contains("cache.bytes"));
+    }
+}

@@ -1,0 +1,158 @@
+//! What `veritable status` shows: gathered by the master without any lock, laid out for people by the client.
+
+use std::fmt::Write;
+
+use serde_json::{Map, Value, json};
+use veritable_shm::{Cache, Counter, Owner, Scoreboard, Segment, now_ms};
+
+use crate::supervisor::{Child, Life, Millis, Role, Supervisor};
+
+/// One process as status shows it.
+pub(crate) fn process(
+    supervisor: &Supervisor,
+    board: &Scoreboard,
+    child: &Child,
+    pid: u32,
+    now: Millis,
+) -> Value {
+    let state = match child.life {
+        Life::Starting { .. } => "starting",
+        Life::Ready { .. } => "ready",
+        Life::Draining { .. } => "draining",
+        Life::Killed => "killed",
+    };
+    let (role, place) = match child.role {
+        Role::Writer => ("writer", None),
+        Role::Worker { place } => ("worker", Some(place)),
+    };
+    let restarts =
+        supervisor.places.iter().find(|place| place.role == child.role).map_or(0, |place| place.restarts);
+    let heartbeat = child.slot.and_then(|slot| board.status(slot).ok()).map(|slot| slot.heartbeat_ms);
+    json!({
+        "role": role,
+        "place": place,
+        "slot": child.slot,
+        "pid": pid,
+        "state": state,
+        "generation": child.generation,
+        "restarts": restarts,
+        "uptime_seconds": now.saturating_sub(child.spawned) / 1_000,
+        "heartbeat_age_ms": heartbeat.map(|at| now_ms().saturating_sub(at)),
+    })
+}
+
+/// The cache's totals.
+pub(crate) fn cache(segment: &Segment) -> Value {
+    // Only looked at, so any owner will do.
+    match Cache::of(segment, Owner { slot: 0, epoch: 0 }) {
+        Ok(cache) => {
+            let stats = cache.stats();
+            json!({
+                "capacity_bytes": stats.capacity_bytes,
+                "used_bytes": stats.used_bytes,
+                "metadata_bytes": stats.metadata_bytes,
+                "capacity_entries": stats.capacity_entries,
+                "entries": stats.entries,
+                "hits": stats.hits,
+                "misses": stats.misses,
+                "evictions": stats.evictions,
+            })
+        }
+        Err(error) => json!({ "error": error.to_string() }),
+    }
+}
+
+/// Every counter, summed over all workers there ever were.
+pub(crate) fn counters(board: &Scoreboard) -> Value {
+    let total = |counter: Counter| (snake(&format!("{counter:?}")), board.total(counter).into());
+    Value::Object(Counter::ALL.into_iter().map(total).collect::<Map<_, _>>())
+}
+
+/// `Status2xx` as `status_2xx`.
+fn snake(name: &str) -> String {
+    let mut snake = String::new();
+    let mut before = '_';
+    for c in name.chars() {
+        let begins_word = c.is_uppercase() || (c.is_ascii_digit() && !before.is_ascii_digit());
+        if begins_word && before != '_' {
+            snake.push('_');
+        }
+        snake.extend(c.to_lowercase());
+        before = c;
+    }
+    snake
+}
+
+/// The answer as people read it.
+pub(crate) fn table(status: &Value) -> String {
+    let text = |value: &Value| match value {
+        Value::String(text) => text.clone(),
+        Value::Null => "-".to_owned(),
+        other => other.to_string(),
+    };
+    let list =
+        |value: &Value| value.as_array().into_iter().flatten().map(text).collect::<Vec<_>>().join(", ");
+    let mut page = format!(
+        "Veritable {} is {}: pid {}, up {} s, generation {}\ndata in {}, listening on {}\n",
+        text(&status["version"]),
+        text(&status["state"]),
+        status["pid"],
+        status["uptime_seconds"],
+        status["generation"],
+        text(&status["data_dir"]),
+        list(&status["listen"]),
+    );
+    if let Some(error) = status["last_reload_error"].as_str() {
+        // Writing to a string does not fail.
+        let _ = writeln!(page, "last reload failed: {error}");
+    }
+    let columns = ["role", "place", "slot", "pid", "state", "generation", "restarts", "uptime_seconds"];
+    let titles = ["ROLE", "PLACE", "SLOT", "PID", "STATE", "GEN", "RESTARTS", "UP S"].map(str::to_owned);
+    let rows =
+        status["processes"].as_array().into_iter().flatten().map(|row| columns.map(|name| text(&row[name])));
+    page.push('\n');
+    for row in std::iter::once(titles).chain(rows) {
+        let [role, place, slot, pid, state, generation, restarts, uptime] = row;
+        let _ = writeln!(
+            page,
+            "{role:<7} {place:>5} {slot:>5} {pid:>8}  {state:<9} {generation:>4} {restarts:>9} {uptime:>8}"
+        );
+    }
+    for part in ["cache", "counters"] {
+        let of_part = status[part].as_object().into_iter().flatten().filter(|(_, value)| **value != 0);
+        let pairs: Vec<String> = of_part.map(|(name, value)| format!("{name} {}", text(value))).collect();
+        let _ = write!(page, "\n{part}: {}", pairs.join(", "));
+    }
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_have_names_in_one_style() {
+        assert_eq!(snake("Status2xx"), "status_2xx");
+        assert_eq!(snake("CacheHit"), "cache_hit");
+        assert_eq!(snake("Panics"), "panics");
+    }
+
+    #[test]
+    fn the_table_names_every_process() {
+        let status = json!({
+            "version": "1", "state": "serving", "pid": 7, "uptime_seconds": 3, "generation": 2, "data_dir": "d",
+            "listen": ["a:1", "b:2"], "last_reload_error": "bad", "cache": {"entries": 4}, "counters": {"panics": 0},
+            "processes": [
+                {"role": "writer", "place": null, "slot": null, "pid": 8, "state": "ready", "restarts": 0},
+                {"role": "worker", "place": 0, "slot": 1, "pid": 9, "state": "draining", "restarts": 5},
+            ],
+        });
+        let table = table(&status);
+        for part in
+            ["pid 7", "a:1, b:2", "last reload failed: bad", "writer      -", "draining", "cache: entries 4"]
+        {
+            assert!(table.contains(part), "{part:?} in {table}");
+        }
+        assert!(!table.contains("panics"), "{table}");
+    }
+}
