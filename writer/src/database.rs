@@ -57,6 +57,8 @@ pub fn open(config: &Config, database: Database) -> Result<Connection, WriterErr
     })?;
     let sqlite = |error| WriterError::Sqlite { path: path.display().to_string(), error };
     let mut db = Connection::open(&path).map_err(sqlite)?;
+    // Before anything is set: another program's file stays as it is, to the byte.
+    migrate::check_identity(&db, database).map_err(|error| error.at(&path))?;
     configure(&db, config.writer.synchronous).map_err(sqlite)?;
     migrate::up(&mut db, database).map_err(|error| error.at(&path))?;
     Ok(db)

@@ -1,7 +1,7 @@
 //! The writer process: the only one that opens a database for writing.
 //!
 //! Commands come in over a Unix socket, each connection read by a thread of its own, into one bounded queue.
-//! One thread takes whatever waits there and makes one transaction of it ([`batch`]); the kinds of change are
+//! One thread takes whatever waits there and makes one transaction of it (`batch`); the kinds of change are
 //! in `apply`, by noun. It must never serve a request, and nothing else in the project may write.
 
 mod apply;

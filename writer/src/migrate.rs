@@ -95,8 +95,7 @@ pub fn version(db: &Connection) -> rusqlite::Result<i32> {
 /// # Errors
 /// [`MigrateError`]; steps before the failed one stay.
 pub fn up(db: &mut Connection, database: Database) -> Result<(), MigrateError> {
-    let known = steps(database).last().map_or(0, |step| step.version);
-    check_identity(db, database, known)?;
+    check_identity(db, database)?;
     let at = version(db)?;
     for step in steps(database).iter().filter(|step| step.version <= at) {
         let sum: Option<i64> = db
@@ -133,6 +132,7 @@ pub fn up(db: &mut Connection, database: Database) -> Result<(), MigrateError> {
 /// # Errors
 /// [`MigrateError`]; steps taken back before the failed one stay so.
 pub fn down(db: &mut Connection, database: Database, target: i32) -> Result<(), MigrateError> {
+    check_identity(db, database)?;
     let at = version(db)?;
     for step in steps(database).iter().rev().filter(|step| step.version > target && step.version <= at) {
         let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -144,7 +144,12 @@ pub fn down(db: &mut Connection, database: Database, target: i32) -> Result<(), 
     Ok(())
 }
 
-fn check_identity(db: &Connection, database: Database, known: i32) -> Result<(), MigrateError> {
+/// Whether this is a database of ours that this program knows, or an empty one. Changes nothing.
+///
+/// # Errors
+/// [`MigrateError::Foreign`], [`MigrateError::Newer`], or SQLite failed.
+pub fn check_identity(db: &Connection, database: Database) -> Result<(), MigrateError> {
+    let known = steps(database).last().map_or(0, |step| step.version);
     let tables: i64 = db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     if tables == 0 {
         return Ok(());

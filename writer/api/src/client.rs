@@ -4,6 +4,8 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
@@ -38,6 +40,18 @@ struct Call {
     command: Command,
     deadline: UnixMillis,
     answer: oneshot::Sender<Result<Outcome, Refusal>>,
+    stage: Arc<AtomicU8>,
+}
+
+/// Not sent yet; either side may take it from here, and only one can.
+const WAITING: u8 = 0;
+/// The link has it: it may reach the writer.
+const SENT: u8 = 1;
+/// The caller gave it up: it never reaches the writer.
+const GIVEN_UP: u8 = 2;
+
+fn take(stage: &AtomicU8, into: u8) -> bool {
+    stage.compare_exchange(WAITING, into, Ordering::AcqRel, Ordering::Acquire).is_ok()
 }
 
 /// A call that was sent, or waits to be sent again.
@@ -66,7 +80,8 @@ impl Client {
     /// Sends a command and waits for its answer, at most `within`.
     ///
     /// # Errors
-    /// The writer refused ([`Refusal::Busy`] at once when too many wait here), or no answer came in time.
+    /// The writer refused ([`Refusal::Busy`] at once when too many wait here); no answer came in time:
+    /// [`Refusal::Expired`] when it was never sent, else [`CallError::OutcomeUnknown`].
     pub async fn send(
         &self,
         command: Command,
@@ -77,9 +92,12 @@ impl Client {
         let millis = i64::try_from(within.as_millis()).unwrap_or(i64::MAX);
         let deadline = UnixMillis(UnixMillis::now().0.saturating_add(millis));
         let (answer, answered) = oneshot::channel();
-        self.calls.try_send(Call { key, command, deadline, answer }).map_err(|_| Refusal::Busy)?;
+        let stage = Arc::new(AtomicU8::new(WAITING));
+        let call = Call { key, command, deadline, answer, stage: stage.clone() };
+        self.calls.try_send(call).map_err(|_| Refusal::Busy)?;
         match tokio::time::timeout_at(until, answered).await {
             Ok(Ok(result)) => Ok(result?),
+            Ok(Err(_)) | Err(_) if take(&stage, GIVEN_UP) => Err(Refusal::Expired.into()),
             // The link's task ends with the runtime only: whatever it held may have been carried out.
             Ok(Err(_)) | Err(_) => Err(CallError::OutcomeUnknown),
         }
@@ -174,7 +192,10 @@ impl Link {
     fn admit(&mut self, call: Call) -> Option<u64> {
         self.pending.retain(|_, pending| !pending.answer.is_closed());
         let id = self.next_id;
-        let Call { key, command, deadline, answer } = call;
+        let Call { key, command, deadline, answer, stage } = call;
+        if !take(&stage, SENT) {
+            return None;
+        }
         let refusal = if self.pending.len() >= MAX_PENDING {
             Refusal::Busy
         } else {

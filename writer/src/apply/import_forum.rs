@@ -49,8 +49,16 @@ pub(super) fn topic(
         .map(|known| CategoryId(known.local_id))
         .ok_or_else(|| malformed(format!("category {} of {source} was not imported before", new.category)))?;
     let (topic, category) = head(tx, source, new, category, &mut tally)?;
+    let retitled = tally.changed > 0;
     for post in &new.posts {
-        place_post(tx, source, new, post, (topic, category), &mut tally)?;
+        let place = place_post(tx, source, new, post, (topic, category), &mut tally)?;
+        if let Placed::AsItWas(id) = place
+            && retitled
+            && post.number == 1
+        {
+            // The topic's title is searched with its first post.
+            forum::index_post(tx, id, Some(new.title.as_str()), &post.content)?;
+        }
     }
     Ok(tally)
 }
@@ -106,6 +114,14 @@ fn head(
     Ok((topic, category))
 }
 
+/// What became of a post.
+enum Placed {
+    /// It was there, unchanged.
+    AsItWas(PostId),
+    /// It was stored.
+    Stored,
+}
+
 fn place_post(
     tx: &Transaction<'_>,
     source: &str,
@@ -113,7 +129,7 @@ fn place_post(
     post: &ImportPost,
     (topic, category): (TopicId, CategoryId),
     tally: &mut ImportTally,
-) -> Result<(), Failure> {
+) -> Result<Placed, Failure> {
     let digest = digest(post)?;
     let author = imported_user(tx, source, &post.author)?;
     let first = of.posts.first().is_some_and(|first| first.number == post.number) && post.number == 1;
@@ -121,12 +137,12 @@ fn place_post(
     if let Some(known) = known(tx, source, "post", &post.foreign_id)? {
         if known.is(&digest) {
             tally.unchanged += 1;
-            return Ok(());
+            return Ok(Placed::AsItWas(PostId(known.local_id)));
         }
-        replace_post(tx, PostId(known.local_id), author, post, title)?;
+        replace_post(tx, topic, PostId(known.local_id), author, post, title)?;
         remember(tx, (source, "post", &post.foreign_id), known.local_id, Some(digest))?;
         tally.changed += 1;
-        return Ok(());
+        return Ok(Placed::Stored);
     }
     let mut number = post.number;
     if at_number(tx, topic, number)?.is_some() {
@@ -167,7 +183,7 @@ fn place_post(
     )?;
     remember(tx, (source, "post", &post.foreign_id), id.0, Some(digest))?;
     tally.added += 1;
-    Ok(())
+    Ok(Placed::Stored)
 }
 
 fn at_number(
@@ -186,6 +202,7 @@ fn at_number(
 /// A post that changed there since the last import: a new version here.
 fn replace_post(
     tx: &Transaction<'_>,
+    topic: TopicId,
     id: PostId,
     author: UserId,
     post: &ImportPost,
@@ -198,6 +215,10 @@ fn replace_post(
         .unwrap_or(1);
     let edited_at = post.edited_at.unwrap_or(tx.now);
     forum::insert_version(tx, id, version, author, edited_at, "changed at its source", &post.content)?;
+    tx.run(
+        "UPDATE topics SET like_count = like_count + ?2 - (SELECT like_count FROM posts WHERE id = ?3) WHERE id = ?1",
+        params![topic.0, post.like_count, id.0],
+    )?;
     tx.run(
         "UPDATE posts SET html = ?2, edited_at = ?3, like_count = ?4 WHERE id = ?1",
         params![id.0, post.content.rendered.html, edited_at.0, post.like_count],

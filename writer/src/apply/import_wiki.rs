@@ -45,6 +45,7 @@ pub(super) fn page(tx: &mut Transaction<'_>, source: &str, new: &ImportPage) -> 
     let foreign = (source, "page", new.foreign_id.as_str());
     let page = match known(tx, source, "page", &new.foreign_id)? {
         Some(known) => PageId(known.local_id),
+        None if new.revisions.is_empty() => return Err(malformed("a page without revisions")),
         None => {
             let namespace = namespace_named(tx, &new.namespace)?
                 .ok_or_else(|| malformed(format!("namespace {:?} was not imported before", new.namespace)))?;
@@ -68,8 +69,9 @@ pub(super) fn page(tx: &mut Transaction<'_>, source: &str, new: &ImportPage) -> 
             let digest = digest(rendered)?;
             let shown = known(tx, source, "page", &new.foreign_id)?.is_some_and(|known| known.is(&digest));
             if added || !shown {
-                if may_show(tx, page)? {
+                if may_show(tx, foreign, page)? {
                     wiki::show_revision(tx, page, revision, at, rendered)?;
+                    remember(tx, shown_of(foreign), revision.0, None)?;
                 } else {
                     tally
                         .notes
@@ -81,26 +83,31 @@ pub(super) fn page(tx: &mut Transaction<'_>, source: &str, new: &ImportPage) -> 
         }
         (None, Some((revision, at))) if added => {
             // More is to come. Until then the page at least names a revision that exists.
-            tx.run(
+            let named = tx.run(
                 "UPDATE pages SET revision_id = ?2, updated_at = ?3 WHERE id = ?1 AND revision_id = 0",
                 params![page.0, revision.0, at.0],
             )?;
+            if named > 0 {
+                remember(tx, shown_of(foreign), revision.0, None)?;
+            }
         }
         _ => {}
     }
     Ok(tally)
 }
 
+/// Under which name it is remembered which revision an import made a page show.
+fn shown_of<'a>((source, _, foreign): (&'a str, &'a str, &'a str)) -> (&'a str, &'a str, &'a str) {
+    (source, "shown", foreign)
+}
+
 /// Whether the page still shows what was imported: an edit made here is not overwritten.
-fn may_show(tx: &Transaction<'_>, page: PageId) -> rusqlite::Result<bool> {
-    let edited_here = tx.row(
-        "SELECT 1 FROM pages p
-         WHERE p.id = ?1 AND p.revision_id <> 0
-           AND NOT EXISTS (SELECT 1 FROM imported WHERE kind = 'revision' AND local_id = p.revision_id)",
-        [page.0],
-        |_| Ok(()),
-    )?;
-    Ok(edited_here.is_none())
+fn may_show(tx: &Transaction<'_>, page: (&str, &str, &str), id: PageId) -> rusqlite::Result<bool> {
+    let current: i64 =
+        tx.row("SELECT revision_id FROM pages WHERE id = ?1", [id.0], |row| row.get(0))?.unwrap_or(0);
+    let (source, kind, foreign) = shown_of(page);
+    let shown = known(tx, source, kind, foreign)?.map_or(0, |known| known.local_id);
+    Ok(current == 0 || current == shown)
 }
 
 fn make_page(
