@@ -79,9 +79,9 @@ fn the_forum_is_whole_its_deepest_topic_included() {
             assert!(seen.insert(anchor.split('"').next().unwrap().to_owned()), "{anchor:.20} twice");
         }
         next = html
-            .split("<a ")
-            .find(|link| link.contains("rel=\"next\"") && link.contains("href=\"/t/"))
-            .or_else(|| html.split("<link ").find(|link| link.contains("rel=\"next\"")))
+            .split("<link ")
+            .skip(1)
+            .find(|link| link.starts_with("rel=\"next\""))
             .and_then(|link| link.split("href=\"").nth(1)?.split('"').next())
             .map(|href| href.replace("&#38;", "&").replace("&amp;", "&"));
         steps += 1;

@@ -1,8 +1,6 @@
 //! The whole product, driven from outside: the binary's command line, its processes, and HTTP bytes.
 //! One test binary, so that it links once; helpers live in `harness`.
 
-#![expect(missing_docs, reason = "test functions say what they show by their names")]
-
 mod harness;
 
 mod command_line;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 use veritable_config::Overrides;
 use veritable_config::keys::WORKERS_MAX;
@@ -164,6 +165,9 @@ impl Serving {
 
 /// What clap says of misuse, in one line.
 pub(crate) fn one_line(error: &clap::Error) -> String {
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        return "a command is missing; --help lists them".into();
+    }
     let text = error.render().to_string();
     let said = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
     let said: Vec<&str> = said.filter(|line| !line.is_empty() && !line.starts_with("For more")).collect();
@@ -189,7 +193,8 @@ mod tests {
             (&["veritable", "serve", "--workers", "many"], "many"),
             (&["veritable", "serve", "--workers", "65"], "65"),
             (&["veritable", "serve", "--no-such"], "--no-such"),
-            (&["veritable"], ""),
+            (&["veritable"], "a command is missing"),
+            (&["veritable", "import"], "a command is missing"),
         ] {
             let line = one_line(&Cli::try_parse_from(args).unwrap_err());
             assert!(!line.contains('\n') && line.contains(part), "{args:?}: {line:?}");

@@ -46,7 +46,7 @@ impl App {
             .map_err(|error| WorkerError::Database { path: path.display().to_string(), error })?;
         Ok(App {
             router: Router::new(crate::routes::table()),
-            cache: PageCache::new(segment, owner, config.cache.ttl_seconds)?,
+            cache: PageCache::new(segment, owner, &config)?,
             draining: AtomicBool::new(false),
             reads,
             writer: Client::start(&config.writer_socket()),

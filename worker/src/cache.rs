@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
+use veritable_config::Config;
+use veritable_config::settings::Site;
 use veritable_domain::tag::Tag;
 use veritable_shm::{
     Cache, Flight, LeaseGuard, Leases, Lifetime, Lookup, NewEntry, Owner, Segment, ShmError, Snapshot, TagRef,
@@ -42,6 +44,9 @@ pub(crate) struct PageCache {
     cache: Cache,
     leases: Leases,
     lifetime: Lifetime,
+    /// What else a page depends on: this binary's templates and what the settings say of the site. Part of
+    /// every key, so that old and new workers do not show each other's pages during and after a reload.
+    edition: u64,
     /// One lock for each key that is being computed in this worker.
     computing: Mutex<HashMap<Vec<u8>, Arc<tokio::sync::Mutex<()>>>>,
 }
@@ -49,8 +54,10 @@ pub(crate) struct PageCache {
 impl PageCache {
     /// # Errors
     /// The segment has no such slot.
-    pub(crate) fn new(segment: &Segment, owner: Owner, ttl_seconds: u32) -> Result<Self, ShmError> {
+    pub(crate) fn new(segment: &Segment, owner: Owner, config: &Config) -> Result<Self, ShmError> {
+        let ttl_seconds = config.cache.ttl_seconds;
         Ok(PageCache {
+            edition: edition(&config.site),
             cache: Cache::of(segment, owner)?,
             leases: Leases::of(segment, owner)?,
             lifetime: Lifetime { ttl_ms: ttl_seconds.saturating_mul(1_000), stale_ms: 0 },
@@ -59,15 +66,8 @@ impl PageCache {
     }
 
     /// The key of an address in one encoding: what the client accepts, then the address.
-    pub(crate) fn key(encoding: Encoding, path: &str, query: &str) -> Vec<u8> {
-        let mut key = Vec::with_capacity(2 + path.len() + query.len());
-        key.push(encoding as u8);
-        key.extend_from_slice(path.as_bytes());
-        if !query.is_empty() {
-            key.push(b'?');
-            key.extend_from_slice(query.as_bytes());
-        }
-        key
+    pub(crate) fn key(&self, encoding: Encoding, path: &str, query: &str) -> Vec<u8> {
+        key(self.edition, encoding, path, query)
     }
 
     /// What is kept under `key`, if it is fresh.
@@ -120,6 +120,32 @@ impl PageCache {
             }
         }
     }
+}
+
+fn key(edition: u64, encoding: Encoding, path: &str, query: &str) -> Vec<u8> {
+    let mut key = Vec::with_capacity(10 + path.len() + query.len());
+    key.extend_from_slice(&edition.to_le_bytes());
+    key.push(encoding as u8);
+    key.extend_from_slice(path.as_bytes());
+    if !query.is_empty() {
+        key.push(b'?');
+        key.extend_from_slice(query.as_bytes());
+    }
+    key
+}
+
+/// The same for the same binary and the same site, so that a restarted worker finds its pages.
+fn edition(site: &Site) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    let binary = match std::fs::metadata("/proc/self/exe") {
+        Ok(file) => (file.ino(), file.len(), file.mtime(), file.mtime_nsec()),
+        Err(error) => {
+            // Only a procfs that is not there: then a restart begins with an empty cache.
+            tracing::warn!(%error, "cannot tell this binary from others");
+            (u64::from(std::process::id()), 0, 0, 0)
+        }
+    };
+    xxh3_64(format!("{binary:?}{site:?}").as_bytes())
 }
 
 /// The turn of one computation; the next asker's begins when it is dropped.
@@ -209,10 +235,11 @@ mod tests {
     #[test]
     fn keys_differ_by_encoding_path_and_query() {
         let keys = [
-            PageCache::key(Encoding::Identity, "/a", ""),
-            PageCache::key(Encoding::Zstd, "/a", ""),
-            PageCache::key(Encoding::Identity, "/a", "b=1"),
-            PageCache::key(Encoding::Identity, "/b", ""),
+            key(1, Encoding::Identity, "/a", ""),
+            key(1, Encoding::Zstd, "/a", ""),
+            key(1, Encoding::Identity, "/a", "b=1"),
+            key(1, Encoding::Identity, "/b", ""),
+            key(2, Encoding::Identity, "/b", ""),
         ];
         for (index, key) in keys.iter().enumerate() {
             assert!(!keys[..index].contains(key));

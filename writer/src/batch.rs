@@ -255,3 +255,7 @@ fn name(command: &Command) -> &'static str {
         Command::Import(_) => "import",
     }
 }
+
+#[cfg(test)]
+#[path = "batch_tests.rs"]
+mod tests;

@@ -30,6 +30,10 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
+    pub(crate) fn new(outbox: Sender<FromWriter>, stream: Arc<UnixStream>) -> Peer {
+        Peer { outbox, stream }
+    }
+
     /// Queues a message. One that cannot be queued is for a peer that is gone or does not read: its
     /// connection is closed, so that it connects again and asks again under the same key.
     pub(crate) fn send(&self, message: FromWriter) -> bool {
@@ -115,7 +119,7 @@ pub(crate) fn start(
 fn serve(stream: UnixStream, jobs: Sender<Job>, subscribers: Arc<Subscribers>) -> io::Result<()> {
     let (outbox, outgoing) = bounded(OUTBOX);
     let sending = stream.try_clone()?;
-    let peer = Peer { outbox, stream: Arc::new(stream.try_clone()?) };
+    let peer = Peer::new(outbox, Arc::new(stream.try_clone()?));
     std::thread::Builder::new().name("read".into()).spawn(move || {
         match receive_all(stream, sending, outgoing, &jobs, &peer, &subscribers) {
             Ok(()) => {}

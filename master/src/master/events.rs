@@ -13,6 +13,7 @@ use sd_notify::NotifyState;
 use serde_json::json;
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use veritable_config::channel::READY;
+use veritable_shm::Tags;
 
 use super::{Life, Master, notify};
 use crate::control::{ClientId, Request};
@@ -151,6 +152,11 @@ impl Master {
                 }
                 Some(child) => tracing::error!(role = %child.role, pid, how, "a process ended by itself"),
                 None => {}
+            }
+            let generation = self.supervisor.children.get(&id).map(|child| child.generation);
+            if running.owner.is_some() && generation != Some(self.supervisor.generation) {
+                // To its last request it could store pages made by other settings.
+                Tags::of(&self.segment).invalidate_all();
             }
             // Only now: nobody may take over from a process that might still run.
             self.retire(running.owner.map(|owner| owner.slot));

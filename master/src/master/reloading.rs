@@ -3,6 +3,7 @@
 
 use sd_notify::NotifyState;
 use serde_json::json;
+use veritable_shm::Tags;
 
 use super::{Master, limits, notify};
 use crate::control::ClientId;
@@ -102,7 +103,11 @@ impl Master {
     pub(super) fn reloaded(&mut self, result: &Result<(), String>) {
         let generation = self.supervisor.generation;
         match result {
-            Ok(()) => tracing::info!(generation, "reloaded"),
+            Ok(()) => {
+                // Settings and program are part of every page; no tag says so.
+                Tags::of(&self.segment).invalidate_all();
+                tracing::info!(generation, "reloaded");
+            }
             Err(reason) => tracing::error!(reason, generation, "the reload failed; the old processes go on"),
         }
         self.reloading.last_error = result.as_ref().err().cloned();

@@ -19,7 +19,7 @@ use super::{health, problem, write};
 use crate::answer::Answer;
 use crate::app::App;
 use crate::assets;
-use crate::cache::{Kept, PageCache};
+use crate::cache::Kept;
 use crate::error::Error;
 use crate::routes::View;
 
@@ -81,7 +81,7 @@ async fn dispatch(app: &App, request: Request<Incoming>) -> Reply {
     // Whatever was asked for with credentials is answered for that asker alone.
     let public = !head.headers.contains_key(header::AUTHORIZATION);
     if reading && public && head.uri.query().is_none() {
-        let key = PageCache::key(accepted, path, "");
+        let key = app.cache.key(accepted, path, "");
         if let Some(kept) = app.cache.get(&key) {
             return send(&kept, &head.headers, "hit");
         }
@@ -123,9 +123,11 @@ async fn read_through(
     accepted: Encoding,
 ) -> Result<(Kept, &'static str), Error> {
     let query = query(raw_query, read.query)?;
-    let named: Vec<String> =
-        query.iter().map(|(name, value)| format!("{name}={}", value.replace('&', "%26"))).collect();
-    let key = PageCache::key(accepted, path, &named.join("&"));
+    let named: Vec<String> = query
+        .iter()
+        .map(|(name, value)| format!("{name}={}", value.replace('%', "%25").replace('&', "%26")))
+        .collect();
+    let key = app.cache.key(accepted, path, &named.join("&"));
     if let Some(kept) = app.cache.get(&key) {
         return Ok((kept, "hit"));
     }
@@ -199,7 +201,7 @@ fn send_asset(
         location: None,
         tags: Vec::new(),
     };
-    let key = PageCache::key(accepted, "asset:", path);
+    let key = app.cache.key(accepted, "asset:", path);
     let (kept, how) = match app.cache.get(&key) {
         Some(kept) => (kept, "hit"),
         None => {

@@ -71,8 +71,7 @@ fn server(app: &App) -> auto::Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_secs(app.config.http.header_seconds.into()))
         .max_buf_size(HEAD_BYTES)
-        .max_headers(HEAD_LINES)
-        .pipeline_flush(true);
+        .max_headers(HEAD_LINES);
     server
         .http2()
         .timer(TokioTimer::new())

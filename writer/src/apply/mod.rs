@@ -187,3 +187,7 @@ where
     let bytes = veritable_domain::codec::encode(thing).map_err(|error| malformed(error.to_string()))?;
     Ok(xxhash_rust::xxh3::xxh3_128(&bytes).to_le_bytes())
 }
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod plan_tests;

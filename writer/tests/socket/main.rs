@@ -1,0 +1,12 @@
+//! Drives the writer as its clients do: through its socket, against databases in a directory of its own.
+//! Everything checked in the databases is read by a connection of the test's own.
+
+mod batching;
+mod counters;
+mod database;
+mod forum;
+mod harness;
+mod imports;
+mod imports_wiki;
+mod search;
+mod wiki;
