@@ -34,7 +34,7 @@ fn a_full_disk_refuses_the_batch_and_the_next_one_is_tried_again() {
     let (outbox, answers) = bounded(16);
     let (_theirs, ours) = UnixStream::pair().unwrap();
     let peer = Peer::new(outbox, Arc::new(ours));
-    let mut commit = |batcher: &mut Batcher, requests: Vec<Request>| -> Vec<Result<Outcome, Refusal>> {
+    let commit = |batcher: &mut Batcher, requests: Vec<Request>| -> Vec<Result<Outcome, Refusal>> {
         let jobs: Vec<Job> =
             requests.into_iter().map(|request| Job { request, peer: peer.clone() }).collect();
         batcher.commit(jobs);
