@@ -5,6 +5,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
 use veritable_writer_api::frame::{self, FrameError, Hello};
@@ -15,6 +16,10 @@ use veritable_writer_api::message::{Event, FromWriter, Refusal, Reply, Request, 
 const OUTBOX: usize = 8_192;
 /// Bytes one write to a peer gathers.
 const GATHER_BYTES: usize = 64 * 1024;
+
+/// Longest wait for a peer to read what is written to it; then its connection is closed. It also bounds how
+/// long the writer's end waits for its last answers to be read.
+const SEND_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A command and where its answer goes.
 pub(crate) struct Job {
@@ -58,6 +63,11 @@ impl Subscribers {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(peer);
     }
 
+    fn remove(&self, peer: &Peer) {
+        let mut peers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        peers.retain(|other| !Arc::ptr_eq(&other.stream, &peer.stream));
+    }
+
     /// Sends an event to all; those that are gone are forgotten.
     pub(crate) fn send(&self, event: &Event) {
         let mut peers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -65,14 +75,21 @@ impl Subscribers {
     }
 }
 
-/// The accepting thread.
-pub(crate) struct Server {
-    stop: Arc<AtomicBool>,
+/// One connection's threads: reading, which starts and awaits sending.
+struct Connection {
+    stream: Arc<UnixStream>,
     thread: JoinHandle<()>,
 }
 
+/// The accepting thread; it yields the connections that are open at its end.
+pub(crate) struct Server {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<Vec<Connection>>,
+}
+
 impl Server {
-    /// Ends the accepting thread: a connection to its own socket wakes it.
+    /// Ends the accepting thread (a connection to its own socket wakes it), and then every connection, each
+    /// after its last answer was written: what was committed is also acknowledged.
     pub(crate) fn stop(self, listener: &UnixListener) {
         self.stop.store(true, Ordering::Release);
         let woken = listener.local_addr().and_then(|address| {
@@ -80,12 +97,25 @@ impl Server {
             UnixStream::connect(path)
         });
         match woken {
-            Ok(_) => {
-                if self.thread.join().is_err() {
-                    tracing::error!("the accepting thread panicked");
-                }
-            }
+            Ok(_) => match self.thread.join() {
+                Ok(connections) => end_all(connections),
+                Err(_) => tracing::error!("the accepting thread panicked"),
+            },
             Err(error) => tracing::warn!(%error, "the accepting thread goes on until the process ends"),
+        }
+    }
+}
+
+/// Ends connections by reading no more of them.
+fn end_all(connections: Vec<Connection>) {
+    for connection in &connections {
+        if let Err(error) = connection.stream.shutdown(std::net::Shutdown::Read) {
+            tracing::debug!(%error, "a connection to the writer was closed already");
+        }
+    }
+    for connection in connections {
+        if connection.thread.join().is_err() {
+            tracing::error!("the thread of a connection panicked");
         }
     }
 }
@@ -102,44 +132,67 @@ pub(crate) fn start(
     let stop = Arc::new(AtomicBool::new(false));
     let seen = stop.clone();
     let thread = std::thread::Builder::new().name("accept".into()).spawn(move || {
+        let mut connections: Vec<Connection> = Vec::new();
         for stream in listener.incoming() {
             if seen.load(Ordering::Acquire) {
-                return;
+                break;
             }
-            let served = stream.and_then(|stream| serve(stream, jobs.clone(), subscribers.clone()));
-            if let Err(error) = served {
-                tracing::warn!(%error, "a connection to the writer was lost at once");
+            connections.retain(|connection| !connection.thread.is_finished());
+            match stream.and_then(|stream| serve(stream, jobs.clone(), subscribers.clone())) {
+                Ok(connection) => connections.push(connection),
+                Err(error) => tracing::warn!(%error, "a connection to the writer was lost at once"),
             }
         }
+        connections
     })?;
     Ok(Server { stop, thread })
 }
 
 /// Gives a connection its two threads.
-fn serve(stream: UnixStream, jobs: Sender<Job>, subscribers: Arc<Subscribers>) -> io::Result<()> {
+fn serve(stream: UnixStream, jobs: Sender<Job>, subscribers: Arc<Subscribers>) -> io::Result<Connection> {
+    stream.set_write_timeout(Some(SEND_PATIENCE))?;
     let (outbox, outgoing) = bounded(OUTBOX);
     let sending = stream.try_clone()?;
-    let peer = Peer::new(outbox, Arc::new(stream.try_clone()?));
-    std::thread::Builder::new().name("read".into()).spawn(move || {
-        match receive_all(stream, sending, outgoing, &jobs, &peer, &subscribers) {
+    let kept = Arc::new(stream.try_clone()?);
+    let peer = Peer::new(outbox, kept.clone());
+    let thread = std::thread::Builder::new().name("read".into()).spawn(move || {
+        match converse(stream, sending, outgoing, jobs, peer, subscribers) {
             Ok(()) => {}
             Err(FrameError::Io(error)) => tracing::debug!(%error, "a connection to the writer ended"),
             Err(error) => tracing::warn!(%error, "a peer of the writer was refused"),
         }
     })?;
-    Ok(())
+    Ok(Connection { stream: kept, thread })
 }
 
-fn receive_all(
+/// A connection from its hello to its end.
+fn converse(
     mut stream: UnixStream,
     sending: UnixStream,
     outgoing: Receiver<FromWriter>,
+    jobs: Sender<Job>,
+    peer: Peer,
+    subscribers: Arc<Subscribers>,
+) -> Result<(), FrameError> {
+    Hello::exchange(&mut stream)?;
+    let sender =
+        std::thread::Builder::new().name("send".into()).spawn(move || send_all(sending, &outgoing))?;
+    let received = receive_all(stream, &jobs, &peer, &subscribers);
+    subscribers.remove(&peer);
+    // The sender ends when the last of these is gone; answers still to come have a handle of their own.
+    drop((peer, subscribers, jobs));
+    if sender.join().is_err() {
+        tracing::error!("the sending thread of a connection panicked");
+    }
+    received
+}
+
+fn receive_all(
+    stream: UnixStream,
     jobs: &Sender<Job>,
     peer: &Peer,
     subscribers: &Subscribers,
 ) -> Result<(), FrameError> {
-    Hello::exchange(&mut stream)?;
-    std::thread::Builder::new().name("send".into()).spawn(move || send_all(sending, &outgoing))?;
     let mut input = io::BufReader::with_capacity(GATHER_BYTES, stream);
     while let Some(message) = frame::read_message::<ToWriter>(&mut input)? {
         match message {
