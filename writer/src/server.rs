@@ -155,11 +155,16 @@ fn serve(stream: UnixStream, jobs: Sender<Job>, subscribers: Arc<Subscribers>) -
     let sending = stream.try_clone()?;
     let kept = Arc::new(stream.try_clone()?);
     let peer = Peer::new(outbox, kept.clone());
+    let ended = kept.clone();
     let thread = std::thread::Builder::new().name("read".into()).spawn(move || {
         match converse(stream, sending, outgoing, jobs, peer, subscribers) {
             Ok(()) => {}
             Err(FrameError::Io(error)) => tracing::debug!(%error, "a connection to the writer ended"),
             Err(error) => tracing::warn!(%error, "a peer of the writer was refused"),
+        }
+        // The accepting thread still holds the socket: without this a refused peer would wait for ever.
+        if let Err(error) = ended.shutdown(std::net::Shutdown::Both) {
+            tracing::debug!(%error, "a connection to the writer was closed already");
         }
     })?;
     Ok(Connection { stream: kept, thread })
@@ -215,7 +220,7 @@ fn receive_all(
     Ok(())
 }
 
-/// Sends what is queued, as much at once as there is. Ends with the connection, which it closes.
+/// Sends what is queued, as much at once as there is. Ends when there is no more to come or the peer is gone.
 fn send_all(mut stream: UnixStream, outgoing: &Receiver<FromWriter>) {
     let mut bytes = Vec::new();
     while let Ok(message) = outgoing.recv() {
@@ -230,10 +235,11 @@ fn send_all(mut stream: UnixStream, outgoing: &Receiver<FromWriter>) {
         }
         if let Err(error) = stream.write_all(&bytes) {
             tracing::debug!(%error, "a peer of the writer does not read");
+            // Its commands are read no more either: it connects again and asks again under the same keys.
+            if let Err(error) = stream.shutdown(std::net::Shutdown::Both) {
+                tracing::debug!(%error, "a connection to the writer was closed already");
+            }
             break;
         }
-    }
-    if let Err(error) = stream.shutdown(std::net::Shutdown::Both) {
-        tracing::debug!(%error, "a connection to the writer was closed already");
     }
 }
