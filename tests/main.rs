@@ -7,4 +7,5 @@ mod command_line;
 mod communities;
 mod demo;
 mod processes;
+mod systemd;
 mod writing;

@@ -159,6 +159,6 @@ fn of_running(place: &Place) -> Result<Config, Failure> {
 fn fail(code: u8, reason: &str) -> ExitCode {
     let line = reason.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ");
     // Nobody is left to tell that nobody can be told.
-    let _ = writeln!(std::io::stderr(), "veritable: {line}");
+    let _ = writeln!(std::io::stderr(), "{}", logging::last_line(&line));
     ExitCode::from(code)
 }
