@@ -17,6 +17,7 @@ mod role;
 mod spawn;
 mod status;
 mod supervisor;
+mod systemd;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -97,8 +98,10 @@ fn serve(serving: Serving) -> Result<u8, Failure> {
     let config = settings(Config::default(), &serving.place, &serving.overrides())?;
     logging::init(&config.log, "master")?;
     let lock = lock::take(&config.data_dir)?;
-    let public = listeners::open_public(&config, false)?;
-    master::run(master::Start { config, flags: serving.flags(), lock, public })?;
+    let handed_over = systemd::HandedOver::take()?;
+    let public = listeners::open_public(&config, false, handed_over.sockets)?;
+    let kept_cache = handed_over.cache;
+    master::run(master::Start { config, flags: serving.flags(), lock, public, kept_cache })?;
     Ok(0)
 }
 
@@ -110,7 +113,9 @@ fn demo(mut serving: Serving) -> Result<u8, Failure> {
     logging::init(&config.log, "master")?;
     let lock = lock::take(&config.data_dir)?;
     let is_default = config.listen == Config::default().listen;
-    let public = listeners::open_public(&config, is_default)?;
+    let handed_over = systemd::HandedOver::take()?;
+    let public = listeners::open_public(&config, is_default, handed_over.sockets)?;
+    let kept_cache = handed_over.cache;
     if let Some(accounts) = import::seed_demo(&config)? {
         out::line(&format!("Administrator: {}", accounts.admin_name));
         match (accounts.admin_password, accounts.api_token) {
@@ -121,7 +126,7 @@ fn demo(mut serving: Serving) -> Result<u8, Failure> {
             _ => out::line("It was made by a run that was broken off, which showed its secrets."),
         }
     }
-    master::run(master::Start { config, flags: serving.flags(), lock, public })?;
+    master::run(master::Start { config, flags: serving.flags(), lock, public, kept_cache })?;
     Ok(0)
 }
 

@@ -3,6 +3,7 @@
 
 mod events;
 mod reloading;
+mod telling;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::OsString;
@@ -13,7 +14,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::process::Child;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -25,17 +26,24 @@ use signal_hook::iterator::exfiltrator::SignalOnly;
 use veritable_config::Config;
 use veritable_config::channel::DRAIN;
 use veritable_config::keys::WORKERS_MAX;
+use veritable_config::settings::Process;
 use veritable_shm::{Geometry, Owner, Scoreboard, Segment, SlotState, now_ms};
 
 use crate::boot::Boot;
 use crate::control::Control;
 use crate::reload::{self, Identity};
 use crate::supervisor::{Action, ChildId, Event, Life, Limits, Millis, Phase, Role, Supervisor};
-use crate::{listeners, out, spawn, status};
+use crate::{listeners, out, spawn, status, systemd};
 use reloading::Reloading;
+use telling::Telling;
 
-/// Slots of the scoreboard: two generations of the most workers there may be.
+/// Slots of workers in the scoreboard: two generations of the most there may be.
 const SLOTS: u16 = 2 * WORKERS_MAX;
+/// The writer's slot, after those. Two writers never run at a time.
+const WRITER_SLOT: u16 = SLOTS;
+
+/// What a start or a stop takes beside its processes' own time.
+const SOME: Duration = Duration::from_secs(10);
 
 /// What a master is started with.
 pub(crate) struct Start {
@@ -47,6 +55,8 @@ pub(crate) struct Start {
     pub(crate) lock: File,
     /// The addresses people reach.
     pub(crate) public: Vec<TcpListener>,
+    /// The segment of the server before this one, if systemd kept it.
+    pub(crate) kept_cache: Option<OwnedFd>,
 }
 
 /// One child's process.
@@ -75,6 +85,7 @@ struct Master {
     control: Control,
     signals: SignalDelivery<UnixStream, SignalOnly>,
     reloading: Reloading,
+    telling: Telling,
     /// The binary the writer runs.
     writer_binary: Option<Identity>,
     outcome: Option<Result<(), String>>,
@@ -88,6 +99,7 @@ pub(crate) fn run(start: Start) -> anyhow::Result<()> {
     raise_descriptor_limit()?;
     let mut master = Master::new(start)?;
     tracing::info!(pid = std::process::id(), version = env!("CARGO_PKG_VERSION"), "starting");
+    systemd::notify(&[systemd::lasting(master.longest(|process| process.boot_seconds))]);
     master.dispatch(Event::Start);
     let outcome = master.until_done();
     let config = &master.configs[&master.supervisor.generation];
@@ -102,7 +114,7 @@ pub(crate) fn run(start: Start) -> anyhow::Result<()> {
 
 impl Master {
     fn new(start: Start) -> anyhow::Result<Master> {
-        let Start { config, flags, lock, public } = start;
+        let Start { config, flags, lock, public, kept_cache } = start;
         // Before any child: one of them may end at once.
         let (read, write) = UnixStream::pair().context("taking signals")?;
         let taken = [SIGTERM, SIGINT, SIGHUP, SIGCHLD];
@@ -113,10 +125,10 @@ impl Master {
         let geometry = Geometry {
             cache_bytes: config.cache.bytes,
             cache_entries: config.cache.entries,
-            worker_slots: SLOTS,
+            worker_slots: SLOTS + 1,
             ..Geometry::default()
         };
-        let (segment_fd, segment) = Segment::create(&geometry).context("making the shared cache")?;
+        let (segment_fd, segment) = systemd::segment(kept_cache, &geometry)?;
         let addresses = public.iter().map(|listener| Ok(listener.local_addr()?.to_string()));
         let addresses = addresses.collect::<std::io::Result<Vec<_>>>().context("a listener's address")?;
         // The path, not the running file: a child takes what is on disk when it starts.
@@ -138,9 +150,16 @@ impl Master {
             control,
             signals,
             reloading: Reloading::default(),
+            telling: Telling::new(),
             writer_binary: None,
             outcome: None,
         })
+    }
+
+    /// How long a start or a stop may take: the writer, the workers, and some.
+    fn longest(&self, seconds: impl Fn(&Process) -> u32) -> Duration {
+        let each = seconds(&self.configs[&self.supervisor.generation].process);
+        2 * Duration::from_secs(each.into()) + SOME
     }
 
     fn now(&self) -> Millis {
@@ -177,6 +196,7 @@ impl Master {
 
     fn spawn(&mut self, id: ChildId, role: Role, slot: Option<u16>, generation: u64) -> anyhow::Result<()> {
         let config = self.configs.get(&generation).context("no settings of that generation")?.clone();
+        let slot = if role == Role::Writer { Some(WRITER_SLOT) } else { slot };
         let owner = slot.map(|slot| self.board.enlist(slot, generation, now_ms())).transpose()?;
         let spawned = self.spawn_process(role, owner, config);
         if spawned.is_err() {
@@ -245,8 +265,7 @@ impl Master {
         }
         let (listen, workers) = (self.addresses.join(", "), self.supervisor.places.len() - 1);
         tracing::info!(%listen, workers, startup_ms = self.now(), "serving");
-        let status = format!("Serving on {listen} with {workers} workers");
-        notify(&[NotifyState::Ready, NotifyState::Status(&status)]);
+        systemd::notify(&[NotifyState::Ready]);
     }
 
     fn status(&self) -> Value {
@@ -301,13 +320,6 @@ fn limits(config: &Config) -> Limits {
 
 fn dup(fd: &impl AsFd) -> std::io::Result<OwnedFd> {
     fd.as_fd().try_clone_to_owned()
-}
-
-/// Tells systemd, if it listens.
-fn notify(state: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(state) {
-        tracing::warn!(%error, "systemd was not told");
-    }
 }
 
 /// Connections are descriptors; the children inherit the limit.

@@ -60,7 +60,8 @@ pub(crate) fn writer() -> anyhow::Result<()> {
     let listener = UnixListener::from(spawn::inherited(boot::LISTENERS).context("the listener")?);
     // Held to the end of this process: nobody else may write meanwhile.
     let _lock = spawn::inherited(boot::LISTENERS + i32::from(boot.listeners)).context("the lock")?;
+    let owner = boot.owner.map(|(slot, epoch)| Owner { slot, epoch });
     let context =
-        veritable_writer::Context { config: boot.config, listener, segment: Some(segment), channel };
+        veritable_writer::Context { config: boot.config, listener, segment: Some(segment), owner, channel };
     Ok(veritable_writer::run(context)?)
 }

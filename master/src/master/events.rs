@@ -15,9 +15,10 @@ use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use veritable_config::channel::READY;
 use veritable_shm::Tags;
 
-use super::{Life, Master, notify};
+use super::{Life, Master};
 use crate::control::{ClientId, Request};
 use crate::supervisor::{ChildId, Event, Millis};
+use crate::systemd;
 
 /// What a descriptor belongs to.
 #[derive(Clone, Copy)]
@@ -31,6 +32,7 @@ enum Source {
 impl Master {
     pub(super) fn until_done(&mut self) -> anyhow::Result<Result<(), String>> {
         loop {
+            self.tell();
             if let Some(outcome) = self.outcome.take() {
                 return Ok(outcome);
             }
@@ -49,7 +51,8 @@ impl Master {
 
     /// Waits for the next thing to do; yields who has something.
     fn wait(&self) -> anyhow::Result<Vec<Source>> {
-        let deadline = [self.supervisor.deadline(), self.reloading.deadline()].into_iter().flatten().min();
+        let deadline = [self.supervisor.deadline(), self.reloading.deadline(), self.telling.deadline()];
+        let deadline = deadline.into_iter().flatten().min();
         let timeout = match deadline {
             None => PollTimeout::NONE,
             Some(at) => {
@@ -99,7 +102,10 @@ impl Master {
 
     fn stop(&mut self) {
         tracing::info!("stopping");
-        notify(&[NotifyState::Stopping, NotifyState::Status("Stopping")]);
+        systemd::notify(&[
+            NotifyState::Stopping,
+            systemd::lasting(self.longest(|process| process.drain_seconds)),
+        ]);
         self.dispatch(Event::Stop);
     }
 
