@@ -181,6 +181,14 @@ pub(crate) fn journal(priorities: &str) -> String {
     run(&[&["journalctl", "--no-pager", "-o", "cat", "-p", priorities], &of_it[..]].concat())
 }
 
+/// Settings of a unit that stand in for some of its own; empty for none.
+pub(crate) fn drop_in(unit: &str, text: &str) {
+    let dir = format!("/run/systemd/system/{unit}.d");
+    fs::create_dir_all(&dir).unwrap();
+    fs::write(format!("{dir}/test.conf"), text).unwrap();
+    run(&["systemctl", "daemon-reload"]);
+}
+
 /// One request on a connection of its own.
 pub(crate) fn get(path: &str) -> Reply {
     try_get(path).unwrap_or_else(|error| panic!("GET {path}: {error}"))
