@@ -3,9 +3,11 @@
 mod failures;
 mod warm;
 
-use std::io;
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -83,6 +85,36 @@ fn settings_that_are_absent_or_wrong_are_named_and_not_tried_again() {
         assert!(try_run(&["systemctl", "start", "veritable"]).is_err());
         assert_eq!(property("NRestarts"), "0");
         wait_for("the reason", || journal("3..3").contains("workers").then_some(()));
+    });
+}
+
+#[test]
+fn a_stop_may_take_as_long_as_the_settings_say() {
+    under_systemd("systemd::a_stop_may_take_as_long_as_the_settings_say", || {
+        let token = start_with_demo();
+        drop_in("veritable.service", "[Service]\nTimeoutStopSec=1\n");
+        let topic = get("/api/forums/topics").json()["topics"][0]["id"].as_i64().unwrap();
+        let (body, mut stream) = (br#"{"body":"late"}"#, TcpStream::connect(ADDRESS).unwrap());
+        let head = format!(
+            "POST /api/topics/{topic}/posts HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer {token}\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\nExpect: 100-continue\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        // It has the head: it asks for the body.
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 100");
+        run(&["systemctl", "stop", "--no-block", "veritable.socket", "veritable.service"]);
+        let begun = Instant::now();
+        wait_for("more than the unit's time", || (begun.elapsed() > Duration::from_secs(3)).then_some(()));
+        assert_eq!(property("SubState"), "stop-sigterm");
+        stream.write_all(body).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.contains("HTTP/1.1 201"), "{answer}");
+        wait_for("the end", || (property("ActiveState") == "inactive").then_some(()));
+        assert_eq!(property("Result"), "success");
     });
 }
 

@@ -271,8 +271,9 @@ impl Master {
     fn status(&self) -> Value {
         let now = self.now();
         let processes = self.supervisor.children.iter().filter_map(|(id, child)| {
-            let pid = self.children.get(id)?.process.id();
-            Some(status::process(&self.supervisor, &self.board, child, pid, now))
+            let running = self.children.get(id)?;
+            let slot = running.owner.map(|owner| owner.slot);
+            Some(status::process(&self.supervisor, &self.board, child, slot, running.process.id(), now))
         });
         let state = match self.supervisor.phase {
             Phase::Starting => "starting",
