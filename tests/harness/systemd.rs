@@ -11,7 +11,7 @@ use super::http::{Connection, Reply};
 use super::wait_for;
 
 /// Set for the body's process.
-const INSIDE: &str = "VERITABLE_TEST_UNDER_SYSTEMD";
+const INSIDE: &str = "TEST_UNDER_SYSTEMD";
 /// Where the units listen.
 pub(crate) const ADDRESS: &str = "127.0.0.1:8080";
 /// Longest run of one body; then everything in the namespaces is killed.
