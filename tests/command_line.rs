@@ -14,7 +14,7 @@ fn refused(args: &[&str], expected: &[&str]) {
 
 #[test]
 fn help_and_version_are_everywhere() {
-    for command in ["serve", "demo", "check-config", "import", "status", "reload", "stop"] {
+    for command in ["serve", "demo", "check-config", "import", "migrate", "status", "reload", "stop"] {
         let out = run(&[command, "--help"]);
         assert!(out.status.success(), "{command}");
         assert!(String::from_utf8_lossy(&out.stdout).contains("Usage:"), "{command}");
@@ -65,4 +65,24 @@ fn commands_for_a_running_server_say_when_there_is_none() {
         assert_eq!(said.trim_end().lines().count(), 1, "{command}: {said}");
         assert!(said.contains("no server"), "{command}: {said}");
     }
+}
+
+#[test]
+fn schemas_are_shown_and_moved_down_and_up() {
+    let dir = tempfile::tempdir().unwrap();
+    let migrate = |args: &[&str]| {
+        let out = run(&[&["migrate"], args, &["--data-dir", dir.path().to_str().unwrap()]].concat());
+        assert!(out.status.success(), "{args:?}: {out:?}");
+        String::from_utf8(out.stdout).unwrap()
+    };
+    assert_eq!(migrate(&["status"]).matches("not there yet").count(), 2);
+    assert!(!dir.path().join("forums.db").exists(), "status makes nothing");
+    assert_eq!(migrate(&["up"]).matches("version 1 of 1").count(), 2);
+    let down = migrate(&["down", "--database", "forums", "--to", "0"]);
+    assert!(
+        down.contains("forums.db: version 0 of 1") && down.contains("notebooks.db: version 1 of 1"),
+        "{down}"
+    );
+    assert_eq!(migrate(&["up"]).matches("version 1 of 1").count(), 2);
+    refused(&["migrate", "down", "--database", "others", "--to", "0"], &["others", "forums or notebooks"]);
 }

@@ -121,6 +121,12 @@ pub const KEYS: &[Key] = &[
         "Open connections per worker; at the bound a worker stops accepting.",
     ),
     key(
+        "http.idle_seconds",
+        Kind::Integer(1, DAY_SECONDS),
+        "75",
+        "Seconds a connection is kept between two requests; longer than the load balancer in front keeps its own.",
+    ),
+    key(
         "http.header_seconds",
         Kind::Integer(1, DAY_SECONDS),
         "10",
@@ -130,7 +136,7 @@ pub const KEYS: &[Key] = &[
         "http.request_seconds",
         Kind::Integer(1, DAY_SECONDS),
         "30",
-        "Seconds a request may take altogether.",
+        "Seconds a request may take altogether, and an answer may wait for its client to read on.",
     ),
     key("http.body_bytes", Kind::Integer(1, 1 << 40), "8388608", "Most bytes of a request's body."),
     key(

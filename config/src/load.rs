@@ -20,6 +20,11 @@ const CACHE_BYTES_PER_ENTRY: u64 = 512;
 /// Largest configuration file read: a hundred times a complete one.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
+/// What the names of settings in the environment begin with.
+const VARIABLES: &str = "VERITABLE_";
+/// The folder of real communities for the project's own tests: no setting, but it may be there.
+const TEST_DATA: &str = "VERITABLE_DATA";
+
 /// What the command line says; it wins over everything else.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Overrides {
@@ -64,7 +69,9 @@ pub fn load(path: Option<&Path>, overrides: &Overrides) -> Result<Config, Config
 /// As [`load`].
 pub fn load_over(base: Config, path: Option<&Path>, overrides: &Overrides) -> Result<Config, ConfigError> {
     let file = path.map(|path| Ok((path, read(path)?))).transpose()?;
-    let environment = |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
+    let environment = std::env::vars_os()
+        .map(|(name, value)| (name.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()))
+        .collect();
     combine(base, file.as_ref().map(|(path, text)| (*path, text.as_str())), &environment, overrides)
 }
 
@@ -84,17 +91,19 @@ struct Found(BTreeMap<&'static str, (toml::Value, String)>);
 fn combine(
     base: Config,
     file: Option<(&Path, &str)>,
-    environment: &dyn Fn(&str) -> Option<String>,
+    environment: &BTreeMap<String, String>,
     overrides: &Overrides,
 ) -> Result<Config, ConfigError> {
     let mut found = Found::default();
     if let Some((path, text)) = file {
         found.file(path, text)?;
     }
-    for key in KEYS {
-        if let Some(text) = environment(&key.variable()) {
-            let origin = format!("environment variable {}", key.variable());
-            found.put(key, from_text(key, &text), origin)?;
+    for (name, text) in environment.iter().filter(|(name, _)| name.starts_with(VARIABLES)) {
+        let origin = format!("environment variable {name}");
+        match KEYS.iter().find(|key| key.variable() == *name) {
+            Some(key) => found.put(key, from_text(key, text), origin)?,
+            None if name == TEST_DATA => {}
+            None => return refuse(&origin, unknown_variable(name)),
         }
     }
     found.flags(overrides)?;
@@ -284,6 +293,11 @@ fn unknown(name: &str) -> String {
     };
     let nearest = KEYS.iter().min_by_key(distance).map_or("", |key| key.name);
     format!("unknown key {name}; the nearest known one is {nearest}")
+}
+
+fn unknown_variable(name: &str) -> String {
+    let nearest = KEYS.iter().map(Key::variable).min_by_key(|known| strsim::damerau_levenshtein(name, known));
+    format!("no setting has this name; the nearest is {}", nearest.unwrap_or_default())
 }
 
 #[cfg(test)]

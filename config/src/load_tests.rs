@@ -4,7 +4,7 @@ use super::*;
 use crate::settings::{LogFormat, Synchronous};
 
 fn from_file(text: &str) -> Result<Config, ConfigError> {
-    combine(Config::default(), Some((Path::new("f.toml"), text)), &|_| None, &Overrides::default())
+    combine(Config::default(), Some((Path::new("f.toml"), text)), &BTreeMap::new(), &Overrides::default())
 }
 
 #[track_caller]
@@ -62,27 +62,40 @@ fn what_does_not_go_together_is_refused_where_it_was_set() {
     refused(&format!("runtime_dir = \"/{}\"", "x".repeat(100)), &["f.toml:1: ", "runtime_dir"]);
 }
 
+fn environment(variables: &[(&str, &str)]) -> BTreeMap<String, String> {
+    variables.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
+}
+
 #[test]
 fn flags_win_over_the_environment_which_wins_over_the_file() {
     let file = Some((Path::new("f.toml"), "workers = 1\ndata_dir = \"file\"\n[cache]\nbytes = 1000000\n"));
-    let environment = |name: &str| match name {
-        "VERITABLE_WORKERS" => Some("2".to_owned()),
-        "VERITABLE_DATA_DIR" => Some("environment".to_owned()),
-        "VERITABLE_LISTEN" => Some("127.0.0.1:1, 127.0.0.1:2".to_owned()),
-        _ => None,
-    };
+    let variables = environment(&[
+        ("VERITABLE_WORKERS", "2"),
+        ("VERITABLE_DATA_DIR", "environment"),
+        ("VERITABLE_LISTEN", "127.0.0.1:1, 127.0.0.1:2"),
+        ("HOME", "/root"),
+    ]);
     let overrides = Overrides { workers: Some(3), ..Overrides::default() };
-    let config = combine(Config::default(), file, &environment, &overrides).unwrap();
+    let config = combine(Config::default(), file, &variables, &overrides).unwrap();
     assert_eq!((config.workers, config.cache.bytes), (3, 1_000_000));
     assert_eq!(config.data_dir, Path::new("environment"));
     assert_eq!(config.listen, ["127.0.0.1:1", "127.0.0.1:2"]);
 
-    let bad = |name: &str| (name == "VERITABLE_CACHE_BYTES").then(|| "many".to_owned());
+    let bad = environment(&[("VERITABLE_CACHE_BYTES", "many")]);
     let said = combine(Config::default(), None, &bad, &Overrides::default()).unwrap_err().to_string();
     assert!(said.contains("VERITABLE_CACHE_BYTES") && said.contains("many"), "{said}");
     let overrides = Overrides { listen: vec!["here".into()], ..Overrides::default() };
-    let said = combine(Config::default(), None, &|_| None, &overrides).unwrap_err().to_string();
+    let said = combine(Config::default(), None, &BTreeMap::new(), &overrides).unwrap_err().to_string();
     assert!(said.starts_with("--listen: listen: expected") && said.contains("here"), "{said}");
+}
+
+#[test]
+fn a_misspelt_variable_is_refused_with_the_nearest_name() {
+    let misspelt = environment(&[("VERITABLE_WORKER", "2")]);
+    let said = combine(Config::default(), None, &misspelt, &Overrides::default()).unwrap_err().to_string();
+    assert!(said.contains("VERITABLE_WORKER:") && said.ends_with("VERITABLE_WORKERS"), "{said}");
+    let of_tests = environment(&[("VERITABLE_DATA", "/somewhere")]);
+    combine(Config::default(), None, &of_tests, &Overrides::default()).unwrap();
 }
 
 #[test]

@@ -93,9 +93,11 @@ impl Default for Cache {
 pub struct Http {
     /// Open connections per worker; at the bound a worker stops accepting.
     pub max_connections: u32,
+    /// Seconds a connection is kept between two requests.
+    pub idle_seconds: u32,
     /// Seconds a client may take to send a request's head.
     pub header_seconds: u32,
-    /// Seconds a request may take altogether.
+    /// Seconds a request may take altogether, and an answer may wait for its client to read on.
     pub request_seconds: u32,
     /// Most bytes of a request's body.
     pub body_bytes: u64,
@@ -103,7 +105,14 @@ pub struct Http {
 
 impl Default for Http {
     fn default() -> Self {
-        Http { max_connections: 10_000, header_seconds: 10, request_seconds: 30, body_bytes: 8 * 1024 * 1024 }
+        Http {
+            max_connections: 10_000,
+            // Longer than the 60 seconds for which common load balancers keep theirs.
+            idle_seconds: 75,
+            header_seconds: 10,
+            request_seconds: 30,
+            body_bytes: 8 * 1024 * 1024,
+        }
     }
 }
 

@@ -6,6 +6,7 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 use veritable_config::Overrides;
 use veritable_config::keys::WORKERS_MAX;
+use veritable_writer::database::Database;
 
 /// A self-hosted community server: forum, wiki and notebooks in one binary.
 #[derive(Debug, Parser)]
@@ -28,6 +29,11 @@ pub(crate) enum Command {
     CheckConfig(CheckConfig),
     /// Take over a community from another program
     Import(Import),
+    /// Show the versions of the databases' schemas, or move them; `serve` moves them up by itself
+    Migrate {
+        #[command(subcommand)]
+        asked: Migrate,
+    },
     /// Show the processes, cache and counters of the running server
     Status {
         #[command(flatten)]
@@ -47,6 +53,40 @@ pub(crate) enum Command {
     /// What a child of the server runs
     #[command(hide = true)]
     RoleWriter,
+}
+
+/// What to do with the schemas.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Migrate {
+    /// Show the versions
+    Status {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Make the databases if need be, and run every migration that is missing
+    Up {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// Take migrations back, as before going back to an older program; what they had added is deleted
+    Down {
+        #[command(flatten)]
+        place: Place,
+        /// forums or notebooks
+        #[arg(long, value_name = "NAME")]
+        database: Database,
+        /// The version to go back to; 0 leaves no table
+        #[arg(long, value_name = "VERSION")]
+        to: u16,
+    },
+}
+
+impl Migrate {
+    pub(crate) fn place(&self) -> &Place {
+        match self {
+            Migrate::Status { place } | Migrate::Up { place } | Migrate::Down { place, .. } => place,
+        }
+    }
 }
 
 /// Where a server's files are.

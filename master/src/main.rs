@@ -11,6 +11,7 @@ mod listeners;
 mod lock;
 mod logging;
 mod master;
+mod migrate;
 mod out;
 mod reload;
 mod role;
@@ -70,6 +71,13 @@ fn run(command: Command) -> Result<u8, Failure> {
             let config = settings(Config::default(), &target.place, &target.place.overrides())?;
             logging::init(&config.log, "import")?;
             Ok(import::run(&config, &import.source)?)
+        }
+        Command::Migrate { asked } => {
+            // Like the commands for a running server, it finds the demonstration's data by itself.
+            let config = of_running(asked.place())?;
+            logging::init(&config.log, "migrate")?;
+            migrate::run(&config, &asked)?;
+            Ok(0)
         }
         Command::Status { place, json } => {
             client::status(&of_running(&place)?, json)?;

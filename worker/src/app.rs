@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 use veritable_config::Config;
-use veritable_shm::{Counter, Owner, Scoreboard, Segment};
+use veritable_shm::{Counter, Owner, Scoreboard, Segment, SlotState};
 use veritable_writer_api::CallError;
 use veritable_writer_api::client::Client;
 use veritable_writer_api::message::{Command, IdempotencyKey, Outcome};
@@ -27,7 +27,7 @@ pub struct App {
     pub(crate) config: Config,
     pub(crate) router: Router,
     pub(crate) cache: PageCache,
-    pub(crate) draining: AtomicBool,
+    draining: AtomicBool,
     reads: Pool,
     writer: Client,
     writer_seen: Mutex<Option<(Instant, bool)>>,
@@ -96,6 +96,12 @@ impl App {
         let ping = self.writer.send(Command::Ping, IdempotencyKey::random(), WRITER_SEEN).await;
         *seen = Some((Instant::now(), ping.is_ok()));
         ping.is_ok()
+    }
+
+    /// Says to clients, load balancers and the master that this worker is about to end.
+    pub(crate) fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+        self.scoreboard.set_state(self.owner, SlotState::Draining);
     }
 
     pub(crate) fn is_draining(&self) -> bool {

@@ -70,13 +70,16 @@ impl PageCache {
         key(self.edition, encoding, path, query)
     }
 
-    /// What is kept under `key`, if it is fresh.
+    /// What is kept under `key`, if it is fresh. Counts a hit or a miss: once a request.
     pub(crate) fn get(&self, key: &[u8]) -> Option<Kept> {
         let mut bytes = Vec::with_capacity(TYPICAL_BYTES);
-        match self.cache.get(key, veritable_shm::now_ms(), &mut bytes) {
-            Lookup::Hit(info) | Lookup::Expired(info) => Kept::decode(bytes, info.meta),
-            Lookup::Miss(_) => None,
-        }
+        Kept::found(self.cache.get(key, veritable_shm::now_ms(), &mut bytes), bytes)
+    }
+
+    /// [`PageCache::get`] without counting.
+    pub(crate) fn peek(&self, key: &[u8]) -> Option<Kept> {
+        let mut bytes = Vec::with_capacity(TYPICAL_BYTES);
+        Kept::found(self.cache.peek(key, veritable_shm::now_ms(), &mut bytes), bytes)
     }
 
     /// To be taken before the database is read for an answer that will be put here.
@@ -115,7 +118,7 @@ impl PageCache {
                 }
                 Flight::Follow { .. } => tokio::time::sleep(FOLLOW_LOOK).await,
             }
-            if let Some(kept) = self.get(key) {
+            if let Some(kept) = self.peek(key) {
                 return Err(Box::new(kept));
             }
         }
@@ -189,6 +192,13 @@ impl Kept {
         bytes.extend_from_slice(location);
         bytes.extend_from_slice(&self.body);
         bytes
+    }
+
+    fn found(lookup: Lookup, bytes: Vec<u8>) -> Option<Kept> {
+        match lookup {
+            Lookup::Hit(info) | Lookup::Expired(info) => Kept::decode(bytes, info.meta),
+            Lookup::Miss(_) => None,
+        }
     }
 
     /// Takes back [`Kept::encode`]; `None` for anything else, as the segment is not trusted.

@@ -3,9 +3,10 @@
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, OpenFlags};
 use veritable_config::Config;
 use veritable_config::settings::Synchronous;
 
@@ -29,6 +30,9 @@ pub enum Database {
 }
 
 impl Database {
+    /// Every one, in the order of migration.
+    pub const ALL: [Database; 2] = [Database::Forums, Database::Notebooks];
+
     /// Its file.
     pub fn path(self, config: &Config) -> PathBuf {
         match self {
@@ -44,6 +48,34 @@ impl Database {
             Database::Notebooks => 0x5665_724E,
         }
     }
+}
+
+impl FromStr for Database {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Database, String> {
+        match name {
+            "forums" => Ok(Database::Forums),
+            "notebooks" => Ok(Database::Notebooks),
+            _ => Err("forums or notebooks is expected".into()),
+        }
+    }
+}
+
+/// The version of a database's schema, `None` when there is no such file. Changes nothing.
+///
+/// # Errors
+/// The file is no database, or is another program's or a newer Veritable's.
+pub fn version(config: &Config, database: Database) -> Result<Option<i32>, WriterError> {
+    let path = database.path(config);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let sqlite = |error| WriterError::Sqlite { path: path.display().to_string(), error };
+    let db = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(sqlite)?;
+    db.busy_timeout(BUSY).map_err(sqlite)?;
+    migrate::check_identity(&db, database).map_err(|error| error.at(&path))?;
+    migrate::version(&db).map(Some).map_err(sqlite)
 }
 
 /// Opens a database for writing, makes it if it is not there, and brings its schema up to date.

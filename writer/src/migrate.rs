@@ -82,6 +82,11 @@ impl MigrateError {
     }
 }
 
+/// The newest version of a schema that this program knows.
+pub fn newest(database: Database) -> i32 {
+    steps(database).last().map_or(0, |step| step.version)
+}
+
 /// The version of a database's schema; 0 when it has none.
 ///
 /// # Errors
@@ -140,6 +145,7 @@ pub fn down(db: &mut Connection, database: Database, target: i32) -> Result<(), 
         tx.execute("DELETE FROM schema_migrations WHERE version = ?1", [step.version])?;
         tx.pragma_update(None, "user_version", step.version - 1)?;
         tx.commit()?;
+        tracing::info!(?database, version = step.version, name = step.name, "migrated down");
     }
     Ok(())
 }
@@ -149,7 +155,7 @@ pub fn down(db: &mut Connection, database: Database, target: i32) -> Result<(), 
 /// # Errors
 /// [`MigrateError::Foreign`], [`MigrateError::Newer`], or SQLite failed.
 pub fn check_identity(db: &Connection, database: Database) -> Result<(), MigrateError> {
-    let known = steps(database).last().map_or(0, |step| step.version);
+    let known = newest(database);
     let tables: i64 = db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     if tables == 0 {
         return Ok(());

@@ -13,6 +13,7 @@ use nix::sys::time::{TimeVal, TimeValLike};
 use tokio::sync::mpsc;
 use veritable_shm::Counter;
 
+use super::connection::Open;
 use crate::app::App;
 
 /// How often a blocked `accept` looks whether it is to stop.
@@ -22,16 +23,23 @@ const ERROR_PAUSE: Duration = Duration::from_millis(50);
 /// Connections between the accepting threads and the event loop.
 const BACKLOG: usize = 256;
 
+/// A connection on its way to the event loop.
+pub(crate) struct Accepted {
+    pub(crate) stream: TcpStream,
+    pub(crate) open: Open,
+}
+
 /// The accepting threads' other end.
 pub(crate) struct Accepting {
-    pub(crate) streams: mpsc::Receiver<TcpStream>,
+    pub(crate) connections: mpsc::Receiver<Accepted>,
+    /// Connections that are open, those still on their way here included.
     pub(crate) open: Arc<AtomicUsize>,
     stop: Arc<AtomicBool>,
 }
 
 impl Accepting {
     /// Takes no more connections from now on. Those the threads take before they notice still arrive in
-    /// `streams`, which ends when the last thread has.
+    /// `connections`, which ends when the last thread has.
     pub(crate) fn stop(&self) {
         self.stop.store(true, Ordering::Release);
     }
@@ -42,7 +50,7 @@ impl Accepting {
 /// # Errors
 /// A listener cannot be set up, or no thread can be had.
 pub(crate) fn start(listeners: Vec<TcpListener>, app: &Arc<App>) -> io::Result<Accepting> {
-    let (sender, streams) = mpsc::channel(BACKLOG);
+    let (sender, connections) = mpsc::channel(BACKLOG);
     let stop = Arc::new(AtomicBool::new(false));
     let open = Arc::new(AtomicUsize::new(0));
     let most = app.config.http.max_connections as usize;
@@ -59,14 +67,14 @@ pub(crate) fn start(listeners: Vec<TcpListener>, app: &Arc<App>) -> io::Result<A
                 }
                 match listener.accept() {
                     Ok((stream, _)) => {
-                        open.fetch_add(1, Ordering::Relaxed);
+                        let open = Open::new(open.clone());
                         app.count(Counter::Connections);
                         if let Err(error) =
                             stream.set_nonblocking(true).and_then(|()| stream.set_nodelay(true))
                         {
                             tracing::debug!(%error, "a connection was gone before its first byte");
                         }
-                        if sender.blocking_send(stream).is_err() {
+                        if sender.blocking_send(Accepted { stream, open }).is_err() {
                             return;
                         }
                     }
@@ -81,5 +89,5 @@ pub(crate) fn start(listeners: Vec<TcpListener>, app: &Arc<App>) -> io::Result<A
             }
         })?;
     }
-    Ok(Accepting { streams, open, stop })
+    Ok(Accepting { connections, open, stop })
 }

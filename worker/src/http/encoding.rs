@@ -37,28 +37,28 @@ impl Encoding {
         }
     }
 
-    /// The best that an `Accept-Encoding` header allows (RFC 9110, 12.5.3): zstd before br before gzip, as
-    /// it is the quickest to make and to unpack. Anything unclear gets identity.
+    /// What an `Accept-Encoding` header likes best (RFC 9110, 12.5.3); among equals zstd before br before
+    /// gzip, as it is the quickest to make and to unpack. Anything unclear gets identity.
     pub(crate) fn accepted(header: Option<&str>) -> Encoding {
         let Some(header) = header else { return Encoding::Identity };
-        let mut best = Encoding::Identity;
+        let mut best = (0.0, Encoding::Identity);
         for item in header.split(',') {
             let (name, parameters) = item.split_once(';').unwrap_or((item, ""));
-            let refused = parameters
+            let quality = parameters
                 .split(';')
-                .filter_map(|parameter| parameter.trim().strip_prefix("q="))
-                .any(|q| q.parse::<f32>().map_or(true, |q| q <= 0.0));
+                .find_map(|parameter| parameter.trim().strip_prefix("q="))
+                .map_or(1.0, |q| q.trim().parse::<f32>().unwrap_or(0.0));
             let encoding = match name.trim() {
                 "zstd" => Encoding::Zstd,
                 "br" => Encoding::Brotli,
                 "gzip" | "x-gzip" => Encoding::Gzip,
                 _ => continue,
             };
-            if !refused && encoding as u8 > best as u8 {
-                best = encoding;
+            if quality > 0.0 && (quality, encoding as u8) > (best.0, best.1 as u8) {
+                best = (quality, encoding);
             }
         }
-        best
+        best.1
     }
 
     /// `body` in this encoding, or as it is when that gains nothing; with the encoding it is in.
@@ -104,6 +104,8 @@ mod tests {
             (Some("gzip, deflate, br, zstd"), Encoding::Zstd),
             (Some("gzip, deflate, br"), Encoding::Brotli),
             (Some("gzip;q=0.5, br;q=0"), Encoding::Gzip),
+            (Some("gzip;q=1.0, zstd;q=0.1"), Encoding::Gzip),
+            (Some("gzip; q=0.8, br; q=0.8"), Encoding::Brotli),
             (Some("br;q=nonsense"), Encoding::Identity),
             (Some("*"), Encoding::Identity),
             (Some("identity"), Encoding::Identity),

@@ -1,10 +1,12 @@
 //! HTTP: connections, the way of a request from its head to its answer, and what every answer carries.
 
 pub(crate) mod accept;
+mod connection;
 pub(crate) mod encoding;
 mod health;
 mod problem;
 mod request;
 pub(crate) mod router;
 pub(crate) mod serve;
+mod socket;
 mod write;

@@ -49,7 +49,8 @@ type Reply = Response<Full<Bytes>>;
 
 /// Answers one request. Nothing a client sends makes this fail: every error is an answer.
 pub(crate) async fn answer(app: Arc<App>, request: Request<Incoming>) -> Reply {
-    let version = request.version();
+    let begun = tokio::time::Instant::now();
+    let (version, method) = (request.version(), request.method().clone());
     let within = Duration::from_secs(app.config.http.request_seconds.into());
     let path = request.uri().path().to_owned();
     let mut reply = match tokio::time::timeout(within, dispatch(&app, request)).await {
@@ -69,6 +70,14 @@ pub(crate) async fn answer(app: Arc<App>, request: Request<Incoming>) -> Reply {
         reply.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     count(&app, &reply);
+    tracing::debug!(
+        target: "access",
+        %method,
+        path,
+        status = reply.status().as_u16(),
+        bytes = hyper::body::Body::size_hint(reply.body()).lower(),
+        micros = begun.elapsed().as_micros(),
+    );
     reply
 }
 
@@ -82,7 +91,8 @@ async fn dispatch(app: &App, request: Request<Incoming>) -> Reply {
     let public = !head.headers.contains_key(header::AUTHORIZATION);
     if reading && public && head.uri.query().is_none() {
         let key = app.cache.key(accepted, path, "");
-        if let Some(kept) = app.cache.get(&key) {
+        if let Some(kept) = app.cache.peek(&key) {
+            app.count(Counter::CacheHit);
             return send(&kept, &head.headers, "hit");
         }
     }
@@ -132,7 +142,7 @@ async fn read_through(
         return Ok((kept, "hit"));
     }
     let _turn = app.cache.turn(&key).await;
-    if let Some(kept) = app.cache.get(&key) {
+    if let Some(kept) = app.cache.peek(&key) {
         return Ok((kept, "hit"));
     }
     let _lease = match app.cache.lead(&key).await {

@@ -65,7 +65,11 @@ impl Pool {
             busy: AtomicUsize::new(0),
         });
         let inline = Mutex::new(Reader::open(path, settings)?);
-        Ok(Pool { inline, questions, shared })
+        let pool = Pool { inline, questions, shared };
+        for _ in 0..settings.min_connections {
+            pool.add_thread();
+        }
+        Ok(pool)
     }
 
     /// Asks on this thread.
@@ -86,10 +90,12 @@ impl Pool {
     ) -> Result<T, Error> {
         let (answer, answered) = oneshot::channel();
         let question: Question = Box::new(move |reader| {
-            // Whoever asked may have left.
-            let _gone = answer.send(reader.ask(read));
+            // Whoever asked may have left, before or meanwhile.
+            if !answer.is_closed() {
+                let _gone = answer.send(reader.ask(read));
+            }
         });
-        self.grow()?;
+        self.grow();
         self.questions.try_send(question).map_err(|_| Error::Busy)?;
         let within = Duration::from_millis(self.shared.settings.deadline_ms.into()) * 2;
         match tokio::time::timeout(within, answered).await {
@@ -101,23 +107,32 @@ impl Pool {
 
     /// Adds a thread when there are fewer than the least, or when more than four fifths are busy (the
     /// seed's rule) and the most is not reached.
-    fn grow(&self) -> Result<(), Error> {
+    fn grow(&self) {
         let threads = self.shared.threads.load(Ordering::Relaxed);
         let busy = self.shared.busy.load(Ordering::Relaxed) + self.questions.len();
         let (least, most) = (self.shared.settings.min_connections, self.shared.settings.max_connections);
         if threads < least.into() || (busy * 5 >= threads * 4 && threads < most.into()) {
-            let reader = Reader::open(&self.shared.path, &self.shared.settings)?;
-            let shared = self.shared.clone();
-            self.shared.threads.fetch_add(1, Ordering::Relaxed);
-            let spawned = std::thread::Builder::new()
-                .name("read".into())
-                .spawn(move || shared.answer_questions(&reader));
-            if let Err(error) = spawned {
-                self.shared.threads.fetch_sub(1, Ordering::Relaxed);
-                tracing::warn!(%error, threads, "no further reading thread can be had");
-            }
+            self.add_thread();
         }
-        Ok(())
+    }
+
+    /// Starts a thread, which opens its own connection: opening reads the schema, too long for this one.
+    fn add_thread(&self) {
+        let shared = self.shared.clone();
+        let threads = self.shared.threads.fetch_add(1, Ordering::Relaxed);
+        let spawned = std::thread::Builder::new().name("read".into()).spawn(move || {
+            match Reader::open(&shared.path, &shared.settings) {
+                Ok(reader) => shared.answer_questions(&reader),
+                Err(error) => {
+                    tracing::warn!(%error, "a reading thread cannot open the database");
+                    shared.threads.fetch_sub(1, Ordering::Relaxed);
+                }
+            }
+        });
+        if let Err(error) = spawned {
+            self.shared.threads.fetch_sub(1, Ordering::Relaxed);
+            tracing::warn!(%error, threads, "no further reading thread can be had");
+        }
     }
 }
 
@@ -167,15 +182,31 @@ impl Reader {
         Ok(Reader { db, until, within: Duration::from_millis(settings.deadline_ms.into()) })
     }
 
+    fn set_deadline(&self, until: Option<Instant>) {
+        *self.until.lock().unwrap_or_else(PoisonError::into_inner) = until;
+    }
+
+    /// Ends the transaction, if one is open: some errors have ended it already.
+    fn end_transaction(&self) -> rusqlite::Result<()> {
+        if !self.db.is_autocommit() {
+            self.db.prepare_cached("ROLLBACK")?.execute([])?;
+        }
+        Ok(())
+    }
+
     /// Runs `read` in a read transaction of its own, which ends with it: a long one would keep the writer
     /// from shortening its log.
     fn ask<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
-        *self.until.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + self.within);
+        self.end_transaction()?;
         self.db.prepare_cached("BEGIN")?.execute([])?;
+        self.set_deadline(Some(Instant::now() + self.within));
         // A panic in a handler must not leave the transaction open for the next question.
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| read(&self.db)));
-        self.db.prepare_cached("ROLLBACK")?.execute([])?;
-        *self.until.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.set_deadline(None);
+        if let Err(error) = self.end_transaction() {
+            // The answer is good all the same; the next question tries again.
+            tracing::warn!(%error, "a read transaction did not end");
+        }
         match result {
             Ok(Err(Error::Database(error)))
                 if error.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted) =>
