@@ -8,4 +8,5 @@ mod communities;
 mod demo;
 mod processes;
 mod reloads;
+mod systemd;
 mod writing;

@@ -36,7 +36,13 @@ impl OwnWriter {
         let listener = listeners::open_private(&socket)?;
         let (mut master, child) = UnixStream::pair().context("making a channel")?;
         let channel = Channel::new(child);
-        let context = veritable_writer::Context { config: config.clone(), listener, segment: None, channel };
+        let context = veritable_writer::Context {
+            config: config.clone(),
+            listener,
+            segment: None,
+            owner: None,
+            channel,
+        };
         let thread =
             std::thread::Builder::new().name("writer".into()).spawn(|| veritable_writer::run(context))?;
         let mut byte = [0];

@@ -4,16 +4,16 @@
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::AsFd;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
 use anyhow::{Context, ensure};
-use listenfd::ListenFd;
-use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::socket::{Backlog, listen};
 use veritable_config::Config;
+
+use crate::systemd;
 
 /// Connections the kernel keeps until a worker takes them. It cuts this down to `net.core.somaxconn`.
 const BACKLOG: i32 = 4_096;
@@ -23,16 +23,13 @@ const BACKLOG: i32 = 4_096;
 ///
 /// # Errors
 /// An address cannot be had; the error names it.
-pub(crate) fn open_public(config: &Config, or_free: bool) -> anyhow::Result<Vec<TcpListener>> {
-    let mut handed_over = ListenFd::from_env();
-    let mut listeners = Vec::new();
-    for index in 0..handed_over.len() {
-        let taken =
-            handed_over.take_tcp_listener(index).context("a socket of systemd's is no TCP listener")?;
-        let Some(listener) = taken else { continue };
-        fcntl(listener.as_fd(), FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).context("a socket of systemd's")?;
-        listeners.push(listener);
-    }
+pub(crate) fn open_public(
+    config: &Config,
+    or_free: bool,
+    handed_over: Vec<OwnedFd>,
+) -> anyhow::Result<Vec<TcpListener>> {
+    let mut listeners =
+        handed_over.into_iter().map(systemd::tcp_listener).collect::<anyhow::Result<Vec<_>>>()?;
     if listeners.is_empty() {
         for address in &config.listen {
             listeners.push(bind(address, or_free).with_context(|| format!("listening on {address}"))?);

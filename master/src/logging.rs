@@ -1,9 +1,13 @@
 //! Log lines of every role, to standard error: for people, or one JSON object a line, each naming the process
-//! it comes from.
+//! it comes from. When standard error is the journal, a line begins with its priority (see sd-daemon(3)) and
+//! leaves the time to the journal.
 
 use std::fmt;
+use std::io::stderr;
+use std::os::fd::AsFd;
 
-use tracing::{Event, Subscriber};
+use nix::sys::stat::fstat;
+use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
 use tracing_subscriber::fmt::{self as lines, FmtContext};
@@ -16,6 +20,7 @@ struct Titled<F> {
     /// Put before the line, or after the opening brace of its object.
     title: String,
     is_json: bool,
+    to_journal: bool,
 }
 
 impl<S, N, F> FormatEvent<S, N> for Titled<F>
@@ -32,11 +37,37 @@ where
     ) -> fmt::Result {
         let mut line = String::new();
         self.inner.format_event(context, Writer::new(&mut line), event)?;
+        if self.to_journal {
+            writer.write_str(priority(*event.metadata().level()))?;
+        }
         match line.strip_prefix('{').filter(|_| self.is_json) {
             Some(rest) => write!(writer, "{{{}{rest}", self.title),
             None => write!(writer, "{} {line}", self.title),
         }
     }
+}
+
+/// How a line for the journal begins.
+fn priority(level: Level) -> &'static str {
+    match level {
+        Level::ERROR => "<3>",
+        Level::WARN => "<4>",
+        Level::INFO => "<6>",
+        Level::DEBUG | Level::TRACE => "<7>",
+    }
+}
+
+/// Whether standard error is the journal: systemd names the stream it made, and one that was redirected since
+/// is another.
+fn is_to_journal() -> bool {
+    let stream = std::env::var("JOURNAL_STREAM").unwrap_or_default();
+    fstat(stderr().as_fd()).is_ok_and(|stat| stream == format!("{}:{}", stat.st_dev, stat.st_ino))
+}
+
+/// The last line of a process that failed, as standard error takes it.
+pub(crate) fn last_line(reason: &str) -> String {
+    let priority = if is_to_journal() { priority(Level::ERROR) } else { "" };
+    format!("{priority}veritable: {reason}")
 }
 
 /// Whether the level can be understood.
@@ -53,15 +84,23 @@ pub(crate) fn check(log: &Log) -> Result<EnvFilter, String> {
 /// The level cannot be understood, or logging was started already.
 pub(crate) fn init(log: &Log, title: &str) -> anyhow::Result<()> {
     let filter = check(log).map_err(anyhow::Error::msg)?;
-    let builder =
-        lines::Subscriber::builder().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
+    let builder = lines::Subscriber::builder().with_env_filter(filter).with_writer(stderr).with_ansi(false);
+    let to_journal = is_to_journal();
     let started = match log.format {
         LogFormat::Text => {
-            let format = Titled { inner: lines::format(), title: format!("[{title}]"), is_json: false };
-            tracing::subscriber::set_global_default(builder.event_format(format).finish())
+            let title = format!("[{title}]");
+            if to_journal {
+                let inner = lines::format().without_time().with_level(false);
+                let format = Titled { inner, title, is_json: false, to_journal };
+                tracing::subscriber::set_global_default(builder.event_format(format).finish())
+            } else {
+                let format = Titled { inner: lines::format(), title, is_json: false, to_journal };
+                tracing::subscriber::set_global_default(builder.event_format(format).finish())
+            }
         }
         LogFormat::Json => {
-            let format = Titled { inner: lines::format().json(), title: fields(title), is_json: true };
+            let inner = lines::format().json();
+            let format = Titled { inner, title: fields(title), is_json: true, to_journal };
             let builder = builder.fmt_fields(lines::format::JsonFields::new());
             tracing::subscriber::set_global_default(builder.event_format(format).finish())
         }

@@ -19,6 +19,7 @@ mod role;
 mod spawn;
 mod status;
 mod supervisor;
+mod systemd;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -110,8 +111,10 @@ fn serve(serving: Serving) -> Result<u8, Failure> {
     let config = settings(Config::default(), &serving.place, &serving.overrides())?;
     logging::init(&config.log, "master")?;
     let lock = lock::take(&config.data_dir)?;
-    let public = listeners::open_public(&config, false)?;
-    master::run(master::Start { config, flags: serving.flags(), lock, public })?;
+    let handed_over = systemd::HandedOver::take()?;
+    let public = listeners::open_public(&config, false, handed_over.sockets)?;
+    let kept_cache = handed_over.cache;
+    master::run(master::Start { config, flags: serving.flags(), lock, public, kept_cache })?;
     Ok(0)
 }
 
@@ -123,7 +126,9 @@ fn demo(mut serving: Serving) -> Result<u8, Failure> {
     logging::init(&config.log, "master")?;
     let lock = lock::take(&config.data_dir)?;
     let is_default = config.listen == Config::default().listen;
-    let public = listeners::open_public(&config, is_default)?;
+    let handed_over = systemd::HandedOver::take()?;
+    let public = listeners::open_public(&config, is_default, handed_over.sockets)?;
+    let kept_cache = handed_over.cache;
     if let Some(accounts) = import::seed_demo(&config)? {
         out::line(&format!("Administrator: {}", accounts.admin_name));
         match (accounts.admin_password, accounts.api_token) {
@@ -134,7 +139,7 @@ fn demo(mut serving: Serving) -> Result<u8, Failure> {
             _ => out::line("It was made by a run that was broken off, which showed its secrets."),
         }
     }
-    master::run(master::Start { config, flags: serving.flags(), lock, public })?;
+    master::run(master::Start { config, flags: serving.flags(), lock, public, kept_cache })?;
     Ok(0)
 }
 
@@ -172,6 +177,6 @@ fn of_running(place: &Place) -> Result<Config, Failure> {
 fn fail(code: u8, reason: &str) -> ExitCode {
     let line = reason.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ");
     // Nobody is left to tell that nobody can be told.
-    let _ = writeln!(std::io::stderr(), "veritable: {line}");
+    let _ = writeln!(std::io::stderr(), "{}", logging::last_line(&line));
     ExitCode::from(code)
 }

@@ -3,6 +3,7 @@
 
 mod events;
 mod reloading;
+mod telling;
 mod vitals;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -15,7 +16,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::process::Child;
 use std::rc::Rc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -28,18 +29,25 @@ use signal_hook::iterator::exfiltrator::SignalOnly;
 use veritable_config::Config;
 use veritable_config::channel::{DRAIN, HAND_OVER, SHED};
 use veritable_config::keys::WORKERS_MAX;
+use veritable_config::settings::Process;
 use veritable_shm::{Counter, Geometry, Owner, Scoreboard, Segment, SlotState, now_ms};
 
 use crate::binary::Binary;
 use crate::boot::{self, Boot};
 use crate::control::Control;
 use crate::supervisor::{Action, ChildId, Event, Life, Limits, Millis, Phase, Role, Supervisor};
-use crate::{listeners, out, spawn, status};
+use crate::{listeners, out, spawn, status, systemd};
 use reloading::Reloading;
+use telling::Telling;
 use vitals::Vitals;
 
-/// Slots of the scoreboard: two generations of the most workers there may be.
+/// Slots of workers in the scoreboard: two generations of the most there may be.
 const SLOTS: u16 = 2 * WORKERS_MAX;
+/// The writer's slot, after those. Two writers never run at a time.
+const WRITER_SLOT: u16 = SLOTS;
+
+/// What a start or a stop takes beside its processes' own time.
+const SOME: Duration = Duration::from_secs(10);
 
 /// What a master is started with.
 pub(crate) struct Start {
@@ -51,6 +59,8 @@ pub(crate) struct Start {
     pub(crate) lock: File,
     /// The addresses people reach.
     pub(crate) public: Vec<TcpListener>,
+    /// The segment of the server before this one, if systemd kept it.
+    pub(crate) kept_cache: Option<OwnedFd>,
 }
 
 /// One child's process.
@@ -94,6 +104,7 @@ struct Master {
     signals: SignalDelivery<UnixStream, SignalOnly>,
     reloading: Reloading,
     vitals: Vitals,
+    telling: Telling,
     outcome: Option<Result<(), String>>,
 }
 
@@ -105,6 +116,7 @@ pub(crate) fn run(start: Start) -> anyhow::Result<()> {
     raise_descriptor_limit()?;
     let mut master = Master::new(start)?;
     tracing::info!(pid = std::process::id(), version = env!("CARGO_PKG_VERSION"), "starting");
+    systemd::notify(&[systemd::lasting(master.longest(|process| process.boot_seconds))]);
     master.dispatch(Event::Start);
     let outcome = master.until_done();
     let config = &master.current().config;
@@ -119,7 +131,7 @@ pub(crate) fn run(start: Start) -> anyhow::Result<()> {
 
 impl Master {
     fn new(start: Start) -> anyhow::Result<Master> {
-        let Start { config, flags, lock, public } = start;
+        let Start { config, flags, lock, public, kept_cache } = start;
         // Before any child: one of them may end at once.
         let (read, write) = UnixStream::pair().context("taking signals")?;
         let taken = [SIGTERM, SIGINT, SIGHUP, SIGCHLD];
@@ -132,10 +144,10 @@ impl Master {
         let geometry = Geometry {
             cache_bytes: config.cache.bytes,
             cache_entries: config.cache.entries,
-            worker_slots: SLOTS,
+            worker_slots: SLOTS + 1,
             ..Geometry::default()
         };
-        let (segment_fd, segment) = Segment::create(&geometry).context("making the shared cache")?;
+        let (segment_fd, segment) = systemd::segment(kept_cache, &geometry)?;
         let addresses = public.iter().map(|listener| Ok(listener.local_addr()?.to_string()));
         let addresses = addresses.collect::<std::io::Result<Vec<_>>>().context("a listener's address")?;
         let binary = Rc::new(Binary::running().context("finding the binary")?);
@@ -159,8 +171,15 @@ impl Master {
             signals,
             reloading: Reloading::default(),
             vitals: Vitals::default(),
+            telling: Telling::new(),
             outcome: None,
         })
+    }
+
+    /// How long a start or a stop may take: the writer, the workers, and some.
+    fn longest(&self, seconds: impl Fn(&Process) -> u32) -> Duration {
+        let each = seconds(&self.current().config.process);
+        2 * Duration::from_secs(each.into()) + SOME
     }
 
     fn now(&self) -> Millis {
@@ -203,6 +222,7 @@ impl Master {
 
     fn spawn(&mut self, id: ChildId, role: Role, slot: Option<u16>, generation: u64) -> anyhow::Result<()> {
         let made_of = self.generations.get(&generation).context("no such generation")?.clone();
+        let slot = if role == Role::Writer { Some(WRITER_SLOT) } else { slot };
         let requests_before = slot.map_or(0, |slot| self.board.count(slot, Counter::Requests));
         let owner = slot.map(|slot| self.board.enlist(slot, generation, now_ms())).transpose()?;
         let spawned = self.spawn_process(role, owner, made_of);
@@ -283,15 +303,15 @@ impl Master {
         }
         let (listen, workers) = (self.addresses.join(", "), self.supervisor.places.len() - 1);
         tracing::info!(%listen, workers, startup_ms = self.now(), "serving");
-        let status = format!("Serving on {listen} with {workers} workers");
-        notify(&[NotifyState::Ready, NotifyState::Status(&status)]);
+        systemd::notify(&[NotifyState::Ready]);
     }
 
     fn status(&self) -> Value {
         let now = self.now();
         let processes = self.supervisor.children.iter().filter_map(|(id, child)| {
-            let pid = self.children.get(id)?.process.id();
-            Some(status::process(&self.supervisor, &self.board, child, pid, now))
+            let running = self.children.get(id)?;
+            let slot = running.owner.map(|owner| owner.slot);
+            Some(status::process(&self.supervisor, &self.board, child, slot, running.process.id(), now))
         });
         let state = match self.supervisor.phase {
             Phase::Starting => "starting",
@@ -349,13 +369,6 @@ fn millis(seconds: u32) -> Millis {
 
 fn dup(fd: &impl AsFd) -> std::io::Result<OwnedFd> {
     fd.as_fd().try_clone_to_owned()
-}
-
-/// Tells systemd, if it listens.
-fn notify(state: &[NotifyState<'_>]) {
-    if let Err(error) = sd_notify::notify(state) {
-        tracing::warn!(%error, "systemd was not told");
-    }
 }
 
 /// Connections are descriptors; the children inherit the limit.

@@ -78,7 +78,8 @@ pub(crate) fn writer() -> anyhow::Result<()> {
     // Held to the end of this process: nobody else may write meanwhile.
     let _lock = spawn::inherited(boot::LISTENERS + i32::from(boot.listeners)).context("the lock")?;
     let mut to_master = channel.try_clone().context("the channel")?;
+    let owner = boot.owner.map(|(slot, epoch)| Owner { slot, epoch });
     let context =
-        veritable_writer::Context { config: boot.config, listener, segment: Some(segment), channel };
+        veritable_writer::Context { config: boot.config, listener, segment: Some(segment), owner, channel };
     said(&mut to_master, veritable_writer::run(context))
 }

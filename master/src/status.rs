@@ -12,6 +12,7 @@ pub(crate) fn process(
     supervisor: &Supervisor,
     board: &Scoreboard,
     child: &Child,
+    slot: Option<u16>,
     pid: u32,
     now: Millis,
 ) -> Value {
@@ -27,11 +28,11 @@ pub(crate) fn process(
     };
     let restarts =
         supervisor.places.iter().find(|place| place.role == child.role).map_or(0, |place| place.restarts);
-    let heartbeat = child.slot.and_then(|slot| board.status(slot).ok()).map(|slot| slot.heartbeat_ms);
+    let heartbeat = slot.and_then(|slot| board.status(slot).ok()).map(|slot| slot.heartbeat_ms);
     json!({
         "role": role,
         "place": place,
-        "slot": child.slot,
+        "slot": slot,
         "pid": pid,
         "state": state,
         "generation": child.generation,

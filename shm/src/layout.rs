@@ -25,7 +25,7 @@ pub(crate) const DESC_WORDS: usize = 4;
 pub(crate) const SHARD_WORDS: usize = 16;
 /// Words of a scoreboard slot: four cache lines.
 pub(crate) const SLOT_WORDS: usize = 32;
-/// Words before the tag slots: sequence and floor on a cache line of their own.
+/// Words before the tag slots: sequence, floor and mark on a cache line of their own.
 pub(crate) const TAG_HEAD_WORDS: usize = 8;
 /// Cache line, the unit of alignment of everything that is written by several processes.
 const LINE: usize = 64;
@@ -128,7 +128,7 @@ impl Layout {
     /// hand, through the text).
     pub(crate) fn hash() -> u64 {
         let text = format!(
-            "v2 header {HEADER_BYTES} areas {AREA_COUNT} slot {SLOT_WORDS} tags {TAG_HEAD_WORDS} \
+            "v3 header {HEADER_BYTES} areas {AREA_COUNT} slot {SLOT_WORDS} tags {TAG_HEAD_WORDS} sequence,floor,mark \
              shard {SHARD_WORDS} desc {DESC_WORDS} block {BLOCK_BYTES} \
              record checksum,meta,snapshot,stored,ttl+stale,tags,key,value"
         );

@@ -180,6 +180,15 @@ impl Scoreboard {
         Ok(())
     }
 
+    /// Declares the processes of all slots dead: for a segment that outlived its server, before anybody is
+    /// enlisted. Locks and leases they held are void from now on; counters stay.
+    ///
+    /// # Errors
+    /// None that a segment of this process could give; see [`Scoreboard::retire`].
+    pub fn retire_all(&self) -> Result<(), ShmError> {
+        (0..self.slots()).try_for_each(|slot| self.retire(slot))
+    }
+
     /// Whether `owner`'s epoch is still the current one of its slot.
     #[inline]
     #[must_use]

@@ -25,6 +25,7 @@ pub const ENTRY_TAGS_MAX: usize = 32;
 /// Words of the tag area's head.
 const SEQUENCE: usize = 0;
 const FLOOR: usize = 1;
+const MARK: usize = 2;
 
 /// A tag, as the hash of its name. Names that share a slot are invalidated together, never less.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -89,6 +90,20 @@ impl Tags {
         table.floor().fetch_max(sequence, Ordering::Release);
         Snapshot(sequence)
     }
+
+    /// The mark of the last commit whose tags were all bumped; 0 when there was none.
+    #[must_use]
+    pub fn mark(&self) -> u64 {
+        Table::of(&self.segment).mark().load(Ordering::Acquire)
+    }
+
+    /// Says that the tags of the commit with this mark, and of all before it, are bumped: call it after
+    /// [`Tags::invalidate`]. A writer that finds another mark in its database knows that a commit was not
+    /// followed by its bumps. Only the writer calls it.
+    pub fn set_mark(&self, mark: u64) {
+        // Release: whoever sees the mark sees the bumps before it.
+        Table::of(&self.segment).mark().store(mark, Ordering::Release);
+    }
 }
 
 /// A view of the tag area for the length of one operation.
@@ -118,6 +133,10 @@ impl<'a> Table<'a> {
 
     fn floor(self) -> &'a AtomicU64 {
         &self.head[FLOOR]
+    }
+
+    fn mark(self) -> &'a AtomicU64 {
+        &self.head[MARK]
     }
 
     fn bump(self, tag: TagRef, sequence: u64) {

@@ -3,6 +3,7 @@
 
 pub(crate) mod http;
 pub(crate) mod server;
+pub(crate) mod systemd;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

@@ -12,10 +12,11 @@ use veritable_config::channel::Order;
 use veritable_domain::codec;
 use veritable_domain::tag::Tag;
 use veritable_domain::time::UnixMillis;
-use veritable_shm::{TagRef, Tags};
+use veritable_shm::{Owner, Scoreboard, TagRef, Tags, now_ms};
 use veritable_writer_api::message::{Command, Event, FromWriter, Outcome, Refusal, Reply, Request};
 
 use crate::apply::{self, Failure, Transaction};
+use crate::mark;
 use crate::server::{Job, Subscribers};
 
 /// Quiet for this long, the writer does its housekeeping.
@@ -29,6 +30,8 @@ const FORGET_AT_ONCE: u32 = 1_000;
 pub(crate) struct Batcher {
     db: Connection,
     tags: Option<Tags>,
+    /// Where it says that it is alive.
+    pulse: Option<(Scoreboard, Owner)>,
     subscribers: Arc<Subscribers>,
     most: usize,
     commits: u64,
@@ -39,6 +42,16 @@ pub(crate) struct Batcher {
 /// A command's end, before its commit.
 type Result_ = Result<Outcome, Refusal>;
 
+/// A transaction's end.
+struct Transacted {
+    /// In the order of its commands.
+    results: Vec<Result_>,
+    /// What it made stale, each once.
+    tags: Vec<Tag>,
+    /// What it left in the database if it made anything stale.
+    mark: Option<u64>,
+}
+
 impl Batcher {
     pub(crate) fn new(
         db: Connection,
@@ -47,7 +60,12 @@ impl Batcher {
         subscribers: Arc<Subscribers>,
     ) -> Self {
         let most = config.writer.batch.max(1) as usize;
-        Batcher { db, tags, subscribers, most, commits: 0, dirty: true }
+        Batcher { db, tags, pulse: None, subscribers, most, commits: 0, dirty: true }
+    }
+
+    /// Has it say that it is alive, twice a second at least unless a batch takes longer.
+    pub(crate) fn beating(self, pulse: Option<(Scoreboard, Owner)>) -> Self {
+        Batcher { pulse, ..self }
     }
 
     /// Commits until told to stop, then what is still queued, and closes the database.
@@ -55,6 +73,9 @@ impl Batcher {
         let mut order = None;
         let listening = never();
         loop {
+            if let Some((board, owner)) = &self.pulse {
+                board.beat(*owner, now_ms());
+            }
             let mut jobs = Vec::new();
             select! {
                 recv(queue) -> job => jobs.extend(job),
@@ -79,7 +100,7 @@ impl Batcher {
 
     /// One transaction: all of `jobs`.
     fn commit(&mut self, jobs: Vec<Job>) {
-        let (results, tags) = match self.transact(&jobs) {
+        let Transacted { results, tags, mark } = match self.transact(&jobs) {
             Ok(done) => done,
             Err(error) => {
                 tracing::error!(%error, commands = jobs.len(), "a batch could not be committed");
@@ -89,7 +110,7 @@ impl Batcher {
                     tracing::error!(%error, "the failed batch could not be rolled back");
                 }
                 let refusal = Refusal::Storage { reason: error.to_string() };
-                (vec![Err(refusal); jobs.len()], Vec::new())
+                Transacted { results: vec![Err(refusal); jobs.len()], tags: Vec::new(), mark: None }
             }
         };
         self.commits += 1;
@@ -99,6 +120,9 @@ impl Batcher {
                 let refs: Vec<TagRef> =
                     tags.iter().map(|tag| TagRef::new(tag.to_string().as_bytes())).collect();
                 shared.invalidate(&refs);
+                if let Some(mark) = mark {
+                    shared.set_mark(mark);
+                }
             }
             self.subscribers.send(&Event { commit: self.commits, tags });
         }
@@ -111,7 +135,7 @@ impl Batcher {
         self.dirty = true;
     }
 
-    fn transact(&mut self, jobs: &[Job]) -> rusqlite::Result<(Vec<Result_>, Vec<Tag>)> {
+    fn transact(&mut self, jobs: &[Job]) -> rusqlite::Result<Transacted> {
         let now = UnixMillis::now();
         self.db.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let mut results = Vec::with_capacity(jobs.len());
@@ -119,10 +143,11 @@ impl Batcher {
         for job in jobs {
             results.push(self.carry_out(&job.request, now, &mut tags)?);
         }
+        let mark = if tags.is_empty() { None } else { Some(mark::renew(&self.db)?) };
         self.db.prepare_cached("COMMIT")?.execute([])?;
         let mut seen = std::collections::HashSet::new();
         tags.retain(|tag: &Tag| seen.insert(tag.clone()));
-        Ok((results, tags))
+        Ok(Transacted { results, tags, mark })
     }
 
     /// One command within the open transaction. `Err` means that the whole transaction is lost.

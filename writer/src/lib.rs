@@ -7,6 +7,7 @@
 mod apply;
 mod batch;
 pub mod database;
+mod mark;
 pub mod migrate;
 mod server;
 
@@ -16,7 +17,7 @@ use std::sync::Arc;
 use crossbeam::channel;
 use veritable_config::Config;
 use veritable_config::channel::{Channel, Order};
-use veritable_shm::{Segment, Tags};
+use veritable_shm::{Owner, Scoreboard, Segment, SlotState, Tags};
 
 use crate::database::Database;
 
@@ -30,6 +31,8 @@ pub struct Context {
     pub listener: UnixListener,
     /// The segment whose tags are bumped; `None` when no server runs beside an import.
     pub segment: Option<Segment>,
+    /// Its slot in the segment, where its heartbeat goes; `None` when nobody watches it.
+    pub owner: Option<Owner>,
     /// The master's orders.
     pub channel: Channel,
 }
@@ -68,14 +71,16 @@ pub enum WriterError {
 /// # Errors
 /// The databases cannot be opened or migrated, or the socket cannot be used.
 pub fn run(context: Context) -> Result<(), WriterError> {
-    let Context { config, listener, segment, mut channel } = context;
+    let Context { config, listener, segment, owner, mut channel } = context;
     let forums = database::open(&config, Database::Forums)?;
     // Migrated and left: its writes come with the notebooks themselves.
     drop(database::open(&config, Database::Notebooks)?);
     let tags = segment.as_ref().map(Tags::of);
     if let Some(tags) = &tags {
-        // A writer that died between a commit and its bump left answers that look fresh.
-        tags.invalidate_all();
+        mark::settle(&forums, tags).map_err(|error| WriterError::Sqlite {
+            path: Database::Forums.path(&config).display().to_string(),
+            error,
+        })?;
     }
     let io = |what: &str| {
         let what = what.to_owned();
@@ -99,9 +104,13 @@ pub fn run(context: Context) -> Result<(), WriterError> {
             let _ended = stop.send(order);
         })
         .map_err(io("the writer's threads"))?;
+    let pulse = segment.as_ref().map(Scoreboard::of).zip(owner);
+    if let Some((board, owner)) = &pulse {
+        board.set_state(*owner, SlotState::Ready);
+    }
     channel.ready().map_err(io("the master's channel"))?;
     tracing::info!(data_dir = %config.data_dir.display(), "writer ready");
-    let order = batch::Batcher::new(forums, &config, tags, subscribers).run(&queue, &stopped);
+    let order = batch::Batcher::new(forums, &config, tags, subscribers).beating(pulse).run(&queue, &stopped);
     drop(queue);
     server.stop(&waker);
     if order == Order::MasterGone {

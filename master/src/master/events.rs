@@ -15,9 +15,10 @@ use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use veritable_config::channel::{FAILED, READY, REASON_BYTES};
 use veritable_shm::Tags;
 
-use super::{Life, Master, notify};
+use super::{Life, Master};
 use crate::control::{ClientId, Request};
 use crate::supervisor::{ChildId, Event, Millis};
+use crate::systemd;
 
 /// What a descriptor belongs to.
 #[derive(Clone, Copy)]
@@ -31,6 +32,7 @@ enum Source {
 impl Master {
     pub(super) fn until_done(&mut self) -> anyhow::Result<Result<(), String>> {
         loop {
+            self.tell();
             if let Some(outcome) = self.outcome.take() {
                 return Ok(outcome);
             }
@@ -50,7 +52,12 @@ impl Master {
 
     /// Waits for the next thing to do; yields who has something.
     fn wait(&self) -> anyhow::Result<Vec<Source>> {
-        let deadlines = [self.supervisor.deadline(), self.reloading.deadline(), Some(self.vitals.deadline())];
+        let deadlines = [
+            self.supervisor.deadline(),
+            self.reloading.deadline(),
+            self.telling.deadline(),
+            Some(self.vitals.deadline()),
+        ];
         let at = deadlines.into_iter().flatten().min().unwrap_or_default();
         // One more, for the fraction of a millisecond that the clock does not show.
         let left: Millis = at.saturating_sub(self.now()) + Millis::from(at > self.now());
@@ -97,7 +104,10 @@ impl Master {
 
     fn stop(&mut self) {
         tracing::info!("stopping");
-        notify(&[NotifyState::Stopping, NotifyState::Status("Stopping")]);
+        systemd::notify(&[
+            NotifyState::Stopping,
+            systemd::lasting(self.longest(|process| process.drain_seconds)),
+        ]);
         self.dispatch(Event::Stop);
     }
 

@@ -7,10 +7,11 @@ use sd_notify::NotifyState;
 use serde_json::json;
 use veritable_shm::Tags;
 
-use super::{Generation, Master, limits, notify};
+use super::{Generation, Master, limits};
 use crate::control::ClientId;
 use crate::reload::{self, Check};
 use crate::supervisor::{Event, Millis, Phase};
+use crate::systemd;
 
 /// Where it stands.
 #[derive(Default)]
@@ -57,7 +58,7 @@ impl Master {
     fn begin_check(&mut self) {
         tracing::info!("reloading");
         if let Ok(now) = NotifyState::monotonic_usec_now() {
-            notify(&[NotifyState::Reloading, now, NotifyState::Status("Reloading")]);
+            systemd::notify(&[NotifyState::Reloading, now]);
         }
         let deadline = self.now() + limits(&self.current().config).boot;
         match Check::start(&self.exe, &self.flags, deadline) {
@@ -117,12 +118,8 @@ impl Master {
         self.reloading.last_error = result.as_ref().err().cloned();
         let clients = std::mem::take(&mut self.reloading.clients);
         self.answer_reload(clients, result);
-        let status = match result {
-            Ok(()) => format!("Serving generation {generation}"),
-            Err(reason) => format!("Serving generation {generation}; the last reload failed: {reason}"),
-        };
         if self.supervisor.phase == Phase::Serving {
-            notify(&[NotifyState::Ready, NotifyState::Status(&status)]);
+            systemd::notify(&[NotifyState::Ready]);
         }
         self.forget_old_generations();
     }

@@ -365,4 +365,4 @@ fn backoff(failures: u32) -> Millis {
 #[cfg(test)]
 mod recycle_tests;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -49,7 +49,7 @@ pub(crate) struct Place {
     pub(crate) role: Role,
     /// The configuration its next process gets.
     pub(super) generation: u64,
-    pub(super) child: Option<ChildId>,
+    pub(crate) child: Option<ChildId>,
     pub(super) successor: Option<ChildId>,
     pub(super) retry_at: Option<Millis>,
     pub(super) failures: u32,

@@ -8,6 +8,9 @@ use super::{Action, Child, ChildId, Life, Millis, Role, Supervisor, Vitals, back
 const SAMPLES: u8 = 3;
 /// Longest drain of a worker at one and a half times its limit: it may take the machine's memory meanwhile.
 pub(super) const URGENT_DRAIN: Millis = 5_000;
+/// How many times a worker's silence the writer may keep: it may wait for a slow disk, where killing helps
+/// nobody.
+const WRITER_PATIENCE: Millis = 6;
 /// How far requests and age are spread over the workers, so that they do not all go at once.
 const SPREAD_PERCENT: u64 = 25;
 
@@ -52,7 +55,8 @@ impl Supervisor {
         if !matches!(child.life, Life::Ready { .. } | Life::Draining { .. }) {
             return;
         }
-        if vitals.silent > limits.hang {
+        let patience = if child.role == Role::Writer { WRITER_PATIENCE } else { 1 };
+        if vitals.silent > limits.hang * patience {
             self.kill(id, actions);
             return;
         }

@@ -2,7 +2,7 @@
 
 use super::*;
 
-pub(super) const LIMITS: Limits = Limits {
+pub(crate) const LIMITS: Limits = Limits {
     workers: 2,
     slots: 8,
     drain: 10_000,

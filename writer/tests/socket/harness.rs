@@ -25,7 +25,7 @@ pub(crate) struct Writer {
     listener: UnixListener,
     master: Option<UnixStream>,
     thread: Option<JoinHandle<Result<(), WriterError>>>,
-    segment: Option<Segment>,
+    pub(crate) segment: Option<Segment>,
     _dir: TempDir,
 }
 
@@ -57,6 +57,7 @@ impl Writer {
             config: self.config.clone(),
             listener: self.listener.try_clone().unwrap(),
             segment: self.segment.clone(),
+            owner: None,
             channel: Channel::new(child),
         };
         let thread = std::thread::spawn(move || veritable_writer::run(context));

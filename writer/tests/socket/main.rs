@@ -8,5 +8,6 @@ mod forum;
 mod harness;
 mod imports;
 mod imports_wiki;
+mod marks;
 mod search;
 mod wiki;
