@@ -6,6 +6,7 @@ mod harness;
 mod command_line;
 mod communities;
 mod demo;
+mod health;
 mod processes;
 mod reloads;
 mod systemd;

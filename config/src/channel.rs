@@ -14,6 +14,8 @@ pub const FAILED: u8 = b'F';
 pub const REASON_BYTES: usize = 1_024;
 /// Master to child: give back what memory can be spared.
 pub const SHED: u8 = b'S';
+/// Master to worker: say on `/readyz` that the server is about to end.
+pub const LEAVE: u8 = b'L';
 /// Master to worker: stop accepting, hand open connections to the others, finish, exit.
 pub const HAND_OVER: u8 = b'H';
 /// Master to child: stop accepting, finish, exit.
@@ -28,6 +30,8 @@ pub struct Channel(UnixStream);
 pub enum Order {
     /// Give memory back.
     Shed,
+    /// Say that the server is about to end.
+    Leave,
     /// Finish and exit; others take the open connections.
     HandOver,
     /// Finish and exit.
@@ -73,6 +77,7 @@ impl Channel {
         let mut byte = [0u8; 1];
         loop {
             match self.0.read(&mut byte) {
+                Ok(1) if byte[0] == LEAVE => return Order::Leave,
                 Ok(1) if byte[0] == HAND_OVER => return Order::HandOver,
                 Ok(1) if byte[0] == DRAIN => return Order::Drain,
                 Ok(1) if byte[0] == SHED => return Order::Shed,

@@ -35,8 +35,10 @@ pub enum Kind {
     Path,
     /// Any text.
     Text,
-    /// A list of `IP:PORT`, at least one.
-    Addresses,
+    /// A list of `IP:PORT` or `unix:PATH`, with at least this many.
+    Addresses(usize),
+    /// A list of networks such as `10.0.0.0/8`.
+    Networks,
     /// A whole number from the first to the second.
     Integer(i64, i64),
     /// One of these words.
@@ -48,7 +50,10 @@ impl fmt::Display for Kind {
         match self {
             Kind::Path => f.write_str("a path in quotes"),
             Kind::Text => f.write_str("text in quotes"),
-            Kind::Addresses => f.write_str("a list of addresses such as [\"127.0.0.1:8080\"]"),
+            Kind::Addresses(_) => {
+                f.write_str("a list of addresses such as [\"127.0.0.1:8080\", \"unix:/run/site.sock\"]")
+            }
+            Kind::Networks => f.write_str("a list of networks such as [\"10.0.0.0/8\"]"),
             Kind::Integer(least, most) => write!(f, "a whole number from {least} to {most}"),
             Kind::Choice(words) => write!(f, "one of \"{}\"", words.join("\", \"")),
         }
@@ -83,9 +88,24 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "listen",
-        Kind::Addresses,
+        Kind::Addresses(1),
         "[\"127.0.0.1:8080\"]",
-        "Addresses to listen on, `IP:PORT`; port 0 takes a free one. Sockets handed over by systemd replace them.",
+        "Addresses to listen on, `IP:PORT` or `unix:PATH`; port 0 takes a free one. Sockets handed over by systemd \
+         replace them.",
+    ),
+    key(
+        "proxy_listen",
+        Kind::Addresses(0),
+        "[]",
+        "Addresses on which every connection must begin with a PROXY header (v1 or v2), for load balancers that \
+         send one. Sockets of systemd's named `proxy` replace them.",
+    ),
+    key(
+        "health_listen",
+        Kind::Addresses(0),
+        "[]",
+        "Addresses that answer `/livez` and `/readyz` and nothing else, also when every other connection is taken. \
+         Sockets of systemd's named `health` replace them.",
     ),
     key("workers", Kind::Integer(0, WORKERS_MAX as i64), "0", "Worker processes; 0: one per core."),
     key("site.name", Kind::Text, "\"Veritable\"", "Shown in the head of every page."),
@@ -140,6 +160,13 @@ pub const KEYS: &[Key] = &[
     ),
     key("http.body_bytes", Kind::Integer(1, 1 << 40), "8388608", "Most bytes of a request's body."),
     key(
+        "http.trusted_proxies",
+        Kind::Networks,
+        "[\"127.0.0.0/8\", \"::1/128\"]",
+        "Networks of the proxies in front, whose `X-Forwarded-For` or `Forwarded` is believed, from the right up to \
+         the first address that is none of theirs. A connection over a Unix socket is trusted.",
+    ),
+    key(
         "reads.min_connections",
         Kind::Integer(1, 1_000),
         "2",
@@ -188,6 +215,13 @@ pub const KEYS: &[Key] = &[
         Kind::Integer(1, DAY_SECONDS),
         "30",
         "Seconds a process may take to finish its work when it stops.",
+    ),
+    key(
+        "process.leave_seconds",
+        Kind::Integer(0, DAY_SECONDS),
+        "0",
+        "Seconds for which a stop is announced by `/readyz` while everything is still served, so that load balancers \
+         look elsewhere first.",
     ),
     key(
         "process.boot_seconds",

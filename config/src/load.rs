@@ -6,6 +6,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use ipnet::IpNet;
 use serde::de::Error as _;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -243,7 +244,10 @@ fn from_toml(value: &Spanned<DeValue<'_>>) -> Option<toml::Value> {
 /// A value of the environment.
 fn from_text(key: &Key, text: &str) -> Option<toml::Value> {
     Some(match key.kind {
-        Kind::Addresses => text.split(',').map(str::trim).map(str::to_owned).collect::<Vec<_>>().into(),
+        Kind::Addresses(_) | Kind::Networks => {
+            let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
+            items.map(str::to_owned).collect::<Vec<_>>().into()
+        }
         // What is no number stays text, which the check then shows.
         Kind::Integer(..) => text.trim().parse::<i64>().map_or_else(|_| text.into(), toml::Value::Integer),
         Kind::Path | Kind::Text | Kind::Choice(_) => text.into(),
@@ -254,14 +258,22 @@ fn fits(key: &Key, value: &toml::Value) -> bool {
     match (key.kind, value) {
         (Kind::Path, toml::Value::String(path)) => !path.is_empty() || key.default == "\"\"",
         (Kind::Text, toml::Value::String(_)) => true,
-        (Kind::Addresses, toml::Value::Array(items)) => {
-            let is_address =
-                |item: &toml::Value| item.as_str().is_some_and(|a| a.parse::<SocketAddr>().is_ok());
-            !items.is_empty() && items.iter().all(is_address)
+        (Kind::Addresses(least), toml::Value::Array(items)) => {
+            items.len() >= least && items.iter().all(|item| item.as_str().is_some_and(is_address))
+        }
+        (Kind::Networks, toml::Value::Array(items)) => {
+            items.iter().all(|item| item.as_str().is_some_and(|text| text.parse::<IpNet>().is_ok()))
         }
         (Kind::Integer(least, most), toml::Value::Integer(n)) => (least..=most).contains(n),
         (Kind::Choice(words), toml::Value::String(word)) => words.contains(&word.as_str()),
         _ => false,
+    }
+}
+
+fn is_address(text: &str) -> bool {
+    match text.strip_prefix("unix:") {
+        Some(path) => path.starts_with('/') && path.len() <= SOCKET_PATH_MAX,
+        None => text.parse::<SocketAddr>().is_ok(),
     }
 }
 

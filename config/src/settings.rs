@@ -13,8 +13,12 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Where sockets live; empty: `run` within the data directory.
     pub runtime_dir: PathBuf,
-    /// Addresses to listen on, `IP:PORT`; port 0 takes a free one.
+    /// Addresses to listen on, `IP:PORT` or `unix:PATH`; port 0 takes a free one.
     pub listen: Vec<String>,
+    /// Addresses on which every connection begins with a PROXY header.
+    pub proxy_listen: Vec<String>,
+    /// Addresses that answer `/livez` and `/readyz` and nothing else.
+    pub health_listen: Vec<String>,
     /// Worker processes; 0: one per core.
     pub workers: u16,
     /// What the site says of itself.
@@ -39,6 +43,8 @@ impl Default for Config {
             data_dir: PathBuf::from("/var/lib/veritable"),
             runtime_dir: PathBuf::new(),
             listen: vec!["127.0.0.1:8080".into()],
+            proxy_listen: Vec::new(),
+            health_listen: Vec::new(),
             workers: 0,
             site: Site::default(),
             cache: Cache::default(),
@@ -49,6 +55,18 @@ impl Default for Config {
             log: Log::default(),
         }
     }
+}
+
+/// What an address is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Entry {
+    /// For everybody.
+    Public,
+    /// For load balancers that send a PROXY header first.
+    Proxy,
+    /// For health checks.
+    Health,
 }
 
 /// What the site says of itself.
@@ -101,6 +119,8 @@ pub struct Http {
     pub request_seconds: u32,
     /// Most bytes of a request's body.
     pub body_bytes: u64,
+    /// Networks whose word on where a request came from is believed.
+    pub trusted_proxies: Vec<String>,
 }
 
 impl Default for Http {
@@ -112,6 +132,7 @@ impl Default for Http {
             header_seconds: 10,
             request_seconds: 30,
             body_bytes: 8 * 1024 * 1024,
+            trusted_proxies: vec!["127.0.0.0/8".into(), "::1/128".into()],
         }
     }
 }
@@ -172,6 +193,8 @@ pub enum Synchronous {
 pub struct Process {
     /// Seconds a process may take to finish its work when it stops.
     pub drain_seconds: u32,
+    /// Seconds for which a stop is announced on `/readyz` while everything is still served.
+    pub leave_seconds: u32,
     /// Seconds a process may take to become ready.
     pub boot_seconds: u32,
     /// Seconds for which the first worker of a reload serves beside the old ones before they go.
@@ -190,6 +213,7 @@ impl Default for Process {
     fn default() -> Self {
         Process {
             drain_seconds: 30,
+            leave_seconds: 0,
             boot_seconds: 30,
             probation_seconds: 2,
             hang_seconds: 10,
@@ -227,6 +251,16 @@ pub enum LogFormat {
 }
 
 impl Config {
+    /// Every address to listen on, with what it is for.
+    pub fn addresses(&self) -> impl Iterator<Item = (Entry, &str)> {
+        fn each(entry: Entry, list: &[String]) -> impl Iterator<Item = (Entry, &str)> {
+            list.iter().map(move |address| (entry, address.as_str()))
+        }
+        each(Entry::Public, &self.listen)
+            .chain(each(Entry::Proxy, &self.proxy_listen))
+            .chain(each(Entry::Health, &self.health_listen))
+    }
+
     /// Directory of the sockets.
     pub fn runtime_dir(&self) -> PathBuf {
         if self.runtime_dir.as_os_str().is_empty() {

@@ -9,6 +9,7 @@ use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use serde::{Deserialize, Serialize};
 use veritable_config::Config;
+use veritable_config::settings::Entry;
 
 /// The descriptor of the record. Far above what the master has open, so that moving descriptors there never
 /// runs over one that the spawn itself needs.
@@ -25,7 +26,7 @@ pub(crate) const TAKE: RawFd = 404;
 pub(crate) const LISTENERS: RawFd = 405;
 /// Raised whenever the record or the descriptors change their meaning: a binary replaced on disk may be of
 /// another version than the master.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 /// Largest record read: many times what one with all settings takes.
 const BYTES_MAX: u64 = 1024 * 1024;
 
@@ -39,14 +40,19 @@ pub(crate) struct Boot {
     pub(crate) master: i32,
     /// Slot and epoch in the scoreboard; the writer has none.
     pub(crate) owner: Option<(u16, u32)>,
-    /// Listeners handed over.
-    pub(crate) listeners: u16,
+    /// What the listeners handed over are for.
+    pub(crate) listeners: Vec<Entry>,
     /// The settings.
     pub(crate) config: Config,
 }
 
 impl Boot {
-    pub(crate) fn new(title: String, owner: Option<(u16, u32)>, listeners: u16, config: Config) -> Self {
+    pub(crate) fn new(
+        title: String,
+        owner: Option<(u16, u32)>,
+        listeners: Vec<Entry>,
+        config: Config,
+    ) -> Self {
         let master = std::process::id().cast_signed();
         Boot { version: VERSION, title, master, owner, listeners, config }
     }
@@ -91,7 +97,8 @@ mod tests {
 
     #[test]
     fn a_record_comes_back_whole_and_cannot_be_changed() {
-        let boot = Boot::new("worker 3".into(), Some((3, 9)), 2, Config::default());
+        let boot =
+            Boot::new("worker 3".into(), Some((3, 9)), vec![Entry::Public, Entry::Proxy], Config::default());
         let sealed = boot.seal().unwrap();
         let mut copy = File::from(sealed.try_clone().unwrap());
         assert!(copy.write_all(b"x").is_err());
@@ -100,7 +107,8 @@ mod tests {
 
     #[test]
     fn another_version_is_refused() {
-        let boot = Boot { version: VERSION + 1, ..Boot::new("writer".into(), None, 1, Config::default()) };
+        let boot =
+            Boot { version: VERSION + 1, ..Boot::new("writer".into(), None, Vec::new(), Config::default()) };
         assert!(Boot::open(boot.seal().unwrap()).unwrap_err().to_string().contains("version"));
     }
 }

@@ -4,53 +4,132 @@
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-use std::os::unix::net::UnixListener;
-use std::path::Path;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use anyhow::{Context, ensure};
 use nix::sys::socket::{Backlog, listen};
 use veritable_config::Config;
+use veritable_config::settings::Entry;
 
 use crate::systemd;
 
 /// Connections the kernel keeps until a worker takes them. It cuts this down to `net.core.somaxconn`.
 const BACKLOG: i32 = 4_096;
 
-/// The addresses people reach: systemd's sockets if it handed some over, else those of the settings. With
+/// A socket that workers accept from.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    pub(crate) entry: Entry,
+    /// As the settings have it, or what systemd bound.
+    address: String,
+    fd: OwnedFd,
+    /// The file to remove when nobody listens any more.
+    path: Option<PathBuf>,
+    of_systemd: bool,
+}
+
+impl Listener {
+    /// A socket unit's descriptor.
+    ///
+    /// # Errors
+    /// It is something else.
+    pub(crate) fn of_systemd(entry: Entry, fd: OwnedFd) -> anyhow::Result<Listener> {
+        let address = systemd::stream_listener(&fd)?;
+        Ok(Listener { entry, address, fd, path: None, of_systemd: true })
+    }
+
+    /// Where people reach it: `http://127.0.0.1:8080/` or `unix:/run/site.sock`.
+    pub(crate) fn url(&self) -> String {
+        let bound = rustix::net::getsockname(&self.fd).ok().and_then(|any| SocketAddr::try_from(any).ok());
+        bound.map_or_else(|| self.address.clone(), |bound| format!("http://{bound}/"))
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let Some(path) = &self.path
+            && let Err(error) = fs::remove_file(path)
+        {
+            tracing::warn!(%error, socket = %path.display(), "a socket stays behind");
+        }
+    }
+}
+
+/// Everything workers accept from: for each entry systemd's sockets if it handed some over, else those of the
+/// settings. One that is among `open` already stays the same socket, with whoever waits in its queue. With
 /// `or_free`, an address in use is replaced by a free port of the same host.
 ///
 /// # Errors
 /// An address cannot be had; the error names it.
-pub(crate) fn open_public(
+pub(crate) fn open(
     config: &Config,
     or_free: bool,
-    handed_over: Vec<OwnedFd>,
-) -> anyhow::Result<Vec<TcpListener>> {
-    let mut listeners =
-        handed_over.into_iter().map(systemd::tcp_listener).collect::<anyhow::Result<Vec<_>>>()?;
-    if listeners.is_empty() {
-        for address in &config.listen {
-            listeners.push(bind(address, or_free).with_context(|| format!("listening on {address}"))?);
-        }
+    open: &[Rc<Listener>],
+) -> anyhow::Result<Vec<Rc<Listener>>> {
+    let mut listeners: Vec<Rc<Listener>> =
+        open.iter().filter(|listener| listener.of_systemd).cloned().collect();
+    let of_systemd: Vec<Entry> = listeners.iter().map(|listener| listener.entry).collect();
+    for (entry, address) in config.addresses().filter(|(entry, _)| !of_systemd.contains(entry)) {
+        let same = |listener: &&Rc<Listener>| listener.entry == entry && listener.address == address;
+        listeners.push(match open.iter().find(same) {
+            Some(listener) => listener.clone(),
+            None => {
+                Rc::new(bind(entry, address, or_free).with_context(|| format!("listening on {address}"))?)
+            }
+        });
     }
     ensure!(listeners.len() <= usize::from(u8::MAX), "more than {} addresses to listen on", u8::MAX);
     Ok(listeners)
 }
 
-fn bind(address: &str, or_free: bool) -> io::Result<TcpListener> {
+fn bind(entry: Entry, address: &str, or_free: bool) -> io::Result<Listener> {
+    let (fd, path): (OwnedFd, _) = match address.strip_prefix("unix:").map(PathBuf::from) {
+        Some(path) => (bind_unix(&path)?.into(), Some(path)),
+        None => (bind_tcp(address, or_free)?.into(), None),
+    };
+    // Again, for a longer queue than std's.
+    listen(&fd, Backlog::new(BACKLOG)?)?;
+    Ok(Listener { entry, address: address.to_owned(), fd, path, of_systemd: false })
+}
+
+fn bind_tcp(address: &str, or_free: bool) -> io::Result<TcpListener> {
     // Std sets SO_REUSEADDR.
-    let listener = match TcpListener::bind(address) {
+    match TcpListener::bind(address) {
         Err(error) if or_free && error.kind() == io::ErrorKind::AddrInUse => {
             let mut address: SocketAddr = address.parse().map_err(io::Error::other)?;
             address.set_port(0);
-            TcpListener::bind(address)?
+            TcpListener::bind(address)
+        }
+        bound => bound,
+    }
+}
+
+/// A Unix socket that everybody on this host may connect to who may enter its directory, as with an address.
+fn bind_unix(path: &Path) -> io::Result<UnixListener> {
+    let listener = match UnixListener::bind(path) {
+        // Of a server that was killed, if it is a socket on which nobody listens.
+        Err(error)
+            if error.kind() == io::ErrorKind::AddrInUse
+                && fs::metadata(path)?.file_type().is_socket()
+                && UnixStream::connect(path)
+                    .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) =>
+        {
+            fs::remove_file(path)?;
+            UnixListener::bind(path)?
         }
         bound => bound?,
     };
-    // Again, for a longer queue than std's.
-    listen(&listener, Backlog::new(BACKLOG)?)?;
+    fs::set_permissions(path, Permissions::from_mode(0o666))?;
     Ok(listener)
 }
 
@@ -87,12 +166,34 @@ pub(crate) fn open_private(path: &Path) -> anyhow::Result<UnixListener> {
 mod tests {
     use super::*;
 
+    fn listening(listen: &[&str]) -> Config {
+        Config { listen: listen.iter().map(|&address| address.to_owned()).collect(), ..Config::default() }
+    }
+
     #[test]
     fn an_address_in_use_gives_way_to_a_free_one_only_if_allowed() {
-        let first = bind("127.0.0.1:0", false).unwrap();
+        let first = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = first.local_addr().unwrap().to_string();
-        assert_eq!(bind(&address, false).unwrap_err().kind(), io::ErrorKind::AddrInUse);
-        assert_ne!(bind(&address, true).unwrap().local_addr().unwrap(), first.local_addr().unwrap());
+        let refused = open(&listening(&[&address]), false, &[]).unwrap_err();
+        assert!(format!("{refused:#}").contains(&address), "{refused:#}");
+        let free = open(&listening(&[&address]), true, &[]).unwrap();
+        assert!(!free[0].url().contains(&address));
+    }
+
+    #[test]
+    fn what_is_open_stays_open_and_what_is_not_wanted_goes() {
+        let dir = tempfile::tempdir().unwrap();
+        let unix = format!("unix:{}", dir.path().join("s").display());
+        let first = open(&listening(&["127.0.0.1:0", &unix]), false, &[]).unwrap();
+        let second = open(&listening(&[&unix, "[::1]:0"]), false, &first).unwrap();
+        assert!(Rc::ptr_eq(&first[1], &second[0]));
+        drop(first);
+        assert!(dir.path().join("s").exists());
+        // Of a server that was killed.
+        let stale = second[0].fd.try_clone().unwrap();
+        std::mem::forget(second);
+        drop(stale);
+        assert!(open(&listening(&[&unix]), false, &[]).is_err(), "somebody listens there");
     }
 
     #[test]

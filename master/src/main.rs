@@ -112,7 +112,7 @@ fn serve(serving: Serving) -> Result<u8, Failure> {
     logging::init(&config.log, "master")?;
     let lock = lock::take(&config.data_dir)?;
     let handed_over = systemd::HandedOver::take()?;
-    let public = listeners::open_public(&config, false, handed_over.sockets)?;
+    let public = listeners::open(&config, false, &handed_over.listeners)?;
     let kept_cache = handed_over.cache;
     master::run(master::Start { config, flags: serving.flags(), lock, public, kept_cache })?;
     Ok(0)
@@ -127,7 +127,7 @@ fn demo(mut serving: Serving) -> Result<u8, Failure> {
     let lock = lock::take(&config.data_dir)?;
     let is_default = config.listen == Config::default().listen;
     let handed_over = systemd::HandedOver::take()?;
-    let public = listeners::open_public(&config, is_default, handed_over.sockets)?;
+    let public = listeners::open(&config, is_default, &handed_over.listeners)?;
     let kept_cache = handed_over.cache;
     if let Some(accounts) = import::seed_demo(&config)? {
         out::line(&format!("Administrator: {}", accounts.admin_name));

@@ -10,7 +10,6 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::Write;
-use std::net::TcpListener;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
@@ -27,14 +26,15 @@ use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::SignalOnly;
 use veritable_config::Config;
-use veritable_config::channel::{DRAIN, HAND_OVER, SHED};
+use veritable_config::channel::{DRAIN, HAND_OVER, LEAVE, SHED};
 use veritable_config::keys::WORKERS_MAX;
-use veritable_config::settings::Process;
+use veritable_config::settings::{Entry, Process};
 use veritable_shm::{Counter, Geometry, Owner, Scoreboard, Segment, SlotState, now_ms};
 
 use crate::binary::Binary;
 use crate::boot::{self, Boot};
 use crate::control::Control;
+use crate::listeners::Listener;
 use crate::supervisor::{Action, ChildId, Event, Life, Limits, Millis, Phase, Role, Supervisor};
 use crate::{listeners, out, spawn, status, systemd};
 use reloading::Reloading;
@@ -57,8 +57,8 @@ pub(crate) struct Start {
     pub(crate) flags: Vec<OsString>,
     /// The data directory's lock.
     pub(crate) lock: File,
-    /// The addresses people reach.
-    pub(crate) public: Vec<TcpListener>,
+    /// What workers accept from.
+    pub(crate) public: Vec<Rc<Listener>>,
     /// The segment of the server before this one, if systemd kept it.
     pub(crate) kept_cache: Option<OwnedFd>,
 }
@@ -80,6 +80,15 @@ struct Running {
 struct Generation {
     config: Config,
     binary: Rc<Binary>,
+    listeners: Vec<Rc<Listener>>,
+}
+
+impl Generation {
+    /// Where people reach it, as they write it.
+    fn urls(&self) -> Vec<String> {
+        let public = self.listeners.iter().filter(|listener| listener.entry == Entry::Public);
+        public.map(|listener| listener.url()).collect()
+    }
 }
 
 struct Master {
@@ -88,8 +97,6 @@ struct Master {
     exe: PathBuf,
     flags: Vec<OsString>,
     lock: File,
-    public: Vec<TcpListener>,
-    addresses: Vec<String>,
     for_writer: UnixListener,
     /// Both ends of what workers hand connections over with.
     handover: (OwnedFd, OwnedFd),
@@ -148,8 +155,6 @@ impl Master {
             ..Geometry::default()
         };
         let (segment_fd, segment) = systemd::segment(kept_cache, &geometry)?;
-        let addresses = public.iter().map(|listener| Ok(listener.local_addr()?.to_string()));
-        let addresses = addresses.collect::<std::io::Result<Vec<_>>>().context("a listener's address")?;
         let binary = Rc::new(Binary::running().context("finding the binary")?);
         let exe = std::env::current_exe().context("finding the binary")?;
         Ok(Master {
@@ -157,15 +162,13 @@ impl Master {
             exe,
             flags,
             lock,
-            public,
-            addresses,
             for_writer,
             handover,
             board: Scoreboard::of(&segment),
             segment,
             segment_fd,
             supervisor: Supervisor::new(limits(&config)),
-            generations: BTreeMap::from([(1, Generation { config, binary })]),
+            generations: BTreeMap::from([(1, Generation { config, binary, listeners: public })]),
             children: BTreeMap::new(),
             control,
             signals,
@@ -212,6 +215,7 @@ impl Master {
             }
             Action::Drain(child) => self.drain(child),
             Action::Shed(child) => self.order(child, SHED),
+            Action::Leave(child) => self.order(child, LEAVE),
             Action::Kill(child) => self.kill(child),
             Action::Serving => self.serving(),
             Action::Reloaded(result) => self.reloaded(&result),
@@ -243,23 +247,24 @@ impl Master {
         &self,
         role: Role,
         owner: Option<Owner>,
-        Generation { config, binary }: Generation,
+        Generation { config, binary, listeners }: Generation,
     ) -> anyhow::Result<(Child, UnixStream)> {
-        let (command, listeners, more) = match role {
-            Role::Writer => ("role-writer", vec![dup(&self.for_writer)?], vec![dup(&self.lock)?]),
+        let (command, entries, fds) = match role {
+            Role::Writer => ("role-writer", Vec::new(), vec![dup(&self.for_writer)?, dup(&self.lock)?]),
             Role::Worker { .. } => {
-                ("role-worker", self.public.iter().map(dup).collect::<std::io::Result<_>>()?, Vec::new())
+                let entries = listeners.iter().map(|listener| listener.entry).collect();
+                let fds = listeners.iter().map(|listener| dup(&**listener));
+                ("role-worker", entries, fds.collect::<std::io::Result<_>>()?)
             }
         };
-        let count = u16::try_from(listeners.len())?;
-        let mut handed: Vec<_> = listeners.into_iter().chain(more).zip(boot::LISTENERS..).collect();
+        let mut handed: Vec<_> = fds.into_iter().zip(boot::LISTENERS..).collect();
         handed.push((dup(&self.segment_fd)?, boot::SEGMENT));
         if role != Role::Writer {
             handed.push((dup(&self.handover.0)?, boot::GIVE));
             handed.push((dup(&self.handover.1)?, boot::TAKE));
         }
         let owner = owner.map(|owner| (owner.slot, owner.epoch));
-        let boot = Boot::new(role.to_string(), owner, count, config);
+        let boot = Boot::new(role.to_string(), owner, entries, config);
         let spawned = spawn::spawn(&binary, command, &boot, handed)?;
         Ok((spawned.process, spawned.channel))
     }
@@ -298,10 +303,11 @@ impl Master {
     }
 
     fn serving(&mut self) {
-        for address in &self.addresses {
-            out::line(&format!("Veritable is at http://{address}/ (Ctrl-C stops it)"));
+        let urls = self.current().urls();
+        for url in &urls {
+            out::line(&format!("Veritable is at {url} (Ctrl-C stops it)"));
         }
-        let (listen, workers) = (self.addresses.join(", "), self.supervisor.places.len() - 1);
+        let (listen, workers) = (urls.join(", "), self.supervisor.places.len() - 1);
         tracing::info!(%listen, workers, startup_ms = self.now(), "serving");
         systemd::notify(&[NotifyState::Ready]);
     }
@@ -315,6 +321,7 @@ impl Master {
         });
         let state = match self.supervisor.phase {
             Phase::Starting => "starting",
+            Phase::Serving if self.supervisor.is_leaving() => "leaving",
             Phase::Serving if self.is_reloading() => "reloading",
             Phase::Serving if self.supervisor.places.iter().any(|place| place.given_up) => "degraded",
             Phase::Serving => "serving",
@@ -327,7 +334,7 @@ impl Master {
             "uptime_seconds": now / 1_000,
             "generation": self.supervisor.generation,
             "data_dir": self.current().config.data_dir,
-            "listen": self.addresses,
+            "listen": self.current().urls(),
             "last_reload_error": self.reloading.last_error,
             "processes": processes.collect::<Vec<_>>(),
             "cache": status::cache(&self.segment),
@@ -354,6 +361,7 @@ fn limits(config: &Config) -> Limits {
         workers,
         slots: SLOTS,
         drain: millis(config.process.drain_seconds),
+        leave: millis(config.process.leave_seconds),
         boot: millis(config.process.boot_seconds),
         probation: millis(config.process.probation_seconds),
         hang: millis(config.process.hang_seconds),

@@ -2,7 +2,6 @@
 //! the master in its end, take its title.
 
 use std::ffi::CString;
-use std::net::TcpListener;
 use std::os::unix::net::{UnixListener, UnixStream};
 
 use anyhow::{Context, bail};
@@ -42,8 +41,11 @@ fn enter() -> anyhow::Result<(Boot, Channel, Segment)> {
 pub(crate) fn worker() -> anyhow::Result<()> {
     let (boot, channel, segment) = enter()?;
     let Some((slot, epoch)) = boot.owner else { bail!("a worker without a slot") };
-    let listeners = (0..boot.listeners)
-        .map(|n| spawn::inherited(boot::LISTENERS + i32::from(n)).map(TcpListener::from))
+    let listeners = boot
+        .listeners
+        .iter()
+        .zip(boot::LISTENERS..)
+        .map(|(&entry, number)| veritable_worker::Listener::new(entry, spawn::inherited(number)?))
         .collect::<Result<Vec<_>, _>>()
         .context("the listeners")?;
     let end = |number| spawn::inherited(number).context("the handover's sockets");
@@ -76,7 +78,7 @@ pub(crate) fn writer() -> anyhow::Result<()> {
     let (boot, channel, segment) = enter()?;
     let listener = UnixListener::from(spawn::inherited(boot::LISTENERS).context("the listener")?);
     // Held to the end of this process: nobody else may write meanwhile.
-    let _lock = spawn::inherited(boot::LISTENERS + i32::from(boot.listeners)).context("the lock")?;
+    let _lock = spawn::inherited(boot::LISTENERS + 1).context("the lock")?;
     let mut to_master = channel.try_clone().context("the channel")?;
     let owner = boot.owner.map(|(slot, epoch)| Owner { slot, epoch });
     let context =

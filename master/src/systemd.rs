@@ -1,15 +1,19 @@
 //! What systemd hands over and is told: sockets, the cache that outlives a restart, notices. Without systemd
 //! there is nothing to take and nobody to tell.
 
-use std::net::TcpListener;
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
+use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use nix::sys::socket::{AddressFamily, SockaddrLike, SockaddrStorage, getsockname, getsockopt, sockopt};
+use nix::sys::socket::{getsockopt, sockopt};
+use rustix::net::SocketAddrUnix;
 use sd_notify::NotifyState;
+use veritable_config::settings::Entry;
 use veritable_shm::{Geometry, Scoreboard, Segment};
 
+use crate::listeners::Listener;
 use crate::spawn;
 
 /// The name under which systemd keeps the cache. Sockets have other names: their unit's, or what it says.
@@ -19,7 +23,7 @@ const CACHE: &str = "veritable-cache";
 #[derive(Default)]
 pub(crate) struct HandedOver {
     /// Of the socket units.
-    pub(crate) sockets: Vec<OwnedFd>,
+    pub(crate) listeners: Vec<Rc<Listener>>,
     /// The segment of the server before this one.
     pub(crate) cache: Option<OwnedFd>,
 }
@@ -37,24 +41,35 @@ impl HandedOver {
             if name == CACHE {
                 taken.cache = Some(fd);
             } else {
-                taken.sockets.push(fd);
+                let entry = match name.as_str() {
+                    "proxy" => Entry::Proxy,
+                    "health" => Entry::Health,
+                    _ => Entry::Public,
+                };
+                taken.listeners.push(Rc::new(Listener::of_systemd(entry, fd)?));
             }
         }
         Ok(taken)
     }
 }
 
-/// A socket unit's descriptor as what the workers accept from.
+/// The address of a socket unit's descriptor, which workers can accept from.
 ///
 /// # Errors
-/// It is something else.
-pub(crate) fn tcp_listener(fd: OwnedFd) -> anyhow::Result<TcpListener> {
-    let address: SockaddrStorage = getsockname(std::os::fd::AsRawFd::as_raw_fd(&fd))
-        .context("a descriptor of systemd's is no socket")?;
-    let is_tcp = matches!(address.family(), Some(AddressFamily::Inet | AddressFamily::Inet6))
-        && getsockopt(&fd, sockopt::AcceptConn).unwrap_or(false);
-    ensure!(is_tcp, "a socket of systemd's is no TCP listener");
-    Ok(TcpListener::from(fd))
+/// They cannot.
+pub(crate) fn stream_listener(fd: &OwnedFd) -> anyhow::Result<String> {
+    let address = rustix::net::getsockname(fd).context("a descriptor of systemd's is no socket")?;
+    ensure!(
+        getsockopt(fd, sockopt::AcceptConn).unwrap_or(false),
+        "a socket of systemd's is no stream listener"
+    );
+    if let Ok(address) = SocketAddr::try_from(address.clone()) {
+        return Ok(address.to_string());
+    }
+    let unix =
+        SocketAddrUnix::try_from(address).context("a socket of systemd's is of a family nobody knows")?;
+    let path = unix.path_bytes().map(|path| String::from_utf8_lossy(path).into_owned());
+    Ok(format!("unix:{}", path.unwrap_or_default()))
 }
 
 /// The shared segment: the one systemd kept, if it is of this version and geometry, or a new one, which systemd
@@ -111,6 +126,7 @@ pub(crate) fn lasting(most: Duration) -> NotifyState<'static> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::TcpListener;
     use std::os::unix::net::UnixListener;
     use veritable_shm::SlotState;
 
@@ -118,17 +134,18 @@ mod tests {
         Geometry { cache_bytes: 1 << 20, cache_entries: 64, tag_slots: 64, lease_slots: 16, worker_slots: 4 };
 
     #[test]
-    fn only_a_tcp_listener_is_taken_for_one() {
+    fn only_stream_listeners_are_taken_for_some() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        assert_eq!(tcp_listener(listener.into()).unwrap().local_addr().unwrap(), address);
+        let address = listener.local_addr().unwrap().to_string();
+        assert_eq!(stream_listener(&listener.into()).unwrap(), address);
 
         let dir = tempfile::tempdir().unwrap();
-        let unix = UnixListener::bind(dir.path().join("s")).unwrap();
-        assert!(tcp_listener(unix.into()).unwrap_err().to_string().contains("TCP"));
+        let path = dir.path().join("s");
+        let unix = UnixListener::bind(&path).unwrap();
+        assert_eq!(stream_listener(&unix.into()).unwrap(), format!("unix:{}", path.display()));
         let datagrams = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-        assert!(tcp_listener(datagrams.into()).unwrap_err().to_string().contains("TCP"));
-        assert!(tcp_listener(std::fs::File::open("/dev/null").unwrap().into()).is_err());
+        assert!(stream_listener(&datagrams.into()).unwrap_err().to_string().contains("listener"));
+        assert!(stream_listener(&std::fs::File::open("/dev/null").unwrap().into()).is_err());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use rusqlite::Connection;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -28,6 +29,9 @@ pub struct App {
     pub(crate) config: Config,
     pub(crate) router: Router,
     pub(crate) cache: PageCache,
+    /// See `http.trusted_proxies`.
+    pub(crate) trusted_proxies: Vec<IpNet>,
+    leaving: AtomicBool,
     draining: AtomicBool,
     closing: AtomicBool,
     reads: Pool,
@@ -49,6 +53,9 @@ impl App {
         Ok(App {
             router: Router::new(crate::routes::table()),
             cache: PageCache::new(segment, owner, &config)?,
+            // The settings were checked: what does not parse is not there.
+            trusted_proxies: config.http.trusted_proxies.iter().flat_map(|text| text.parse()).collect(),
+            leaving: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             reads,
@@ -99,6 +106,15 @@ impl App {
         let ping = self.writer.send(Command::Ping, IdempotencyKey::random(), WRITER_SEEN).await;
         *seen = Some((Instant::now(), ping.is_ok()));
         ping.is_ok()
+    }
+
+    /// Says to load balancers that this server is about to end, while everything is served as before.
+    pub(crate) fn leave(&self) {
+        self.leaving.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Relaxed)
     }
 
     /// Says to load balancers and the master that this worker is about to end, and with `closing` to every

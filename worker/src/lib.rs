@@ -13,9 +13,9 @@ pub mod reads;
 pub mod routes;
 pub mod views;
 
+pub use http::accept::Listener;
 pub use http::handover::Handover;
 
-use std::net::TcpListener;
 use std::sync::Arc;
 
 use veritable_config::Config;
@@ -30,7 +30,7 @@ pub struct Context {
     /// The settings.
     pub config: Config,
     /// Shared with the other workers; the master keeps them open.
-    pub listeners: Vec<TcpListener>,
+    pub listeners: Vec<Listener>,
     /// Shared with the other workers, for connections that change hands.
     pub handover: Handover,
     /// The shared segment.

@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 use veritable_config::Config;
 use veritable_config::channel::{Channel, DRAIN, READY};
+use veritable_config::settings::Entry;
 use veritable_shm::{Counter, Geometry, Scoreboard, Segment, SlotState};
-use veritable_worker::{Context, Handover, WorkerError, run};
+use veritable_worker::{Context, Handover, Listener, WorkerError, run};
 
 const SCHEMA: &str = include_str!("../../migrations/forums/0001_initial.up.sql");
 /// Longer than any step here takes on a busy machine.
@@ -51,14 +52,14 @@ impl Worker {
         let owner = board.enlist(0, 1, 0).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
+        let listeners = vec![Listener::new(Entry::Public, listener.into()).unwrap()];
         let pair =
             socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
         let handover = Handover::new(pair.0, pair.1);
         let (mut master, child) = UnixStream::pair().unwrap();
         let channel = Channel::new(child);
-        let thread = std::thread::spawn(move || {
-            run(Context { config, listeners: vec![listener], handover, segment, owner, channel })
-        });
+        let thread =
+            std::thread::spawn(move || run(Context { config, listeners, handover, segment, owner, channel }));
         let mut byte = [0];
         master.read_exact(&mut byte).unwrap();
         assert_eq!(byte[0], READY);

@@ -256,7 +256,7 @@ impl Batcher {
                 self.checkpoint("TRUNCATE").and_then(|()| self.db.execute_batch("PRAGMA optimize"))
             }
             // Orphaned workers may hold the log for as long as they live: leave it to the next start.
-            Order::MasterGone | Order::Shed => Ok(()),
+            Order::MasterGone | Order::Shed | Order::Leave => Ok(()),
         };
         let closed = tidied.and_then(|()| self.db.close().map_err(|(_, error)| error));
         if let Err(error) = closed {

@@ -9,6 +9,7 @@ use veritable_shm::Tags;
 
 use super::{Generation, Master, limits};
 use crate::control::ClientId;
+use crate::listeners;
 use crate::reload::{self, Check};
 use crate::supervisor::{Event, Millis, Phase};
 use crate::systemd;
@@ -88,17 +89,21 @@ impl Master {
     fn checked(&mut self, check: Check) {
         let current = self.current();
         let checked = check.finish();
-        let checked = checked
-            .and_then(|(new, binary)| reload::compatible(&current.config, &new).map(|()| (new, binary)));
+        let checked = checked.and_then(|(new, binary)| {
+            reload::compatible(&current.config, &new)?;
+            let listeners = listeners::open(&new, false, &current.listeners);
+            let listeners = listeners.map_err(|error| format!("{error:#}"))?;
+            Ok(Generation { config: new, binary: Rc::new(binary), listeners })
+        });
         match checked {
             Err(reason) => self.reloaded(&Err(reason)),
-            Ok((config, binary)) => {
-                let writer = current.config != config || !current.binary.is_same(&binary);
-                let limits = limits(&config);
+            Ok(new) => {
+                let writer = current.config != new.config || !current.binary.is_same(&new.binary);
+                let limits = limits(&new.config);
                 // The first is 1; numbers of failed reloads are not given out again.
                 self.reloading.generations = self.reloading.generations.max(self.supervisor.generation) + 1;
                 let generation = self.reloading.generations;
-                self.generations.insert(generation, Generation { config, binary: Rc::new(binary) });
+                self.generations.insert(generation, new);
                 self.dispatch(Event::Reload { generation, limits, writer });
             }
         }

@@ -79,8 +79,12 @@ impl Master {
             }
             Phase::Serving => format!(
                 "{} on {} with {} workers, generation {}",
-                if self.is_reloading() { "Reloading; serving" } else { "Serving" },
-                self.addresses.join(", "),
+                match (supervisor.is_leaving(), self.is_reloading()) {
+                    (true, _) => "Leaving; serving",
+                    (false, true) => "Reloading; serving",
+                    (false, false) => "Serving",
+                },
+                self.current().urls().join(", "),
                 supervisor.places.len() - 1,
                 supervisor.generation
             ),

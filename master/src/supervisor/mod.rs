@@ -63,6 +63,8 @@ pub(crate) struct Supervisor {
     limits: Limits,
     roll: Option<Roll>,
     recycling: Recycling,
+    /// When the stop that was announced begins.
+    leaving: Option<Millis>,
     next_child: u64,
     /// Why the start failed.
     failed: Option<String>,
@@ -79,6 +81,7 @@ impl Supervisor {
             limits,
             roll: None,
             recycling: Recycling::default(),
+            leaving: None,
             next_child: 0,
             failed: None,
             stops: 0,
@@ -90,6 +93,11 @@ impl Supervisor {
     /// Whether a reload, or its taking back, is under way.
     pub(crate) fn is_rolling(&self) -> bool {
         self.roll.is_some()
+    }
+
+    /// Whether a stop is announced and not begun.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leaving.is_some()
     }
 
     /// When to step with [`Event::Tick`] if nothing happens before.
@@ -106,6 +114,7 @@ impl Supervisor {
             .chain(self.places.iter().filter_map(|place| place.retry_at))
             .chain(trial)
             .chain(self.recycling.deadline())
+            .chain(self.leaving)
             .min()
     }
 
@@ -120,7 +129,7 @@ impl Supervisor {
                 self.begin_roll(generation, limits, writer, now, &mut actions);
             }
             Event::Seen(id, vitals) => self.seen(id, vitals, now, &mut actions),
-            Event::Stop => self.stop(now, &mut actions),
+            Event::Stop => self.leave(now, &mut actions),
             Event::Tick => self.tick(now, &mut actions),
         }
         match self.phase {
@@ -180,6 +189,9 @@ impl Supervisor {
         // One that was told to drain or killed meanwhile stays so.
         let Life::Starting { .. } = child.life else { return };
         child.life = Life::Ready { since: now };
+        if self.leaving.is_some() && child.role != Role::Writer {
+            actions.push(Action::Leave(id));
+        }
         if let Some(place) = self.places.iter_mut().find(|place| place.child == Some(id)) {
             place.boot_failures = 0;
         }
@@ -270,6 +282,9 @@ impl Supervisor {
         for id in late {
             self.kill(id, actions);
         }
+        if self.leaving.is_some_and(|at| at <= now) {
+            self.stop(now, actions);
+        }
         if self.phase == Phase::Serving {
             let due: Vec<usize> = (0..self.places.len())
                 .filter(|&index| self.places[index].retry_at.is_some_and(|at| at <= now))
@@ -314,11 +329,23 @@ impl Supervisor {
         }
     }
 
+    /// Announces a stop, or begins it when there is nothing to wait for or it is asked for once more.
+    fn leave(&mut self, now: Millis, actions: &mut Vec<Action>) {
+        if self.phase != Phase::Serving || self.limits.leave == 0 || self.leaving.is_some() {
+            self.stop(now, actions);
+            return;
+        }
+        self.leaving = Some(now + self.limits.leave);
+        let workers = self.children.iter().filter(|(_, child)| child.role != Role::Writer);
+        actions.extend(workers.map(|(&id, _)| Action::Leave(id)));
+    }
+
     fn stop(&mut self, now: Millis, actions: &mut Vec<Action>) {
         if self.phase == Phase::Stopped {
             return;
         }
         self.phase = Phase::Stopping;
+        self.leaving = None;
         self.stops += 1;
         if self.roll.take().is_some_and(|roll| roll.previous.is_some()) {
             actions.push(Action::Reloaded(Err("the server is stopping".into())));

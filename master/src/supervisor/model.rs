@@ -67,6 +67,8 @@ pub(crate) struct Limits {
     pub(crate) workers: u16,
     pub(crate) slots: u16,
     pub(crate) drain: Millis,
+    /// How long a stop is announced before it begins.
+    pub(crate) leave: Millis,
     pub(crate) boot: Millis,
     /// How long the first worker of a reload serves beside the old ones before they go.
     pub(crate) probation: Millis,
@@ -136,6 +138,8 @@ pub(crate) enum Action {
     Kill(ChildId),
     /// It is to give memory back.
     Shed(ChildId),
+    /// It is to announce the stop.
+    Leave(ChildId),
     /// Everything is up for the first time.
     Serving,
     /// A reload is over, and how.

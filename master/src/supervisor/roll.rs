@@ -16,7 +16,7 @@ impl Supervisor {
         now: Millis,
         actions: &mut Vec<Action>,
     ) {
-        if self.phase != super::Phase::Serving || self.roll.is_some() {
+        if self.phase != super::Phase::Serving || self.roll.is_some() || self.leaving.is_some() {
             actions.push(Action::Reloaded(Err("the server is starting, stopping or reloading".into())));
             return;
         }

@@ -6,6 +6,7 @@ pub(crate) const LIMITS: Limits = Limits {
     workers: 2,
     slots: 8,
     drain: 10_000,
+    leave: 0,
     boot: 500,
     probation: 0,
     hang: 5_000,
@@ -120,6 +121,25 @@ fn a_stop_drains_workers_then_the_writer() {
     assert_eq!(s.step(10_010, Event::Tick), [Action::Kill(WORKERS[1])]);
     assert_eq!(s.step(10_011, exit(WORKERS[1])), [Action::Drain(WRITER)]);
     assert_eq!(s.step(10_012, exit(WRITER)), [Action::Exit(Ok(()))]);
+}
+
+#[test]
+fn a_stop_is_announced_first_where_that_is_wanted() {
+    let mut s = serving();
+    s.step(10, reload(2, Limits { leave: 5_000, ..LIMITS }, false));
+    s.step(20, Event::Ready(ChildId(3)));
+    s.step(30, Event::Ready(ChildId(4)));
+    s.step(31, exit(WORKERS[0]));
+    s.step(31, exit(WORKERS[1]));
+    assert_eq!(s.step(40, Event::Stop), [Action::Leave(ChildId(3)), Action::Leave(ChildId(4))]);
+    assert_eq!((s.phase, s.deadline()), (Phase::Serving, Some(5_040)));
+    assert!(matches!(s.step(41, reload(3, LIMITS, false))[..], [Action::Reloaded(Err(_))]));
+    // A worker that has to be replaced meanwhile announces it as well.
+    s.step(50, exit(ChildId(3)));
+    let again = spawned(&s.step(150, Event::Tick))[0].0;
+    assert_eq!(s.step(160, Event::Ready(again)), [Action::Leave(again)]);
+    let drained = s.step(5_040, Event::Tick);
+    assert!(drained.contains(&Action::Drain(ChildId(4))) && drained.contains(&Action::Drain(again)));
 }
 
 #[test]

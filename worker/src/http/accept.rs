@@ -3,7 +3,9 @@
 //! just stops asking.
 
 use std::io;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -12,10 +14,12 @@ use bytes::Bytes;
 use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::time::{TimeVal, TimeValLike};
 use tokio::sync::mpsc;
+use veritable_config::settings::Entry;
 use veritable_shm::Counter;
 
 use super::connection::Open;
 use super::handover::Handover;
+use super::stream::Origin;
 use crate::app::App;
 
 /// How often a blocked `accept` looks whether it is to stop.
@@ -27,7 +31,8 @@ const BACKLOG: usize = 256;
 
 /// A connection on its way to the event loop.
 pub(crate) struct Accepted {
-    pub(crate) stream: TcpStream,
+    pub(crate) stream: OwnedFd,
+    pub(crate) origin: Origin,
     /// What another worker had read from it.
     pub(crate) before: Bytes,
     pub(crate) open: Open,
@@ -55,23 +60,71 @@ impl Accepting {
     }
 }
 
-/// Starts a thread for each listener.
+/// A listening socket and what it is for.
+#[derive(Debug)]
+pub struct Listener {
+    entry: Entry,
+    socket: Socket,
+}
+
+#[derive(Debug)]
+enum Socket {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Listener {
+    /// Wraps a listening TCP or Unix socket, which all workers share.
+    ///
+    /// # Errors
+    /// It is neither, or cannot be set up.
+    pub fn new(entry: Entry, fd: OwnedFd) -> io::Result<Listener> {
+        // All workers share the description, so all set the same.
+        let wait = TimeVal::milliseconds(LOOK.as_millis() as i64);
+        setsockopt(&fd, sockopt::ReceiveTimeout, &wait)?;
+        let family = rustix::net::getsockname(&fd)?.address_family();
+        let socket = if family == rustix::net::AddressFamily::UNIX {
+            let listener = UnixListener::from(fd);
+            listener.set_nonblocking(false)?;
+            Socket::Unix(listener)
+        } else {
+            let listener = TcpListener::from(fd);
+            listener.set_nonblocking(false)?;
+            Socket::Tcp(listener)
+        };
+        Ok(Listener { entry, socket })
+    }
+
+    fn accept(&self) -> io::Result<(OwnedFd, Origin)> {
+        let (stream, peer) = match &self.socket {
+            Socket::Tcp(listener) => {
+                let (stream, peer) = listener.accept()?;
+                if let Err(error) = stream.set_nodelay(true) {
+                    tracing::debug!(%error, "a connection was gone before its first byte");
+                }
+                (stream.into(), Some(peer))
+            }
+            Socket::Unix(listener) => (listener.accept()?.0.into(), None),
+        };
+        let unix = peer.is_none();
+        Ok((stream, Origin { entry: self.entry, unix, peer, proxied: false, begun: false }))
+    }
+}
+
+/// Starts a thread for each listener, and one for connections of other workers.
 ///
 /// # Errors
-/// A listener cannot be set up, or no thread can be had.
-pub(crate) fn start(
-    listeners: Vec<TcpListener>,
-    handover: Handover,
-    app: &Arc<App>,
-) -> io::Result<Accepting> {
+/// No thread can be had.
+pub(crate) fn start(listeners: Vec<Listener>, handover: Handover, app: &Arc<App>) -> io::Result<Accepting> {
     let (sender, connections) = mpsc::channel(BACKLOG);
     let stop = Arc::new(AtomicBool::new(false));
     let open = Arc::new(AtomicUsize::new(0));
-    let most = app.config.http.max_connections as usize;
     for listener in listeners {
-        // All workers share the description, so all set the same.
-        listener.set_nonblocking(false)?;
-        setsockopt(&listener, sockopt::ReceiveTimeout, &TimeVal::milliseconds(LOOK.as_millis() as i64))?;
+        let most = match listener.entry {
+            // A full worker still says how it is.
+            Entry::Health => usize::MAX,
+            Entry::Public | Entry::Proxy => app.config.http.max_connections as usize,
+        };
         let (sender, stop, open, app) = (sender.clone(), stop.clone(), open.clone(), app.clone());
         std::thread::Builder::new().name("accept".into()).spawn(move || {
             while !stop.load(Ordering::Acquire) {
@@ -80,15 +133,11 @@ pub(crate) fn start(
                     continue;
                 }
                 match listener.accept() {
-                    Ok((stream, _)) => {
+                    Ok((stream, origin)) => {
                         let open = Open::new(open.clone());
                         app.count(Counter::Connections);
-                        if let Err(error) =
-                            stream.set_nonblocking(true).and_then(|()| stream.set_nodelay(true))
-                        {
-                            tracing::debug!(%error, "a connection was gone before its first byte");
-                        }
-                        if sender.blocking_send(Accepted { stream, before: Bytes::new(), open }).is_err() {
+                        let accepted = Accepted { stream, origin, before: Bytes::new(), open };
+                        if sender.blocking_send(accepted).is_err() {
                             return;
                         }
                     }
@@ -109,9 +158,9 @@ pub(crate) fn start(
         // The bound on connections does not hold here: these are open, and nobody else would serve them.
         while !seen.load(Ordering::Acquire) {
             match handover.take(LOOK) {
-                Ok((stream, before)) => {
+                Ok((stream, origin, before)) => {
                     let open = Open::new(counted.clone());
-                    if sender.blocking_send(Accepted { stream, before, open }).is_err() {
+                    if sender.blocking_send(Accepted { stream, origin, before, open }).is_err() {
                         return;
                     }
                 }

@@ -4,26 +4,30 @@
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes, BytesMut};
 use http_body_util::Full;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::net::TcpStream;
+use tokio::io::AsyncReadExt;
 use tokio::sync::watch;
+use veritable_config::settings::Entry;
 
 use super::accept::Accepted;
 use super::handover::Handover;
+use super::peer::{ProxyHeader, proxy_header};
 use super::request;
 use super::socket::{InFlight, Patience, Requests, Socket};
+use super::stream::{Origin, Stream};
 use crate::app::App;
 
 /// Most bytes of a request's head. Browsers send less than 4 KiB; proxies add some.
@@ -37,9 +41,10 @@ const H2_PING: Duration = Duration::from_secs(30);
 const H2_PONG: Duration = Duration::from_secs(20);
 /// What an HTTP/2 client sends first (RFC 9113, 3.4). Without TLS there is no other sign.
 const H2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/// Pause before another look at a preface that arrives in pieces, which no real client sends, and before
-/// another try to hand a connection over.
-const PIECES: Duration = Duration::from_millis(5);
+/// Bytes read at once before the protocol is known.
+const BEGINNING_BYTES: usize = 1_024;
+/// Pause before another try to hand a connection over.
+const AGAIN: Duration = Duration::from_millis(5);
 
 /// What a connection is to do, as the worker's own life goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,42 +92,43 @@ impl Server {
 
     /// Serves one connection to its end here.
     pub(crate) async fn serve(&self, accepted: Accepted) {
-        let Accepted { stream, before, open } = accepted;
-        if let Err(error) = self.converse(stream, before).await {
+        let Accepted { stream, origin, before, open } = accepted;
+        if let Err(error) = self.converse(stream, origin, before).await {
             // A client that leaves, or that speaks nonsense and was told so: daily life.
             tracing::debug!(%error, "a connection ended early");
         }
         drop(open);
     }
 
-    async fn converse(&self, stream: std::net::TcpStream, before: Bytes) -> Result<(), Ended> {
-        let mut stream = TcpStream::from_std(stream)?;
-        let mut stage = self.stage.clone();
-        // One that has changed hands goes on with HTTP/1.1, as only those do, unless nothing was read yet.
-        if before.is_empty() {
-            let spoken = tokio::select! {
-                spoken = tokio::time::timeout(self.patience.head, speaks_http2(&stream)) => {
-                    Some(spoken.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??)
-                }
-                _ = stage.wait_for(|stage| *stage != Stage::Serve) => None,
-            };
-            match spoken {
-                Some(true) => return self.http2(stream).await,
-                Some(false) => {}
-                None => match self.hand_over(stream, &before) {
-                    None => return Ok(()),
-                    Some(kept) => stream = kept,
-                },
-            }
+    async fn converse(&self, stream: OwnedFd, mut origin: Origin, before: Bytes) -> Result<(), Ended> {
+        let mut stream = Stream::new(stream, origin.unix)?;
+        if origin.begun {
+            return self.http1(stream, origin, before).await;
         }
-        self.http1(stream, before).await
+        let mut stage = self.stage.clone();
+        let mut read = BytesMut::from(before);
+        let begun = tokio::select! {
+            begun = tokio::time::timeout(self.patience.head, begin(&mut stream, &mut origin, &mut read)) => {
+                Some(begun.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??)
+            }
+            _ = stage.wait_for(|stage| *stage != Stage::Serve) => None,
+        };
+        match begun {
+            Some(Protocol::Http1) => {
+                origin.begun = true;
+                self.http1(stream, origin, read.freeze()).await
+            }
+            Some(Protocol::Http2) => self.http2(stream, origin, read.freeze()).await,
+            // Too many are on their way already, or all end: it has had nothing yet that could be lost.
+            None => self.hand_over(stream, &origin, &read).map_or(Ok(()), |_closed| Ok(())),
+        }
     }
 
-    async fn http2(&self, stream: TcpStream) -> Result<(), Ended> {
+    async fn http2(&self, stream: Stream, origin: Origin, before: Bytes) -> Result<(), Ended> {
         let mut stage = self.stage.clone();
         let requests = Arc::new(Requests::default());
-        let socket = Socket::new(stream, Bytes::new(), self.patience, requests.clone(), false);
-        let service = service_fn(|request| answer(self.app.clone(), requests.clone(), request));
+        let socket = Socket::new(stream, before, self.patience, requests.clone(), false);
+        let service = service_fn(|request| answer(self.app.clone(), origin, requests.clone(), request));
         let mut connection = pin!(self.http2.serve_connection(TokioIo::new(socket), service));
         tokio::select! {
             ended = connection.as_mut() => return Ok(ended?),
@@ -132,11 +138,11 @@ impl Server {
         Ok(connection.await?)
     }
 
-    async fn http1(&self, mut stream: TcpStream, mut before: Bytes) -> Result<(), Ended> {
+    async fn http1(&self, mut stream: Stream, origin: Origin, mut before: Bytes) -> Result<(), Ended> {
         loop {
             let requests = Arc::new(Requests::default());
             let socket = Socket::new(stream, before, self.patience, requests.clone(), true);
-            let service = service_fn(|request| answer(self.app.clone(), requests.clone(), request));
+            let service = service_fn(|request| answer(self.app.clone(), origin, requests.clone(), request));
             let mut connection = self.http1.serve_connection(TokioIo::new(socket), service);
             if !self.serve_until_between(&mut connection, &requests).await? {
                 return Ok(());
@@ -145,12 +151,12 @@ impl Server {
             let (socket, unread) = parts.io.into_inner().into_parts();
             let unused =
                 if unread.is_empty() { parts.read_buf } else { [parts.read_buf, unread].concat().into() };
-            match self.hand_over(socket, &unused) {
+            match self.hand_over(socket, &origin, &unused) {
                 None => return Ok(()),
                 // Too many are on their way: serve on for a moment, then try again.
                 Some(kept) => (stream, before) = (kept, unused),
             }
-            tokio::time::sleep(PIECES).await;
+            tokio::time::sleep(AGAIN).await;
         }
     }
 
@@ -185,13 +191,13 @@ impl Server {
     }
 
     /// Gives a connection to another worker; `None` when it is gone from here.
-    fn hand_over(&self, stream: TcpStream, unused: &[u8]) -> Option<TcpStream> {
+    fn hand_over(&self, stream: Stream, origin: &Origin, unused: &[u8]) -> Option<Stream> {
         if *self.stage.borrow() != Stage::HandOver {
             return Some(stream);
         }
-        let given = stream.into_std().and_then(|stream| match self.handover.give(&stream, unused) {
+        let given = stream.into_fd().and_then(|fd| match self.handover.give(&fd, origin, unused) {
             Ok(()) => Ok(None),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => TcpStream::from_std(stream).map(Some),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Stream::new(fd, origin.unix).map(Some),
             Err(error) => Err(error),
         });
         given.unwrap_or_else(|error| {
@@ -223,12 +229,13 @@ where
 
 async fn answer(
     app: Arc<App>,
+    origin: Origin,
     requests: Arc<Requests>,
     request: Request<Incoming>,
 ) -> Result<Response<Counted>, Infallible> {
     let in_flight = requests.begin();
     let has_body = !request.body().is_end_stream();
-    let reply = request::answer(app, request).await;
+    let reply = request::answer(app, &origin, request).await;
     // Only what was accepted was read to its end for certain.
     requests.leave_unread(has_body && !reply.status().is_success());
     Ok(reply.map(|body| Counted { body, _in_flight: in_flight }))
@@ -269,21 +276,47 @@ enum Ended {
     Http(#[from] hyper::Error),
 }
 
-/// Looks at the first bytes without taking them.
-async fn speaks_http2(stream: &TcpStream) -> io::Result<bool> {
-    let mut seen = [0; H2_PREFACE.len()];
-    loop {
-        let length = stream.peek(&mut seen).await?;
-        if length == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
+/// What a connection speaks.
+enum Protocol {
+    Http1,
+    Http2,
+}
+
+/// Reads a connection's beginning: the PROXY header where one is due, then enough to tell the protocols apart.
+/// What was read and not used stays in `read`.
+async fn begin(stream: &mut Stream, origin: &mut Origin, read: &mut BytesMut) -> io::Result<Protocol> {
+    if origin.entry == Entry::Proxy && !origin.proxied {
+        loop {
+            match proxy_header(read) {
+                ProxyHeader::Whole { bytes, source } => {
+                    read.advance(bytes);
+                    origin.proxied = true;
+                    origin.peer = source.or(origin.peer);
+                    break;
+                }
+                ProxyHeader::Part => more(stream, read).await?,
+                ProxyHeader::Absent => return Err(io::Error::other("no PROXY header where one is due")),
+            }
         }
-        if !H2_PREFACE.starts_with(&seen[..length]) {
-            return Ok(false);
+    }
+    loop {
+        let length = read.len().min(H2_PREFACE.len());
+        if length > 0 && read[..length] != H2_PREFACE[..length] {
+            return Ok(Protocol::Http1);
         }
         if length == H2_PREFACE.len() {
-            return Ok(true);
+            return Ok(Protocol::Http2);
         }
-        tokio::time::sleep(PIECES).await;
+        more(stream, read).await?;
+    }
+}
+
+async fn more(stream: &mut Stream, read: &mut BytesMut) -> io::Result<()> {
+    // A typical head, so that it is all there is to read.
+    read.reserve(BEGINNING_BYTES);
+    match stream.read_buf(read).await? {
+        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        _ => Ok(()),
     }
 }
 

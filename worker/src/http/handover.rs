@@ -2,12 +2,11 @@
 //!
 //! All workers share one pair of sockets, made by the master: what a draining worker sends into one end, a
 //! serving one takes from the other, the kernel dealing them out as `accept` does. A message is the
-//! connection's descriptor (`SCM_RIGHTS`, unix(7)) and the bytes that were read from it and not yet used. The
-//! master holds both ends, so nothing is lost with a worker that dies.
+//! connection's descriptor (`SCM_RIGHTS`, unix(7)), where it came from, and the bytes that were read from it and
+//! not yet used. The master holds both ends, so nothing is lost with a worker that dies.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
-use std::net::TcpStream;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
@@ -18,11 +17,13 @@ use rustix::net::{
     SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
 };
 
+use super::stream::Origin;
+
 /// Most bytes that travel with a connection. More than a head may have, so it only ends requests that would
 /// be refused anyway.
 pub(crate) const BYTES_MAX: usize = 64 * 1024;
-/// What stands before them, so that no message is empty: an empty one would look like the end.
-const MARK: u8 = b'H';
+/// Longest description of an origin. One never is empty: an empty message would look like the end.
+const ORIGIN_BYTES: usize = 512;
 
 /// The worker's handle on both ends.
 #[derive(Debug)]
@@ -46,15 +47,18 @@ impl Handover {
     ///
     /// # Errors
     /// [`io::ErrorKind::WouldBlock`] when too many are on their way already; the connection is untouched.
-    pub(crate) fn give(&self, stream: &TcpStream, unused: &[u8]) -> io::Result<()> {
-        if unused.len() > BYTES_MAX {
+    pub(crate) fn give(&self, stream: &impl AsFd, origin: &Origin, unused: &[u8]) -> io::Result<()> {
+        // One line, then the bytes.
+        let mut line = serde_json::to_vec(origin)?;
+        line.push(b'\n');
+        if unused.len() > BYTES_MAX || line.len() > ORIGIN_BYTES {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         let fds = [stream.as_fd()];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut control = SendAncillaryBuffer::new(&mut space);
         control.push(SendAncillaryMessage::ScmRights(&fds));
-        let parts = [IoSlice::new(&[MARK]), IoSlice::new(unused)];
+        let parts = [IoSlice::new(&line), IoSlice::new(unused)];
         sendmsg(&self.give, &parts, &mut control, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)?;
         Ok(())
     }
@@ -63,30 +67,33 @@ impl Handover {
     ///
     /// # Errors
     /// [`io::ErrorKind::WouldBlock`] when none came.
-    pub(crate) fn take(&self, within: Duration) -> io::Result<(TcpStream, Bytes)> {
+    pub(crate) fn take(&self, within: Duration) -> io::Result<(OwnedFd, Origin, Bytes)> {
         set_socket_timeout(&self.take, Timeout::Recv, Some(within))?;
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
-        let mut bytes = vec![0; 1 + BYTES_MAX];
+        let mut bytes = vec![0; ORIGIN_BYTES + BYTES_MAX];
         let mut parts = [IoSliceMut::new(&mut bytes)];
         let message = recvmsg(&self.take, &mut parts, &mut control, RecvFlags::CMSG_CLOEXEC)?;
         let fd = control.drain().find_map(|message| match message {
             RecvAncillaryMessage::ScmRights(mut fds) => fds.next(),
             _ => None,
         });
-        let whole = message.bytes > 0 && !message.flags.contains(ReturnFlags::TRUNC) && bytes[0] == MARK;
+        let whole = message.bytes > 0 && !message.flags.contains(ReturnFlags::TRUNC);
         let fd = fd.filter(|_| whole).ok_or(io::ErrorKind::InvalidData)?;
         bytes.truncate(message.bytes);
-        Ok((fd.into(), Bytes::from(bytes).slice(1..)))
+        let end = bytes.iter().position(|&byte| byte == b'\n').ok_or(io::ErrorKind::InvalidData)?;
+        let origin = serde_json::from_slice(&bytes[..end])?;
+        Ok((fd, origin, Bytes::from(bytes).slice(end + 1..)))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Write};
-    use std::net::TcpListener;
+    use std::net::{TcpListener, TcpStream};
 
     use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+    use veritable_config::settings::Entry;
 
     use super::*;
 
@@ -99,14 +106,16 @@ mod tests {
         assert_eq!(nothing.kind(), io::ErrorKind::WouldBlock);
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let (server, _) = listener.accept().unwrap();
+        let (server, peer) = listener.accept().unwrap();
+        let origin =
+            Origin { entry: Entry::Public, unix: false, peer: Some(peer), proxied: false, begun: true };
         for unused in [&b""[..], b"GET / HT", &[7; BYTES_MAX]] {
-            handover.give(&server, unused).unwrap();
-            let (mut taken, bytes) = handover.take(Duration::from_secs(5)).unwrap();
-            assert_eq!(bytes, unused);
-            taken.write_all(b"x").unwrap();
+            handover.give(&server, &origin, unused).unwrap();
+            let (taken, from, bytes) = handover.take(Duration::from_secs(5)).unwrap();
+            assert_eq!((from, &bytes[..]), (origin, unused));
+            TcpStream::from(taken).write_all(b"x").unwrap();
             client.read_exact(&mut [0]).unwrap();
         }
-        assert!(handover.give(&server, &[0; BYTES_MAX + 1]).is_err());
+        assert!(handover.give(&server, &origin, &[0; BYTES_MAX + 1]).is_err());
     }
 }

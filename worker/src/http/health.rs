@@ -9,6 +9,7 @@ use crate::app::App;
 pub(crate) async fn answer(app: &App, path: &str) -> Option<Answer> {
     let (status, said) = match path {
         "/livez" => (StatusCode::OK, "alive"),
+        "/readyz" if app.is_leaving() => (StatusCode::SERVICE_UNAVAILABLE, "leaving"),
         "/readyz" if app.is_draining() => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
         "/readyz" if app.writer_answers().await => (StatusCode::OK, "ready"),
         "/readyz" => (StatusCode::SERVICE_UNAVAILABLE, "the writer does not answer"),

@@ -8,14 +8,19 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+use veritable_config::settings::Entry;
 
 use super::request;
+use super::stream::Origin;
 use crate::WorkerError;
 use crate::app::App;
 use crate::routes::Cost;
 
 /// More than any front page, so that it never waits for its reader.
 const PAGE_BYTES: usize = 1 << 20;
+
+/// Where its own question comes from.
+const ITSELF: Origin = Origin { entry: Entry::Public, unix: true, peer: None, proxied: false, begun: false };
 
 /// Asks.
 ///
@@ -31,7 +36,7 @@ pub(crate) async fn check(app: &Arc<App>) -> Result<(), WorkerError> {
     let (ours, mut theirs) = duplex(PAGE_BYTES);
     let service = service_fn(|incoming| {
         let app = app.clone();
-        async move { Ok::<_, Infallible>(request::answer(app, incoming).await) }
+        async move { Ok::<_, Infallible>(request::answer(app, &ITSELF, incoming).await) }
     });
     let asking = async {
         theirs.write_all(b"GET / HTTP/1.1\r\nhost: probe\r\nconnection: close\r\n\r\n").await?;

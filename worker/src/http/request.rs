@@ -11,11 +11,13 @@ use http::{Method, Response, StatusCode};
 use http_body_util::Full;
 use hyper::Request;
 use hyper::body::Incoming;
+use veritable_config::settings::Entry;
 use veritable_shm::Counter;
 
 use super::encoding::Encoding;
 use super::router::{Found, ReadRoute, query};
-use super::{health, problem, write};
+use super::stream::Origin;
+use super::{health, peer, problem, write};
 use crate::answer::Answer;
 use crate::app::App;
 use crate::assets;
@@ -48,11 +50,20 @@ const SECURITY: [(HeaderName, HeaderValue); 5] = [
 type Reply = Response<Full<Bytes>>;
 
 /// Answers one request. Nothing a client sends makes this fail: every error is an answer.
-pub(crate) async fn answer(app: Arc<App>, request: Request<Incoming>) -> Reply {
+pub(crate) async fn answer(app: Arc<App>, origin: &Origin, request: Request<Incoming>) -> Reply {
     let begun = tokio::time::Instant::now();
     let (version, method) = (request.version(), request.method().clone());
     let within = Duration::from_secs(app.config.http.request_seconds.into());
     let path = request.uri().path().to_owned();
+    // Looked for only when it is shown.
+    let client = tracing::enabled!(target: "access", tracing::Level::DEBUG)
+        .then(|| peer::client(origin, request.headers(), &app.trusted_proxies))
+        .flatten();
+    if origin.entry == Entry::Health {
+        let answer = health::answer(&app, &path).await;
+        let nothing = || Error::NotFound { what: "page at a health address" };
+        return answer.map_or_else(|| refuse(&app, &path, &nothing()), |answer| plain(&answer));
+    }
     let mut reply = match tokio::time::timeout(within, dispatch(&app, request)).await {
         Ok(reply) => reply,
         Err(_) => {
@@ -72,6 +83,7 @@ pub(crate) async fn answer(app: Arc<App>, request: Request<Incoming>) -> Reply {
     count(&app, &reply);
     tracing::debug!(
         target: "access",
+        client = client.map(tracing::field::display),
         %method,
         path,
         status = reply.status().as_u16(),

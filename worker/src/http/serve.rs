@@ -45,6 +45,7 @@ pub(crate) async fn until_told(
         tokio::select! {
             order = told.recv() => match order {
                 Some(Order::Shed) => app.shed(),
+                Some(Order::Leave) => app.leave(),
                 Some(Order::HandOver) => break Stage::HandOver,
                 Some(Order::Drain) => break Stage::Close,
                 Some(Order::MasterGone) | None => {
