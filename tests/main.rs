@@ -3,6 +3,7 @@
 
 mod harness;
 
+mod balancers;
 mod command_line;
 mod communities;
 mod demo;

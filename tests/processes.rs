@@ -1,7 +1,7 @@
 //! The life of the processes: what a client sees while they are killed, replaced and stopped.
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
@@ -11,6 +11,7 @@ use serde_json::json;
 use super::harness::http::Connection;
 use super::harness::server::{Server, is_running, kill, try_change};
 use super::harness::wait_for;
+use super::reloads::Askers;
 
 /// Clients that post without pause until told to stop.
 struct Posters {
@@ -149,33 +150,12 @@ fn killing_the_whole_tree_loses_nothing_acknowledged() {
 fn a_reload_under_load_fails_no_request() {
     let (_dir, server, _token, _topic) = prepared();
     let before: HashSet<i32> = server.pids("worker").into_iter().collect();
-    let (stop, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
-    let readers: Vec<_> = (0..4)
-        .map(|reader| {
-            let (stop, answered, address) = (stop.clone(), answered.clone(), server.address.clone());
-            std::thread::spawn(move || {
-                let mut kept: Option<Connection> = None;
-                while !stop.load(Ordering::Relaxed) {
-                    // Half of the readers keep their connection as long as the server lets them.
-                    let mut connection =
-                        kept.take().unwrap_or_else(|| Connection::open(&address).expect("a connection"));
-                    let reply = connection.send("GET", "/latest", &[], b"").expect("an answer");
-                    assert_eq!(reply.status, 200);
-                    answered.fetch_add(1, Ordering::Relaxed);
-                    let closing = reply.header("connection").is_some_and(|v| v.eq_ignore_ascii_case("close"));
-                    kept = (reader % 2 == 0 && !closing).then_some(connection);
-                }
-            })
-        })
-        .collect();
+    let (coming, keeping) = (Askers::start(&server.address, 2), Askers::start_keeping(&server.address, 2));
     for _ in 0..3 {
-        let target = answered.load(Ordering::Relaxed) + 50;
-        wait_for("answers", || (answered.load(Ordering::Relaxed) >= target).then_some(()));
         let out = server.command("reload", &[]);
         assert!(out.status.success(), "{out:?}");
     }
-    stop.store(true, Ordering::Relaxed);
-    readers.into_iter().for_each(|reader| reader.join().unwrap());
+    assert!(coming.finish() > 0 && keeping.finish() > 0);
     let after: HashSet<i32> = wait_for("two new workers", || {
         let pids = server.pids("worker");
         (pids.len() == 2).then(|| pids.into_iter().collect())

@@ -14,25 +14,40 @@ use super::harness::http::Connection;
 use super::harness::server::{Server, is_running, kill, veritable};
 use super::harness::{PATIENCE, rounds, wait_for};
 
-/// Clients that ask over a new connection each time, without pause; none may be refused.
-struct Askers {
+/// Clients that ask without pause; none may be refused.
+pub(crate) struct Askers {
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
     answered: Arc<AtomicUsize>,
 }
 
 impl Askers {
-    fn start(server: &Server, clients: usize) -> Askers {
+    /// Clients that ask over a new connection each time.
+    pub(crate) fn start(address: &str, clients: usize) -> Askers {
+        Askers::new(address, clients, false)
+    }
+
+    /// Clients that keep their connection as long as the server lets them.
+    pub(crate) fn start_keeping(address: &str, clients: usize) -> Askers {
+        Askers::new(address, clients, true)
+    }
+
+    fn new(address: &str, clients: usize, keep: bool) -> Askers {
         let (stop, answered) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         let threads = (0..clients)
             .map(|_| {
-                let (stop, answered, address) = (stop.clone(), answered.clone(), server.address.clone());
+                let (stop, answered, address) = (stop.clone(), answered.clone(), address.to_owned());
                 std::thread::spawn(move || {
+                    let mut kept: Option<Connection> = None;
                     while !stop.load(Ordering::Relaxed) {
-                        let mut connection = Connection::open(&address).expect("a connection");
+                        let mut connection =
+                            kept.take().unwrap_or_else(|| Connection::open(&address).expect("a connection"));
                         let reply = connection.send("GET", "/latest", &[], b"").expect("an answer");
                         assert_eq!(reply.status, 200);
                         answered.fetch_add(1, Ordering::Relaxed);
+                        let closing =
+                            reply.header("connection").is_some_and(|v| v.eq_ignore_ascii_case("close"));
+                        kept = (keep && !closing).then_some(connection);
                     }
                 })
             })
@@ -40,7 +55,7 @@ impl Askers {
         Askers { stop, threads, answered }
     }
 
-    fn finish(self) -> usize {
+    pub(crate) fn finish(self) -> usize {
         self.stop.store(true, Ordering::Relaxed);
         self.threads.into_iter().for_each(|thread| thread.join().expect("every request answered"));
         self.answered.load(Ordering::Relaxed)
@@ -218,7 +233,7 @@ fn bad_reloads_are_refused_with_the_truth_and_good_ones_follow() {
     reload(None);
     let mut first = None;
     for _ in 0..rounds(2, 100) {
-        let askers = Askers::start(server, 2);
+        let askers = Askers::start(&server.address, 2);
         let workers = server.pids("worker");
         std::fs::write(&at.config, "[process]\nboot_second = 3\n").unwrap();
         reload(Some("boot_second"));
@@ -274,7 +289,7 @@ fn reloads_asked_for_during_one_are_done_in_one_go() {
 #[test]
 fn the_number_of_workers_follows_the_configuration() {
     let at = Replaceable::start();
-    let askers = Askers::start(&at.server, 2);
+    let askers = Askers::start(&at.server.address, 2);
     for workers in [4, 1, 3] {
         let before = at.server.pids("worker");
         std::fs::write(&at.config, CONFIG.replace("workers = 2", &format!("workers = {workers}"))).unwrap();

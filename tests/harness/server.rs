@@ -45,17 +45,33 @@ impl Server {
     }
 
     /// Starts `program`, up when this returns.
-    pub(crate) fn start(mut program: Command, command: &str, data_dir: &Path, more: &[&str]) -> Server {
+    pub(crate) fn start(program: Command, command: &str, data_dir: &Path, more: &[&str]) -> Server {
+        Server::start_logging(program, command, data_dir, more, Stdio::inherit())
+    }
+
+    /// Like [`Server::start`], its log going elsewhere. Without `--listen` among the settings of a file it
+    /// listens on a free port.
+    pub(crate) fn start_logging(
+        mut program: Command,
+        command: &str,
+        data_dir: &Path,
+        more: &[&str],
+        log: Stdio,
+    ) -> Server {
         if !more.contains(&"--config") {
             // Most tests reload for other reasons than to see the first worker on trial.
             program.env("VERITABLE_WORKERS", "2").env("VERITABLE_PROCESS_PROBATION_SECONDS", "0");
         }
+        let file = more.iter().find_map(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
+        if !file.starts_with("listen") {
+            program.env("VERITABLE_LISTEN", "127.0.0.1:0");
+        }
         let mut child = program
-            .args([command, "--data-dir", data_dir.to_str().unwrap(), "--listen", "127.0.0.1:0"])
+            .args([command, "--data-dir", data_dir.to_str().unwrap()])
             .args(more)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
+            .stderr(log)
             .spawn()
             .expect("the binary starts");
         let mut banner = Vec::new();
