@@ -7,5 +7,6 @@ mod command_line;
 mod communities;
 mod demo;
 mod processes;
+mod reloads;
 mod systemd;
 mod writing;

@@ -1,12 +1,21 @@
-//! The channel between the master and one child: a Unix stream pair. The child writes [`READY`] once;
-//! the master writes [`DRAIN`] when the child is to finish what it has and exit. End of file tells
-//! either side that the other is gone: a child whose master died exits at once.
+//! The channel between the master and one child: a Unix stream pair. The child writes [`READY`] once, or
+//! [`FAILED`] and why; the master writes [`SHED`] when the child is to give memory back, and [`DRAIN`] or
+//! [`HAND_OVER`] when it is to finish what it has and exit. End of file tells either side that the other is gone: a child whose
+//! master died exits at once.
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 
 /// Child to master: initialised, about to serve.
 pub const READY: u8 = b'R';
+/// Child to master: it cannot serve; the reason follows, up to the end of the stream.
+pub const FAILED: u8 = b'F';
+/// Most bytes of a reason.
+pub const REASON_BYTES: usize = 1_024;
+/// Master to child: give back what memory can be spared.
+pub const SHED: u8 = b'S';
+/// Master to worker: stop accepting, hand open connections to the others, finish, exit.
+pub const HAND_OVER: u8 = b'H';
 /// Master to child: stop accepting, finish, exit.
 pub const DRAIN: u8 = b'D';
 
@@ -17,6 +26,10 @@ pub struct Channel(UnixStream);
 /// What the master wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
+    /// Give memory back.
+    Shed,
+    /// Finish and exit; others take the open connections.
+    HandOver,
     /// Finish and exit.
     Drain,
     /// The master is gone; exit at once.
@@ -37,6 +50,16 @@ impl Channel {
         self.0.write_all(&[READY])
     }
 
+    /// Tells the master why this child cannot serve.
+    ///
+    /// # Errors
+    /// The master is gone.
+    pub fn failed(&mut self, reason: &str) -> io::Result<()> {
+        let mut said = vec![FAILED];
+        said.extend(reason.bytes().take(REASON_BYTES));
+        self.0.write_all(&said)
+    }
+
     /// Another handle of the same end, for a thread that waits.
     ///
     /// # Errors
@@ -50,7 +73,9 @@ impl Channel {
         let mut byte = [0u8; 1];
         loop {
             match self.0.read(&mut byte) {
+                Ok(1) if byte[0] == HAND_OVER => return Order::HandOver,
                 Ok(1) if byte[0] == DRAIN => return Order::Drain,
+                Ok(1) if byte[0] == SHED => return Order::Shed,
                 Ok(0) => return Order::MasterGone,
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => return Order::MasterGone,
                 Ok(_) | Err(_) => {}
@@ -74,6 +99,12 @@ mod tests {
         master.write_all(b"?").unwrap();
         master.write_all(&[DRAIN]).unwrap();
         assert_eq!(channel.wait(), Order::Drain);
+        master.write_all(&[SHED]).unwrap();
+        assert_eq!(channel.wait(), Order::Shed);
+        channel.failed("no disk").unwrap();
+        let mut said = [0; 8];
+        master.read_exact(&mut said).unwrap();
+        assert_eq!(said, *b"Fno disk");
         drop(master);
         assert_eq!(channel.wait(), Order::MasterGone);
     }

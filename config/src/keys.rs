@@ -196,6 +196,36 @@ pub const KEYS: &[Key] = &[
         "Seconds a process may take to become ready, migrations included.",
     ),
     key(
+        "process.probation_seconds",
+        Kind::Integer(0, DAY_SECONDS),
+        "2",
+        "Seconds for which the first worker of a reload serves beside the old ones before they go.",
+    ),
+    key(
+        "process.hang_seconds",
+        Kind::Integer(2, DAY_SECONDS),
+        "10",
+        "Seconds of silence after which a process counts as hung and is killed.",
+    ),
+    key(
+        "process.heap_bytes",
+        Kind::Integer(16 << 20, 1 << 40),
+        "419430400",
+        "Bytes of heap past which a worker is first asked to give memory back and then replaced.",
+    ),
+    key(
+        "process.max_requests",
+        Kind::Integer(0, 1 << 50),
+        "0",
+        "Requests after which a worker is replaced, spread over the workers; 0: never.",
+    ),
+    key(
+        "process.max_age_seconds",
+        Kind::Integer(0, DAY_SECONDS * 365),
+        "0",
+        "Seconds after which a worker is replaced, spread over the workers; 0: never.",
+    ),
+    key(
         "log.level",
         Kind::Text,
         "\"info\"",

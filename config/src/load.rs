@@ -22,8 +22,8 @@ const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
 /// What the names of settings in the environment begin with.
 const VARIABLES: &str = "VERITABLE_";
-/// The folder of real communities for the project's own tests: no setting, but it may be there.
-const TEST_DATA: &str = "VERITABLE_DATA";
+/// What the project's own tests are told: no settings, but they may be there.
+const OF_TESTS: [&str; 2] = ["VERITABLE_DATA", "VERITABLE_FULL"];
 
 /// What the command line says; it wins over everything else.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -102,7 +102,7 @@ fn combine(
         let origin = format!("environment variable {name}");
         match KEYS.iter().find(|key| key.variable() == *name) {
             Some(key) => found.put(key, from_text(key, text), origin)?,
-            None if name == TEST_DATA => {}
+            None if OF_TESTS.contains(&name.as_str()) => {}
             None => return refuse(&origin, unknown_variable(name)),
         }
     }

@@ -174,11 +174,29 @@ pub struct Process {
     pub drain_seconds: u32,
     /// Seconds a process may take to become ready.
     pub boot_seconds: u32,
+    /// Seconds for which the first worker of a reload serves beside the old ones before they go.
+    pub probation_seconds: u32,
+    /// Seconds of silence after which a process counts as hung and is killed.
+    pub hang_seconds: u32,
+    /// Bytes of heap past which a worker is replaced.
+    pub heap_bytes: u64,
+    /// Requests after which a worker is replaced; 0: never.
+    pub max_requests: u64,
+    /// Seconds after which a worker is replaced; 0: never.
+    pub max_age_seconds: u32,
 }
 
 impl Default for Process {
     fn default() -> Self {
-        Process { drain_seconds: 30, boot_seconds: 30 }
+        Process {
+            drain_seconds: 30,
+            boot_seconds: 30,
+            probation_seconds: 2,
+            hang_seconds: 10,
+            heap_bytes: 400 * 1024 * 1024,
+            max_requests: 0,
+            max_age_seconds: 0,
+        }
     }
 }
 

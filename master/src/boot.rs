@@ -17,11 +17,15 @@ pub(crate) const RECORD: RawFd = 400;
 pub(crate) const CHANNEL: RawFd = 401;
 /// The shared segment.
 pub(crate) const SEGMENT: RawFd = 402;
+/// The ends of the handover of connections; workers only.
+pub(crate) const GIVE: RawFd = 403;
+/// See [`GIVE`].
+pub(crate) const TAKE: RawFd = 404;
 /// The first listener; the others follow.
-pub(crate) const LISTENERS: RawFd = 403;
+pub(crate) const LISTENERS: RawFd = 405;
 /// Raised whenever the record or the descriptors change their meaning: a binary replaced on disk may be of
 /// another version than the master.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Largest record read: many times what one with all settings takes.
 const BYTES_MAX: u64 = 1024 * 1024;
 

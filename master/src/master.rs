@@ -4,6 +4,7 @@
 mod events;
 mod reloading;
 mod telling;
+mod vitals;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::OsString;
@@ -14,28 +15,31 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::process::Child;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use sd_notify::NotifyState;
 use serde_json::{Value, json};
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::SignalOnly;
 use veritable_config::Config;
-use veritable_config::channel::DRAIN;
+use veritable_config::channel::{DRAIN, HAND_OVER, SHED};
 use veritable_config::keys::WORKERS_MAX;
 use veritable_config::settings::Process;
-use veritable_shm::{Geometry, Owner, Scoreboard, Segment, SlotState, now_ms};
+use veritable_shm::{Counter, Geometry, Owner, Scoreboard, Segment, SlotState, now_ms};
 
-use crate::boot::Boot;
+use crate::binary::Binary;
+use crate::boot::{self, Boot};
 use crate::control::Control;
-use crate::reload::{self, Identity};
 use crate::supervisor::{Action, ChildId, Event, Life, Limits, Millis, Phase, Role, Supervisor};
 use crate::{listeners, out, spawn, status, systemd};
 use reloading::Reloading;
 use telling::Telling;
+use vitals::Vitals;
 
 /// Slots of workers in the scoreboard: two generations of the most there may be.
 const SLOTS: u16 = 2 * WORKERS_MAX;
@@ -65,29 +69,42 @@ struct Running {
     /// `None` once the child has closed its end.
     channel: Option<UnixStream>,
     owner: Option<Owner>,
+    /// Requests its slot had counted before it.
+    requests_before: u64,
+    /// Why it cannot serve, as it said.
+    reason: Option<String>,
+}
+
+/// What the processes of one generation are made of.
+#[derive(Clone)]
+struct Generation {
+    config: Config,
+    binary: Rc<Binary>,
 }
 
 struct Master {
     started: Instant,
+    /// Where a reload looks for the program.
     exe: PathBuf,
     flags: Vec<OsString>,
     lock: File,
     public: Vec<TcpListener>,
     addresses: Vec<String>,
     for_writer: UnixListener,
+    /// Both ends of what workers hand connections over with.
+    handover: (OwnedFd, OwnedFd),
     segment: Segment,
     segment_fd: OwnedFd,
     board: Scoreboard,
-    /// The settings of each generation that still runs somewhere.
-    configs: BTreeMap<u64, Config>,
+    /// Each generation that still runs somewhere.
+    generations: BTreeMap<u64, Generation>,
     supervisor: Supervisor,
     children: BTreeMap<ChildId, Running>,
     control: Control,
     signals: SignalDelivery<UnixStream, SignalOnly>,
     reloading: Reloading,
+    vitals: Vitals,
     telling: Telling,
-    /// The binary the writer runs.
-    writer_binary: Option<Identity>,
     outcome: Option<Result<(), String>>,
 }
 
@@ -102,7 +119,7 @@ pub(crate) fn run(start: Start) -> anyhow::Result<()> {
     systemd::notify(&[systemd::lasting(master.longest(|process| process.boot_seconds))]);
     master.dispatch(Event::Start);
     let outcome = master.until_done();
-    let config = &master.configs[&master.supervisor.generation];
+    let config = &master.current().config;
     for socket in [config.control_socket(), config.writer_socket()] {
         if let Err(error) = fs::remove_file(&socket) {
             tracing::warn!(%error, socket = %socket.display(), "a socket stays behind");
@@ -122,6 +139,8 @@ impl Master {
         listeners::make_runtime_dir(&config)?;
         let for_writer = listeners::open_private(&config.writer_socket())?;
         let control = Control::new(listeners::open_private(&config.control_socket())?)?;
+        let handover = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
+            .context("making the handover's sockets")?;
         let geometry = Geometry {
             cache_bytes: config.cache.bytes,
             cache_entries: config.cache.entries,
@@ -131,7 +150,7 @@ impl Master {
         let (segment_fd, segment) = systemd::segment(kept_cache, &geometry)?;
         let addresses = public.iter().map(|listener| Ok(listener.local_addr()?.to_string()));
         let addresses = addresses.collect::<std::io::Result<Vec<_>>>().context("a listener's address")?;
-        // The path, not the running file: a child takes what is on disk when it starts.
+        let binary = Rc::new(Binary::running().context("finding the binary")?);
         let exe = std::env::current_exe().context("finding the binary")?;
         Ok(Master {
             started: Instant::now(),
@@ -141,29 +160,35 @@ impl Master {
             public,
             addresses,
             for_writer,
+            handover,
             board: Scoreboard::of(&segment),
             segment,
             segment_fd,
             supervisor: Supervisor::new(limits(&config)),
-            configs: BTreeMap::from([(1, config)]),
+            generations: BTreeMap::from([(1, Generation { config, binary })]),
             children: BTreeMap::new(),
             control,
             signals,
             reloading: Reloading::default(),
+            vitals: Vitals::default(),
             telling: Telling::new(),
-            writer_binary: None,
             outcome: None,
         })
     }
 
     /// How long a start or a stop may take: the writer, the workers, and some.
     fn longest(&self, seconds: impl Fn(&Process) -> u32) -> Duration {
-        let each = seconds(&self.configs[&self.supervisor.generation].process);
+        let each = seconds(&self.current().config.process);
         2 * Duration::from_secs(each.into()) + SOME
     }
 
     fn now(&self) -> Millis {
         Millis::try_from(self.started.elapsed().as_millis()).unwrap_or(Millis::MAX)
+    }
+
+    /// The generation that holds.
+    fn current(&self) -> &Generation {
+        &self.generations[&self.supervisor.generation]
     }
 
     /// Has the supervisor decide and carries it out, until nothing follows from it.
@@ -186,6 +211,7 @@ impl Master {
                 }
             }
             Action::Drain(child) => self.drain(child),
+            Action::Shed(child) => self.order(child, SHED),
             Action::Kill(child) => self.kill(child),
             Action::Serving => self.serving(),
             Action::Reloaded(result) => self.reloaded(&result),
@@ -195,10 +221,11 @@ impl Master {
     }
 
     fn spawn(&mut self, id: ChildId, role: Role, slot: Option<u16>, generation: u64) -> anyhow::Result<()> {
-        let config = self.configs.get(&generation).context("no settings of that generation")?.clone();
+        let made_of = self.generations.get(&generation).context("no such generation")?.clone();
         let slot = if role == Role::Writer { Some(WRITER_SLOT) } else { slot };
+        let requests_before = slot.map_or(0, |slot| self.board.count(slot, Counter::Requests));
         let owner = slot.map(|slot| self.board.enlist(slot, generation, now_ms())).transpose()?;
-        let spawned = self.spawn_process(role, owner, config);
+        let spawned = self.spawn_process(role, owner, made_of);
         if spawned.is_err() {
             self.retire(slot);
         }
@@ -207,29 +234,33 @@ impl Master {
         if let Some(slot) = slot {
             self.board.set_pid(slot, process.id())?;
         }
-        self.children.insert(id, Running { process, channel: Some(channel), owner });
+        let running = Running { process, channel: Some(channel), owner, requests_before, reason: None };
+        self.children.insert(id, running);
         Ok(())
     }
 
     fn spawn_process(
-        &mut self,
+        &self,
         role: Role,
         owner: Option<Owner>,
-        config: Config,
+        Generation { config, binary }: Generation,
     ) -> anyhow::Result<(Child, UnixStream)> {
-        let (command, listeners, kept) = match role {
-            Role::Writer => {
-                self.writer_binary = reload::identity(&self.exe);
-                ("role-writer", vec![dup(&self.for_writer)?], Some(dup(&self.lock)?))
-            }
+        let (command, listeners, more) = match role {
+            Role::Writer => ("role-writer", vec![dup(&self.for_writer)?], vec![dup(&self.lock)?]),
             Role::Worker { .. } => {
-                ("role-worker", self.public.iter().map(dup).collect::<std::io::Result<_>>()?, None)
+                ("role-worker", self.public.iter().map(dup).collect::<std::io::Result<_>>()?, Vec::new())
             }
         };
         let count = u16::try_from(listeners.len())?;
+        let mut handed: Vec<_> = listeners.into_iter().chain(more).zip(boot::LISTENERS..).collect();
+        handed.push((dup(&self.segment_fd)?, boot::SEGMENT));
+        if role != Role::Writer {
+            handed.push((dup(&self.handover.0)?, boot::GIVE));
+            handed.push((dup(&self.handover.1)?, boot::TAKE));
+        }
         let owner = owner.map(|owner| (owner.slot, owner.epoch));
         let boot = Boot::new(role.to_string(), owner, count, config);
-        let spawned = spawn::spawn(&self.exe, command, &boot, dup(&self.segment_fd)?, listeners, kept)?;
+        let spawned = spawn::spawn(&binary, command, &boot, handed)?;
         Ok((spawned.process, spawned.channel))
     }
 
@@ -240,11 +271,18 @@ impl Master {
     }
 
     fn drain(&mut self, id: ChildId) {
-        let Some(running) = self.children.get_mut(&id) else { return };
-        if let Some(owner) = running.owner {
+        if let Some(owner) = self.children.get(&id).and_then(|running| running.owner) {
             self.board.set_state(owner, SlotState::Draining);
         }
-        if let Some(Err(error)) = running.channel.as_mut().map(|channel| channel.write_all(&[DRAIN])) {
+        // While the server goes on, other workers take the connections.
+        let is_worker = self.supervisor.children.get(&id).is_some_and(|child| child.role != Role::Writer);
+        let goes_on = self.supervisor.phase == Phase::Serving;
+        self.order(id, if is_worker && goes_on { HAND_OVER } else { DRAIN });
+    }
+
+    fn order(&mut self, id: ChildId, order: u8) {
+        let Some(running) = self.children.get_mut(&id) else { return };
+        if let Some(Err(error)) = running.channel.as_mut().map(|channel| channel.write_all(&[order])) {
             tracing::debug!(%error, pid = running.process.id(), "a process ended before it was told to");
         }
     }
@@ -278,6 +316,7 @@ impl Master {
         let state = match self.supervisor.phase {
             Phase::Starting => "starting",
             Phase::Serving if self.is_reloading() => "reloading",
+            Phase::Serving if self.supervisor.places.iter().any(|place| place.given_up) => "degraded",
             Phase::Serving => "serving",
             Phase::Stopping | Phase::Stopped => "stopping",
         };
@@ -287,7 +326,7 @@ impl Master {
             "pid": std::process::id(),
             "uptime_seconds": now / 1_000,
             "generation": self.supervisor.generation,
-            "data_dir": self.configs[&self.supervisor.generation].data_dir,
+            "data_dir": self.current().config.data_dir,
             "listen": self.addresses,
             "last_reload_error": self.reloading.last_error,
             "processes": processes.collect::<Vec<_>>(),
@@ -296,12 +335,12 @@ impl Master {
         })
     }
 
-    /// Forgets the settings that nobody runs any more.
-    fn forget_old_configs(&mut self) {
+    /// Forgets the generations that nobody runs any more.
+    fn forget_old_generations(&mut self) {
         if !self.supervisor.is_rolling() {
             let used: Vec<u64> = self.supervisor.children.values().map(|child| child.generation).collect();
             let current = self.supervisor.generation;
-            self.configs.retain(|generation, _| *generation == current || used.contains(generation));
+            self.generations.retain(|generation, _| *generation == current || used.contains(generation));
         }
     }
 }
@@ -314,9 +353,18 @@ fn limits(config: &Config) -> Limits {
     Limits {
         workers,
         slots: SLOTS,
-        drain: Millis::from(config.process.drain_seconds) * 1_000,
-        boot: Millis::from(config.process.boot_seconds) * 1_000,
+        drain: millis(config.process.drain_seconds),
+        boot: millis(config.process.boot_seconds),
+        probation: millis(config.process.probation_seconds),
+        hang: millis(config.process.hang_seconds),
+        heap: config.process.heap_bytes,
+        max_requests: config.process.max_requests,
+        max_age: millis(config.process.max_age_seconds),
     }
+}
+
+fn millis(seconds: u32) -> Millis {
+    Millis::from(seconds) * 1_000
 }
 
 fn dup(fd: &impl AsFd) -> std::io::Result<OwnedFd> {

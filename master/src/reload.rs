@@ -2,30 +2,21 @@
 //! Nothing of the running server has changed by then.
 
 use std::ffi::OsString;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Child, Stdio};
 
 use veritable_config::Config;
 
+use crate::binary::Binary;
 use crate::spawn;
 use crate::supervisor::Millis;
 
 /// A check under way.
 pub(crate) struct Check {
     process: Child,
+    binary: Binary,
     deadline: Millis,
     is_late: bool,
-}
-
-/// Which file a binary is; another one after an upgrade.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Identity(u64, u64, i64, i64);
-
-/// The identity of the binary on disk; `None` when there is none.
-pub(crate) fn identity(exe: &Path) -> Option<Identity> {
-    let of = std::fs::metadata(exe).ok()?;
-    Some(Identity(of.dev(), of.ino(), of.mtime(), of.mtime_nsec()))
 }
 
 impl Check {
@@ -34,14 +25,16 @@ impl Check {
     /// # Errors
     /// The binary on disk cannot be run.
     pub(crate) fn start(exe: &Path, flags: &[OsString], deadline: Millis) -> Result<Check, String> {
-        let process = spawn::command(exe)
+        let fail = |error| format!("running {}: {error}", exe.display());
+        let binary = Binary::open(exe).map_err(fail)?;
+        let process = spawn::command(&binary)
             .args(["check-config", "--effective"])
             .args(flags)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .map_err(|error| format!("running {}: {error}", exe.display()))?;
-        Ok(Check { process, deadline, is_late: false })
+            .map_err(fail)?;
+        Ok(Check { process, binary, deadline, is_late: false })
     }
 
     /// When to look at it again, whatever happens.
@@ -64,11 +57,11 @@ impl Check {
         !matches!(self.process.try_wait(), Ok(None))
     }
 
-    /// The settings that are to hold.
+    /// The settings that are to hold, and the program that said so.
     ///
     /// # Errors
     /// What is wrong with them, as the binary on disk says it.
-    pub(crate) fn finish(self) -> Result<Config, String> {
+    pub(crate) fn finish(self) -> Result<(Config, Binary), String> {
         if self.is_late {
             return Err("the check of the configuration did not end in time".into());
         }
@@ -79,8 +72,9 @@ impl Check {
             let said = said.trim().trim_start_matches("veritable: ");
             return Err(if said.is_empty() { output.status.to_string() } else { said.replace('\n', "; ") });
         }
-        serde_json::from_slice(&output.stdout)
-            .map_err(|error| format!("the binary on disk has settings this master does not know: {error}"))
+        let config = serde_json::from_slice(&output.stdout)
+            .map_err(|error| format!("the binary on disk has settings this master does not know: {error}"))?;
+        Ok((config, self.binary))
     }
 }
 

@@ -46,9 +46,26 @@ pub(crate) fn worker() -> anyhow::Result<()> {
         .map(|n| spawn::inherited(boot::LISTENERS + i32::from(n)).map(TcpListener::from))
         .collect::<Result<Vec<_>, _>>()
         .context("the listeners")?;
+    let end = |number| spawn::inherited(number).context("the handover's sockets");
+    let handover = veritable_worker::Handover::new(end(boot::GIVE)?, end(boot::TAKE)?);
     let owner = Owner { slot, epoch };
-    let context = veritable_worker::Context { config: boot.config, listeners, segment, owner, channel };
-    Ok(veritable_worker::run(context)?)
+    let mut to_master = channel.try_clone().context("the channel")?;
+    let context =
+        veritable_worker::Context { config: boot.config, listeners, handover, segment, owner, channel };
+    said(&mut to_master, veritable_worker::run(context))
+}
+
+/// Lets the master know why, so that it can say more than that a process has ended.
+fn said<E: std::error::Error + Send + Sync + 'static>(
+    to_master: &mut Channel,
+    ended: Result<(), E>,
+) -> anyhow::Result<()> {
+    if let Err(reason) = &ended
+        && let Err(error) = to_master.failed(&reason.to_string())
+    {
+        tracing::debug!(%error, "the master is gone");
+    }
+    Ok(ended?)
 }
 
 /// Runs the writer.
@@ -60,8 +77,9 @@ pub(crate) fn writer() -> anyhow::Result<()> {
     let listener = UnixListener::from(spawn::inherited(boot::LISTENERS).context("the listener")?);
     // Held to the end of this process: nobody else may write meanwhile.
     let _lock = spawn::inherited(boot::LISTENERS + i32::from(boot.listeners)).context("the lock")?;
+    let mut to_master = channel.try_clone().context("the channel")?;
     let owner = boot.owner.map(|(slot, epoch)| Owner { slot, epoch });
     let context =
         veritable_writer::Context { config: boot.config, listener, segment: Some(segment), owner, channel };
-    Ok(veritable_writer::run(context)?)
+    said(&mut to_master, veritable_writer::run(context))
 }

@@ -6,13 +6,13 @@ use std::io;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::Context;
 use command_fds::{CommandFdExt, FdMapping};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 
+use crate::binary::Binary;
 use crate::boot::{self, Boot};
 
 /// What systemd tells the master and nobody else.
@@ -26,11 +26,20 @@ const OF_SYSTEMD: [&str; 7] = [
     "WATCHDOG_PID",
 ];
 
-/// A command of the binary on disk that leaves systemd's variables and the terminal's signals to the master.
-pub(crate) fn command(exe: &Path) -> Command {
-    let mut command = Command::new(exe);
+/// jemalloc's settings: freed pages go back to the system within a second, in idle processes too, and there
+/// are no more arenas than an event loop and some reading threads need.
+const ALLOCATOR: (&str, &str) =
+    ("MALLOC_CONF", "background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0,narenas:4");
+
+/// A command of a binary that leaves systemd's variables and the terminal's signals to the master.
+pub(crate) fn command(binary: &Binary) -> Command {
+    let mut command = Command::new(binary.path());
     // Of a group of its own: Ctrl-C is the master's to act on.
     command.stdin(Stdio::null()).process_group(0);
+    // The operator's own word counts.
+    if std::env::var_os(ALLOCATOR.0).is_none() {
+        command.env(ALLOCATOR.0, ALLOCATOR.1);
+    }
     for name in OF_SYSTEMD {
         command.env_remove(name);
     }
@@ -43,34 +52,31 @@ pub(crate) struct Spawned {
     pub(crate) channel: UnixStream,
 }
 
-/// Starts a child in `role`, a hidden command.
+/// Starts a child in `role`, a hidden command, with descriptors at the numbers it expects them at.
 ///
 /// # Errors
 /// The binary cannot be run, or there are no descriptors left.
 pub(crate) fn spawn(
-    exe: &Path,
+    binary: &Binary,
     role: &str,
     boot: &Boot,
-    segment: OwnedFd,
-    listeners: Vec<OwnedFd>,
-    kept: Option<OwnedFd>,
+    handed: Vec<(OwnedFd, RawFd)>,
 ) -> anyhow::Result<Spawned> {
     let (channel, theirs) = UnixStream::pair().context("making a channel")?;
     channel.set_nonblocking(true).context("making a channel")?;
-    let fixed = [(boot.seal()?, boot::RECORD), (theirs.into(), boot::CHANNEL), (segment, boot::SEGMENT)];
-    let following = listeners.into_iter().chain(kept).zip(boot::LISTENERS..);
-    let mappings = fixed
+    let own = [(boot.seal()?, boot::RECORD), (theirs.into(), boot::CHANNEL)];
+    let mappings = own
         .into_iter()
-        .chain(following)
+        .chain(handed)
         .map(|(parent_fd, child_fd)| FdMapping { parent_fd, child_fd })
         .collect();
-    let process = command(exe)
+    let process = command(binary)
         .arg0(format!("veritable: {}", boot.title))
         .arg(role)
         .fd_mappings(mappings)
         .context("handing descriptors over")?
         .spawn()
-        .with_context(|| format!("running {}", exe.display()))?;
+        .with_context(|| format!("running {}", binary.name().display()))?;
     Ok(Spawned { process, channel })
 }
 

@@ -16,6 +16,8 @@ const PID: usize = 1;
 const STATE: usize = 2;
 const HEARTBEAT: usize = 3;
 const GENERATION: usize = 4;
+const HEAP: usize = 5;
+const ANON: usize = 6;
 const COUNTERS: usize = 8;
 
 /// Who acts on the segment: a slot of the scoreboard and the epoch under which it was given out.
@@ -123,6 +125,10 @@ pub struct SlotStatus {
     pub heartbeat_ms: u64,
     /// The configuration generation it runs.
     pub generation: u64,
+    /// Bytes its allocator has given out, as it last said.
+    pub heap_bytes: u64,
+    /// Bytes of memory of its own (RssAnon), as it last said.
+    pub anon_bytes: u64,
 }
 
 /// The scoreboard of a segment.
@@ -154,6 +160,8 @@ impl Scoreboard {
         words[PID].store(0, Ordering::Relaxed);
         words[HEARTBEAT].store(now_ms, Ordering::Relaxed);
         words[GENERATION].store(generation, Ordering::Relaxed);
+        words[HEAP].store(0, Ordering::Relaxed);
+        words[ANON].store(0, Ordering::Relaxed);
         words[STATE].store(SlotState::Starting as u64, Ordering::Relaxed);
         let epoch = raise(&words[EPOCH]);
         Ok(Owner { slot, epoch })
@@ -211,6 +219,15 @@ impl Scoreboard {
         }
     }
 
+    /// Says how much memory the process has: bytes its allocator has given out, and bytes resident that
+    /// are its own. Ignored for an owner that is no longer current.
+    pub fn set_memory(&self, owner: Owner, heap_bytes: u64, anon_bytes: u64) {
+        if let Some(words) = self.current(owner) {
+            words[HEAP].store(heap_bytes, Ordering::Relaxed);
+            words[ANON].store(anon_bytes, Ordering::Relaxed);
+        }
+    }
+
     /// Reads one slot.
     ///
     /// # Errors
@@ -231,6 +248,8 @@ impl Scoreboard {
             state,
             heartbeat_ms: at(HEARTBEAT),
             generation: at(GENERATION),
+            heap_bytes: at(HEAP),
+            anon_bytes: at(ANON),
         })
     }
 

@@ -23,6 +23,12 @@ pub(crate) fn wait_for<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T
     }
 }
 
+/// How often to do what shows more the longer it goes on: `short` in everyday runs, `full` when
+/// `VERITABLE_FULL` is set.
+pub(crate) fn rounds(short: usize, full: usize) -> usize {
+    if std::env::var_os("VERITABLE_FULL").is_some() { full } else { short }
+}
+
 /// The folder of real communities, or `None` with a line that says which test was skipped.
 pub(crate) fn real_data(test: &str, part: &str) -> Option<PathBuf> {
     let folder = std::env::var_os("VERITABLE_DATA")

@@ -36,18 +36,22 @@ pub(crate) struct Server {
 impl Server {
     /// `veritable demo` on `data_dir` with two workers and a free port, up when this returns.
     pub(crate) fn demo(data_dir: &Path) -> Server {
-        Server::start("demo", data_dir, &[])
+        Server::start(veritable(), "demo", data_dir, &[])
     }
 
-    /// `veritable serve` alike.
+    /// `veritable serve` alike; with a file among `more`, the number of workers is the file's.
     pub(crate) fn serve(data_dir: &Path, more: &[&str]) -> Server {
-        Server::start("serve", data_dir, more)
+        Server::start(veritable(), "serve", data_dir, more)
     }
 
-    fn start(command: &str, data_dir: &Path, more: &[&str]) -> Server {
-        let mut child = veritable()
-            .arg(command)
-            .args(["--data-dir", data_dir.to_str().unwrap(), "--listen", "127.0.0.1:0", "--workers", "2"])
+    /// Starts `program`, up when this returns.
+    pub(crate) fn start(mut program: Command, command: &str, data_dir: &Path, more: &[&str]) -> Server {
+        if !more.contains(&"--config") {
+            // Most tests reload for other reasons than to see the first worker on trial.
+            program.env("VERITABLE_WORKERS", "2").env("VERITABLE_PROCESS_PROBATION_SECONDS", "0");
+        }
+        let mut child = program
+            .args([command, "--data-dir", data_dir.to_str().unwrap(), "--listen", "127.0.0.1:0"])
             .args(more)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -16,6 +16,7 @@ use crate::WorkerError;
 use crate::cache::PageCache;
 use crate::error::Error;
 use crate::http::router::Router;
+use crate::memory;
 use crate::reads::pool::Pool;
 use crate::routes::Cost;
 
@@ -28,6 +29,7 @@ pub struct App {
     pub(crate) router: Router,
     pub(crate) cache: PageCache,
     draining: AtomicBool,
+    closing: AtomicBool,
     reads: Pool,
     writer: Client,
     writer_seen: Mutex<Option<(Instant, bool)>>,
@@ -48,6 +50,7 @@ impl App {
             router: Router::new(crate::routes::table()),
             cache: PageCache::new(segment, owner, &config)?,
             draining: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
             reads,
             writer: Client::start(&config.writer_socket()),
             writer_seen: Mutex::new(None),
@@ -98,10 +101,16 @@ impl App {
         ping.is_ok()
     }
 
-    /// Says to clients, load balancers and the master that this worker is about to end.
-    pub(crate) fn drain(&self) {
+    /// Says to load balancers and the master that this worker is about to end, and with `closing` to every
+    /// client that its connection will.
+    pub(crate) fn drain(&self, closing: bool) {
         self.draining.store(true, Ordering::Relaxed);
+        self.closing.store(closing, Ordering::Relaxed);
         self.scoreboard.set_state(self.owner, SlotState::Draining);
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Relaxed)
     }
 
     pub(crate) fn is_draining(&self) -> bool {
@@ -116,8 +125,16 @@ impl App {
         self.scoreboard.add(self.owner.slot, Counter::BytesOut, bytes);
     }
 
-    /// Tells the master that the event loop turns.
+    /// Tells the master that the event loop turns, and how large this process is.
     pub(crate) fn beat(&self) {
         self.scoreboard.beat(self.owner, veritable_shm::now_ms());
+        self.scoreboard.set_memory(self.owner, memory::heap_bytes(), memory::anon_bytes());
+    }
+
+    /// Gives back what memory can be spared. The allocator returns freed pages to the system by itself,
+    /// within a second or so.
+    pub(crate) fn shed(&self) {
+        tracing::info!(heap_bytes = memory::heap_bytes(), "giving memory back");
+        self.reads.shrink();
     }
 }

@@ -8,9 +8,12 @@ mod cache;
 pub mod error;
 pub mod handlers;
 mod http;
+mod memory;
 pub mod reads;
 pub mod routes;
 pub mod views;
+
+pub use http::handover::Handover;
 
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -28,6 +31,8 @@ pub struct Context {
     pub config: Config,
     /// Shared with the other workers; the master keeps them open.
     pub listeners: Vec<TcpListener>,
+    /// Shared with the other workers, for connections that change hands.
+    pub handover: Handover,
     /// The shared segment.
     pub segment: Segment,
     /// This worker's slot there.
@@ -55,6 +60,12 @@ pub enum WorkerError {
         /// Why.
         error: rusqlite::Error,
     },
+    /// It would not serve well.
+    #[error("asked for its front page, this worker {said}")]
+    Probe {
+        /// What it did instead.
+        said: String,
+    },
     /// The segment is not this worker's.
     #[error(transparent)]
     Segment(#[from] ShmError),
@@ -66,7 +77,7 @@ pub enum WorkerError {
 /// What it was started with cannot be used.
 pub fn run(context: Context) -> Result<(), WorkerError> {
     let io = |what| move |error| WorkerError::Io { what, error };
-    let Context { config, listeners, segment, owner, mut channel } = context;
+    let Context { config, listeners, handover, segment, owner, mut channel } = context;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -74,11 +85,14 @@ pub fn run(context: Context) -> Result<(), WorkerError> {
     runtime.block_on(async {
         let app = Arc::new(App::open(config, &segment, owner)?);
         let orders = channel.try_clone().map_err(io("the master's channel"))?;
-        let accepting = http::accept::start(listeners, &app).map_err(io("the accepting threads"))?;
+        http::probe::check(&app).await?;
+        let adopting = handover.try_clone().map_err(io("the handover's sockets"))?;
+        let accepting =
+            http::accept::start(listeners, adopting, &app).map_err(io("the accepting threads"))?;
         Scoreboard::of(&segment).set_state(owner, SlotState::Ready);
         channel.ready().map_err(io("the master's channel"))?;
         tracing::info!(slot = owner.slot, "worker ready");
-        http::serve::until_told(app, accepting, orders).await;
+        http::serve::until_told(app, accepting, handover, orders).await;
         Scoreboard::of(&segment).set_state(owner, SlotState::Empty);
         Ok(())
     })

@@ -252,11 +252,11 @@ impl Batcher {
 
     fn close(self, order: Order) -> Order {
         let tidied = match order {
-            Order::Drain => {
+            Order::Drain | Order::HandOver => {
                 self.checkpoint("TRUNCATE").and_then(|()| self.db.execute_batch("PRAGMA optimize"))
             }
             // Orphaned workers may hold the log for as long as they live: leave it to the next start.
-            Order::MasterGone => Ok(()),
+            Order::MasterGone | Order::Shed => Ok(()),
         };
         let closed = tidied.and_then(|()| self.db.close().map_err(|(_, error)| error));
         if let Err(error) = closed {

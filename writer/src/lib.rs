@@ -95,7 +95,11 @@ pub fn run(context: Context) -> Result<(), WriterError> {
     std::thread::Builder::new()
         .name("orders".into())
         .spawn(move || {
-            let order = orders.wait();
+            let mut order = orders.wait();
+            // The writer keeps nothing that it could spare.
+            while order == Order::Shed {
+                order = orders.wait();
+            }
             // The other end is gone only when the batch thread has ended already.
             let _ended = stop.send(order);
         })

@@ -12,7 +12,7 @@ use nix::sys::signal::Signal;
 use sd_notify::NotifyState;
 use serde_json::json;
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
-use veritable_config::channel::READY;
+use veritable_config::channel::{FAILED, READY, REASON_BYTES};
 use veritable_shm::Tags;
 
 use super::{Life, Master};
@@ -44,6 +44,7 @@ impl Master {
                     Source::Channel(id) => self.read_channel(id),
                 }
             }
+            self.look();
             self.dispatch(Event::Tick);
             self.continue_reload();
         }
@@ -51,16 +52,17 @@ impl Master {
 
     /// Waits for the next thing to do; yields who has something.
     fn wait(&self) -> anyhow::Result<Vec<Source>> {
-        let deadline = [self.supervisor.deadline(), self.reloading.deadline(), self.telling.deadline()];
-        let deadline = deadline.into_iter().flatten().min();
-        let timeout = match deadline {
-            None => PollTimeout::NONE,
-            Some(at) => {
-                // One more, for the fraction of a millisecond that the clock does not show.
-                let left: Millis = at.saturating_sub(self.now()) + Millis::from(at > self.now());
-                PollTimeout::try_from(i32::try_from(left).unwrap_or(i32::MAX)).unwrap_or(PollTimeout::MAX)
-            }
-        };
+        let deadlines = [
+            self.supervisor.deadline(),
+            self.reloading.deadline(),
+            self.telling.deadline(),
+            Some(self.vitals.deadline()),
+        ];
+        let at = deadlines.into_iter().flatten().min().unwrap_or_default();
+        // One more, for the fraction of a millisecond that the clock does not show.
+        let left: Millis = at.saturating_sub(self.now()) + Millis::from(at > self.now());
+        let timeout =
+            PollTimeout::try_from(i32::try_from(left).unwrap_or(i32::MAX)).unwrap_or(PollTimeout::MAX);
         let mut sources = vec![Source::Signals, Source::Control];
         let mut fds = vec![self.signals.get_read().as_fd(), self.control.listener()];
         for (id, fd) in self.control.clients() {
@@ -130,6 +132,12 @@ impl Master {
         let mut byte = [0];
         match channel.read(&mut byte) {
             Ok(1) if byte[0] == READY => self.dispatch(Event::Ready(id)),
+            // It ends right after this; what it says fits into the socket and is there as a whole.
+            Ok(1) if byte[0] == FAILED => {
+                let mut said = [0; REASON_BYTES];
+                let length = channel.read(&mut said).unwrap_or_default();
+                running.reason = Some(String::from_utf8_lossy(&said[..length]).into_owned());
+            }
             Ok(1) => {
                 tracing::warn!(byte = byte[0], pid = running.process.id(), "a process says what nobody knows")
             }
@@ -142,6 +150,11 @@ impl Master {
     /// Takes leave of the children that ended.
     fn reap(&mut self) {
         let mut ended = Vec::new();
+        // What they said last is read before they are forgotten.
+        let ids: Vec<ChildId> = self.children.keys().copied().collect();
+        for id in ids {
+            self.read_channel(id);
+        }
         for (&id, running) in &mut self.children {
             match running.process.try_wait() {
                 Ok(None) => {}
@@ -152,6 +165,7 @@ impl Master {
         for (id, how) in ended {
             let Some(running) = self.children.remove(&id) else { continue };
             let pid = running.process.id();
+            let how = running.reason.map_or(how, |reason| format!("failed: {reason}"));
             match self.supervisor.children.get(&id) {
                 Some(child) if matches!(child.life, Life::Draining { .. } | Life::Killed) => {
                     tracing::info!(role = %child.role, pid, how, "a process has ended");
@@ -168,7 +182,7 @@ impl Master {
             self.retire(running.owner.map(|owner| owner.slot));
             self.dispatch(Event::Exited(id, how));
         }
-        self.forget_old_configs();
+        self.forget_old_generations();
     }
 }
 

@@ -1,11 +1,13 @@
 //! The course of a reload: asked for by a client or SIGHUP, checked by the binary on disk, rolled out by the
 //! supervisor, reported to whoever asked. What is asked for meanwhile is done in one go afterwards.
 
+use std::rc::Rc;
+
 use sd_notify::NotifyState;
 use serde_json::json;
 use veritable_shm::Tags;
 
-use super::{Master, limits};
+use super::{Generation, Master, limits};
 use crate::control::ClientId;
 use crate::reload::{self, Check};
 use crate::supervisor::{Event, Millis, Phase};
@@ -58,7 +60,7 @@ impl Master {
         if let Ok(now) = NotifyState::monotonic_usec_now() {
             systemd::notify(&[NotifyState::Reloading, now]);
         }
-        let deadline = self.now() + limits(&self.configs[&self.supervisor.generation]).boot;
+        let deadline = self.now() + limits(&self.current().config).boot;
         match Check::start(&self.exe, &self.flags, deadline) {
             Ok(check) => self.reloading.check = Some(check),
             Err(reason) => self.reloaded(&Err(reason)),
@@ -84,17 +86,19 @@ impl Master {
     }
 
     fn checked(&mut self, check: Check) {
-        let current = &self.configs[&self.supervisor.generation];
-        let config = check.finish().and_then(|new| reload::compatible(current, &new).map(|()| new));
-        match config {
+        let current = self.current();
+        let checked = check.finish();
+        let checked = checked
+            .and_then(|(new, binary)| reload::compatible(&current.config, &new).map(|()| (new, binary)));
+        match checked {
             Err(reason) => self.reloaded(&Err(reason)),
-            Ok(config) => {
-                let writer = *current != config || self.writer_binary != reload::identity(&self.exe);
+            Ok((config, binary)) => {
+                let writer = current.config != config || !current.binary.is_same(&binary);
                 let limits = limits(&config);
                 // The first is 1; numbers of failed reloads are not given out again.
                 self.reloading.generations = self.reloading.generations.max(self.supervisor.generation) + 1;
                 let generation = self.reloading.generations;
-                self.configs.insert(generation, config);
+                self.generations.insert(generation, Generation { config, binary: Rc::new(binary) });
                 self.dispatch(Event::Reload { generation, limits, writer });
             }
         }
@@ -117,7 +121,7 @@ impl Master {
         if self.supervisor.phase == Phase::Serving {
             systemd::notify(&[NotifyState::Ready]);
         }
-        self.forget_old_configs();
+        self.forget_old_generations();
     }
 
     fn answer_reload(&mut self, clients: Vec<ClientId>, result: &Result<(), String>) {

@@ -89,9 +89,14 @@ impl Master {
             let child = place.child.and_then(|id| supervisor.children.get(&id));
             !child.is_some_and(|child| matches!(child.life, Life::Ready { .. }))
         };
+        let hopeless = supervisor.places.iter().filter(|place| place.given_up).map(|place| place.role);
+        let hopeless: Vec<Role> = hopeless.collect();
         let down: Vec<Role> = supervisor.places.iter().filter(is_down).map(|place| place.role).collect();
         if !down.is_empty() && !self.is_reloading() {
             line.push_str(&format!("; degraded, not running: {}", names(&down)));
+        }
+        if !hopeless.is_empty() {
+            line.push_str(&format!("; given up until a reload: {}", names(&hopeless)));
         }
         if let Some(reason) = &self.reloading.last_error {
             line.push_str(&format!("; the last reload failed: {reason}"));
@@ -135,10 +140,11 @@ fn names(roles: &[Role]) -> String {
 mod tests {
     use super::*;
     use crate::supervisor::Limits;
+    use crate::supervisor::tests::LIMITS;
 
     #[test]
     fn a_quorum_of_workers_and_the_writer_make_a_living_service() {
-        let mut supervisor = Supervisor::new(Limits { workers: 3, slots: 8, drain: 1, boot: 1 });
+        let mut supervisor = Supervisor::new(Limits { workers: 3, ..LIMITS });
         supervisor.phase = Phase::Serving;
         let worker = |place| Role::Worker { place };
         for (hanging, alive) in [

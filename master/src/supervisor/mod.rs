@@ -6,19 +6,25 @@
 //! belongs to no place any more.
 
 mod model;
+mod recycle;
 mod roll;
 
 use std::collections::BTreeMap;
 
-pub(crate) use model::{Action, Child, ChildId, Event, Life, Limits, Phase, Place, Role};
+use model::Wear;
+pub(crate) use model::{Action, Child, ChildId, Event, Life, Limits, Phase, Place, Role, Vitals};
+use recycle::Recycling;
 
 /// Milliseconds since the master's start.
 pub(crate) type Millis = u64;
 
 /// First pause before a child that failed is started again.
 const BACKOFF_MIN: Millis = 100;
-/// Longest pause: a fault that lasts is looked at every ten seconds.
-const BACKOFF_MAX: Millis = 10_000;
+/// Longest pause. With it a process that always fails is started ten times in the first minute.
+const BACKOFF_MAX: Millis = 30_000;
+/// Starts in a row that fail before they are ready, after which only a reload tries again: nothing that
+/// happens by itself will change the outcome.
+const BOOTS_MAX: u32 = 6;
 /// Once a child has been ready for this long, its failure counts as the first one.
 const STABLE: Millis = 10_000;
 
@@ -30,6 +36,19 @@ struct Roll {
     writer: bool,
     /// What to go back to; `None` when this is the way back.
     previous: Option<(u64, Limits)>,
+    /// The first worker of the reload proves itself.
+    trial: Trial,
+}
+
+/// How the first worker of a reload stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trial {
+    /// It is not ready yet.
+    Ahead,
+    /// It serves beside the one it is to replace.
+    Until(Millis),
+    /// It did not fail.
+    Passed,
 }
 
 /// See the module.
@@ -43,6 +62,7 @@ pub(crate) struct Supervisor {
     pub(crate) places: Vec<Place>,
     limits: Limits,
     roll: Option<Roll>,
+    recycling: Recycling,
     next_child: u64,
     /// Why the start failed.
     failed: Option<String>,
@@ -58,6 +78,7 @@ impl Supervisor {
             places: vec![Place::new(Role::Writer, 1)],
             limits,
             roll: None,
+            recycling: Recycling::default(),
             next_child: 0,
             failed: None,
             stops: 0,
@@ -77,7 +98,15 @@ impl Supervisor {
             Life::Starting { deadline } | Life::Draining { deadline } => Some(deadline),
             Life::Ready { .. } | Life::Killed => None,
         });
-        of_children.chain(self.places.iter().filter_map(|place| place.retry_at)).min()
+        let trial = self.roll.as_ref().and_then(|roll| match roll.trial {
+            Trial::Until(at) => Some(at),
+            Trial::Ahead | Trial::Passed => None,
+        });
+        of_children
+            .chain(self.places.iter().filter_map(|place| place.retry_at))
+            .chain(trial)
+            .chain(self.recycling.deadline())
+            .min()
     }
 
     /// Takes one event and yields what to do, in order.
@@ -88,14 +117,16 @@ impl Supervisor {
             Event::Ready(id) => self.ready(id, now, &mut actions),
             Event::Exited(id, how) => self.exited(id, how, now, &mut actions),
             Event::Reload { generation, limits, writer } => {
-                self.begin_roll(generation, limits, writer, &mut actions);
+                self.begin_roll(generation, limits, writer, now, &mut actions);
             }
+            Event::Seen(id, vitals) => self.seen(id, vitals, now, &mut actions),
             Event::Stop => self.stop(now, &mut actions),
             Event::Tick => self.tick(now, &mut actions),
         }
         match self.phase {
             Phase::Serving => {
                 self.continue_roll(now, &mut actions);
+                self.continue_recycling(now, &mut actions);
                 self.mend(now);
             }
             Phase::Stopping => self.continue_stop(now, &mut actions),
@@ -138,7 +169,8 @@ impl Supervisor {
         let child = ChildId(self.next_child);
         self.next_child += 1;
         let life = Life::Starting { deadline: now + self.limits.boot };
-        self.children.insert(child, Child { role, slot, generation, life, spawned: now });
+        self.children
+            .insert(child, Child { role, slot, generation, life, spawned: now, wear: Wear::default() });
         actions.push(Action::Spawn { child, role, slot, generation });
         Some(child)
     }
@@ -148,15 +180,13 @@ impl Supervisor {
         // One that was told to drain or killed meanwhile stays so.
         let Life::Starting { .. } = child.life else { return };
         child.life = Life::Ready { since: now };
-        let generation = child.generation;
-        if let Some(place) = self.places.iter_mut().find(|place| place.successor == Some(id)) {
-            place.successor = None;
-            place.generation = generation;
-            place.retry_at = None;
-            place.failures = 0;
-            if let Some(old) = place.child.replace(id) {
-                self.drain(old, now, actions);
-            }
+        if let Some(place) = self.places.iter_mut().find(|place| place.child == Some(id)) {
+            place.boot_failures = 0;
+        }
+        if let Some(index) = self.places.iter().position(|place| place.successor == Some(id))
+            && !self.is_put_on_trial(id, now)
+        {
+            self.promote(index, now, actions);
         }
         if self.phase == Phase::Starting {
             let missing: Vec<usize> =
@@ -171,14 +201,31 @@ impl Supervisor {
         }
     }
 
+    /// Gives a place to its successor, which is ready.
+    fn promote(&mut self, index: usize, now: Millis, actions: &mut Vec<Action>) {
+        let Some(id) = self.places[index].successor.take() else { return };
+        let generation = self.children.get(&id).map_or(self.generation, |child| child.generation);
+        let place = &mut self.places[index];
+        place.generation = generation;
+        place.retry_at = None;
+        place.failures = 0;
+        place.boot_failures = 0;
+        place.given_up = false;
+        if let Some(old) = place.child.replace(id) {
+            self.drain(old, now, actions);
+        }
+    }
+
     fn exited(&mut self, id: ChildId, how: String, now: Millis, actions: &mut Vec<Action>) {
         let Some(child) = self.children.remove(&id) else { return };
+        self.recycling.ended(id);
         match self.phase {
             Phase::Starting => {
                 self.failed = Some(child.boot_failure(&how));
                 self.stop(now, actions);
             }
             Phase::Serving if self.places.iter().any(|place| place.successor == Some(id)) => {
+                self.recycling.failed(&child, now);
                 self.roll_failed(id, &child.boot_failure(&how), actions);
             }
             Phase::Serving => self.crashed(id, &child, &how, now, actions),
@@ -198,16 +245,21 @@ impl Supervisor {
             self.spawn_at(index, now, actions);
             return;
         }
-        let is_new_writer = child.role == Role::Writer
-            && !matches!(child.life, Life::Ready { .. })
-            && self.roll.as_ref().is_some_and(|roll| roll.target == child.generation);
+        let is_of_roll =
+            self.roll.as_ref().is_some_and(|roll| roll.target == child.generation && roll.previous.is_some());
         let place = &mut self.places[index];
-        let was_stable = matches!(child.life, Life::Ready { since } if now.saturating_sub(since) >= STABLE);
+        let was_ready_since = match child.life {
+            Life::Ready { since } => Some(since),
+            _ => None,
+        };
+        let was_stable = was_ready_since.is_some_and(|since| now.saturating_sub(since) >= STABLE);
         place.failures = if was_stable { 1 } else { place.failures.saturating_add(1) };
+        place.boot_failures = if was_ready_since.is_some() { 0 } else { place.boot_failures + 1 };
+        place.given_up = place.boot_failures >= BOOTS_MAX;
         place.restarts += 1;
-        place.retry_at = Some(now + backoff(place.failures));
+        place.retry_at = (!place.given_up).then(|| now + backoff(place.failures));
         place.child = None;
-        if is_new_writer {
+        if is_of_roll {
             self.roll_failed(id, &child.boot_failure(how), actions);
         }
     }
@@ -233,7 +285,7 @@ impl Supervisor {
         if self.roll.is_some() {
             return;
         }
-        let empty = |place: &&mut Place| place.child.is_none() && place.retry_at.is_none();
+        let empty = |place: &&mut Place| place.child.is_none() && place.retry_at.is_none() && !place.given_up;
         for place in self.places.iter_mut().filter(empty) {
             place.retry_at = Some(now + BACKOFF_MIN);
         }
@@ -243,7 +295,8 @@ impl Supervisor {
         let Some(child) = self.children.get_mut(&id) else { return };
         match child.life {
             Life::Ready { .. } => {
-                child.life = Life::Draining { deadline: now + self.limits.drain };
+                let most = if child.wear.is_urgent { recycle::URGENT_DRAIN } else { Millis::MAX };
+                child.life = Life::Draining { deadline: now + self.limits.drain.min(most) };
                 actions.push(Action::Drain(id));
             }
             // It has nothing to finish.
@@ -276,7 +329,14 @@ impl Supervisor {
         let workers: Vec<ChildId> =
             self.children.iter().filter(|(_, child)| child.role != Role::Writer).map(|(&id, _)| id).collect();
         for id in workers {
-            if self.stops > 1 { self.kill(id, actions) } else { self.drain(id, now, actions) }
+            let is_draining =
+                self.children.get(&id).is_some_and(|child| matches!(child.life, Life::Draining { .. }));
+            match self.stops {
+                // One that drains already is to hand nothing over any more.
+                1 if is_draining => actions.push(Action::Drain(id)),
+                1 => self.drain(id, now, actions),
+                _ => self.kill(id, actions),
+            }
         }
     }
 
@@ -303,4 +363,6 @@ fn backoff(failures: u32) -> Millis {
 }
 
 #[cfg(test)]
-mod tests;
+mod recycle_tests;
+#[cfg(test)]
+pub(crate) mod tests;

@@ -40,6 +40,7 @@ pub(crate) struct Child {
     pub(crate) generation: u64,
     pub(crate) life: Life,
     pub(crate) spawned: Millis,
+    pub(super) wear: Wear,
 }
 
 /// What should run.
@@ -52,6 +53,10 @@ pub(crate) struct Place {
     pub(super) successor: Option<ChildId>,
     pub(super) retry_at: Option<Millis>,
     pub(super) failures: u32,
+    /// How many in a row ended before they were ready.
+    pub(super) boot_failures: u32,
+    /// Its process fails at every start: none is started any more before the next reload.
+    pub(crate) given_up: bool,
     /// How often its process was started again after it had ended by itself.
     pub(crate) restarts: u64,
 }
@@ -63,6 +68,40 @@ pub(crate) struct Limits {
     pub(crate) slots: u16,
     pub(crate) drain: Millis,
     pub(crate) boot: Millis,
+    /// How long the first worker of a reload serves beside the old ones before they go.
+    pub(crate) probation: Millis,
+    /// Silence after which a process counts as hung.
+    pub(crate) hang: Millis,
+    /// Bytes of heap past which a worker is replaced.
+    pub(crate) heap: u64,
+    /// Requests after which a worker is replaced; 0: never.
+    pub(crate) max_requests: u64,
+    /// Age at which a worker is replaced; 0: never.
+    pub(crate) max_age: Millis,
+}
+
+/// What the scoreboard says of a child.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Vitals {
+    /// Bytes of heap.
+    pub(crate) heap: u64,
+    /// Requests answered.
+    pub(crate) requests: u64,
+    /// Since its last heartbeat.
+    pub(crate) silent: Millis,
+}
+
+/// How far a child is on its way to being replaced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Wear {
+    /// Samples in a row over the limit of heap.
+    pub(super) over: u8,
+    /// It was asked to give memory back.
+    pub(super) was_asked: bool,
+    /// It is to be replaced, and why.
+    pub(super) reason: Option<&'static str>,
+    /// It is so large that its drain is to be short.
+    pub(super) is_urgent: bool,
 }
 
 /// What happened.
@@ -74,6 +113,8 @@ pub(crate) enum Event {
     Ready(ChildId),
     /// A child was reaped, or could not be spawned; how it ended.
     Exited(ChildId, String),
+    /// A child was looked at, about once a second.
+    Seen(ChildId, Vitals),
     /// A checked configuration is to take over.
     Reload { generation: u64, limits: Limits, writer: bool },
     /// Finish; once more: hasten.
@@ -93,6 +134,8 @@ pub(crate) enum Action {
     },
     Drain(ChildId),
     Kill(ChildId),
+    /// It is to give memory back.
+    Shed(ChildId),
     /// Everything is up for the first time.
     Serving,
     /// A reload is over, and how.
@@ -112,7 +155,17 @@ pub(crate) enum Phase {
 
 impl Place {
     pub(super) fn new(role: Role, generation: u64) -> Self {
-        Place { role, generation, child: None, successor: None, retry_at: None, failures: 0, restarts: 0 }
+        Place {
+            role,
+            generation,
+            child: None,
+            successor: None,
+            retry_at: None,
+            failures: 0,
+            boot_failures: 0,
+            given_up: false,
+            restarts: 0,
+        }
     }
 }
 
@@ -120,6 +173,7 @@ impl Child {
     pub(super) fn boot_failure(&self, how: &str) -> String {
         match self.life {
             Life::Killed => format!("{} was not ready in time", self.role),
+            Life::Ready { .. } => format!("{} {how} soon after it was ready", self.role),
             _ => format!("{} {how} before it was ready", self.role),
         }
     }

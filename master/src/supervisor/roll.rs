@@ -1,8 +1,8 @@
 //! Replacing every process by one of a new configuration, one place at a time: the successor is ready before
-//! the old one drains, so somebody always serves. When a successor fails, what was replaced goes back the
-//! same way.
+//! the old one drains, so somebody always serves. The first successor serves beside the old ones for a while
+//! before any of them drains. When a successor fails, what was replaced goes back the same way.
 
-use super::{Action, ChildId, Life, Limits, Millis, Place, Role, Roll, Supervisor};
+use super::{Action, ChildId, Life, Limits, Millis, Place, Role, Roll, Supervisor, Trial};
 
 /// The generation of a place that has had no process yet.
 const NEVER: u64 = 0;
@@ -13,6 +13,7 @@ impl Supervisor {
         generation: u64,
         limits: Limits,
         writer: bool,
+        now: Millis,
         actions: &mut Vec<Action>,
     ) {
         if self.phase != super::Phase::Serving || self.roll.is_some() {
@@ -21,11 +22,34 @@ impl Supervisor {
         }
         let previous = Some((self.generation, self.limits));
         self.limits = limits;
-        self.roll = Some(Roll { target: generation, limits, writer, previous });
+        for place in self.places.iter_mut().filter(|place| place.given_up) {
+            (place.given_up, place.boot_failures, place.retry_at) = (false, 0, Some(now));
+        }
+        self.roll = Some(Roll { target: generation, limits, writer, previous, trial: Trial::Ahead });
+    }
+
+    /// Whether a successor that is ready has to prove itself first.
+    pub(super) fn is_put_on_trial(&mut self, id: ChildId, now: Millis) -> bool {
+        let generation = self.children.get(&id).map(|child| child.generation);
+        match &mut self.roll {
+            Some(roll) if roll.trial == Trial::Ahead && generation == Some(roll.target) => {
+                roll.trial = Trial::Until(now + roll.limits.probation);
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Takes the next step if the last one is done.
     pub(super) fn continue_roll(&mut self, now: Millis, actions: &mut Vec<Action>) {
+        if let Some(Roll { trial, .. }) = &mut self.roll
+            && matches!(trial, Trial::Until(at) if *at <= now)
+        {
+            *trial = Trial::Passed;
+            if let Some(index) = self.places.iter().position(|place| place.successor.is_some()) {
+                self.promote(index, now, actions);
+            }
+        }
         let Some(roll) = self.roll.clone() else { return };
         if self.places.iter().any(|place| place.successor.is_some()) {
             return;
@@ -102,7 +126,14 @@ impl Supervisor {
         if self.places[0].generation == roll.target {
             self.places[0].generation = generation;
         }
-        self.roll = Some(Roll { target: generation, limits, writer: roll.writer, previous: None });
+        self.roll = Some(Roll {
+            target: generation,
+            limits,
+            writer: roll.writer,
+            previous: None,
+            // It has served before.
+            trial: Trial::Passed,
+        });
         actions.push(Action::Reloaded(Err(reason.to_owned())));
     }
 }

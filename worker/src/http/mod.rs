@@ -3,7 +3,9 @@
 pub(crate) mod accept;
 mod connection;
 pub(crate) mod encoding;
+pub(crate) mod handover;
 mod health;
+pub(crate) mod probe;
 mod problem;
 mod request;
 pub(crate) mod router;

@@ -66,7 +66,7 @@ pub(crate) async fn answer(app: Arc<App>, request: Request<Incoming>) -> Reply {
             plain(&late)
         }
     };
-    if app.is_draining() && version < http::Version::HTTP_2 {
+    if app.is_closing() && version < http::Version::HTTP_2 {
         reply.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     count(&app, &reply);

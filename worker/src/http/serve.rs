@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use veritable_config::channel::{Channel, Order};
 
 use super::accept::{Accepted, Accepting};
-use super::connection::Server;
+use super::connection::{Server, Stage};
+use super::handover::Handover;
 use crate::app::App;
 
 /// How long connections that are idle when the drain begins are still served, so that a request already on
@@ -22,24 +23,31 @@ const BEAT: Duration = Duration::from_millis(500);
 
 /// Serves until the master says drain, then drains; returns at once when the master is gone, since nobody
 /// is left to report to and a successor may be starting.
-pub(crate) async fn until_told(app: Arc<App>, mut accepting: Accepting, mut orders: Channel) {
-    let (tell, mut told) = oneshot::channel();
+pub(crate) async fn until_told(
+    app: Arc<App>,
+    mut accepting: Accepting,
+    handover: Handover,
+    mut orders: Channel,
+) {
+    let (tell, mut told) = mpsc::unbounded_channel();
     let waiting = std::thread::Builder::new().name("orders".into()).spawn(move || {
         // The other end is gone only when the worker is ending anyway.
-        let _ending = tell.send(orders.wait());
+        while tell.send(orders.wait()).is_ok() {}
     });
     if let Err(error) = waiting {
         tracing::error!(%error, "cannot wait for orders");
         return;
     }
-    let (close, closing) = watch::channel(false);
-    let server = Arc::new(Server::new(app.clone(), closing));
+    let (stage, stages) = watch::channel(Stage::Serve);
+    let server = Arc::new(Server::new(app.clone(), stages, handover));
     let mut beat = tokio::time::interval(BEAT);
-    loop {
+    let first = loop {
         tokio::select! {
-            order = &mut told => match order {
-                Ok(Order::Drain) => break,
-                Ok(Order::MasterGone) | Err(_) => {
+            order = told.recv() => match order {
+                Some(Order::Shed) => app.shed(),
+                Some(Order::HandOver) => break Stage::HandOver,
+                Some(Order::Drain) => break Stage::Close,
+                Some(Order::MasterGone) | None => {
                     tracing::info!("the master is gone");
                     return;
                 }
@@ -47,51 +55,78 @@ pub(crate) async fn until_told(app: Arc<App>, mut accepting: Accepting, mut orde
             _ = beat.tick() => app.beat(),
             accepted = accepting.connections.recv() => match accepted {
                 Some(accepted) => connect(&server, accepted),
-                None => break,
+                None => break Stage::Close,
             },
         }
-    }
-    drain(&app, accepting, &server, &close, &mut beat).await;
+    };
+    Drain { app: &app, accepting, server: &server, stage: &stage, orders: told }.run(first, &mut beat).await;
 }
 
 /// Gives a connection its task.
-fn connect(server: &Arc<Server>, Accepted { stream, open }: Accepted) {
+fn connect(server: &Arc<Server>, accepted: Accepted) {
     let server = server.clone();
-    tokio::spawn(async move { server.serve(stream, open).await });
+    tokio::spawn(async move { server.serve(accepted).await });
 }
 
-/// Stops accepting, answers with `Connection: close`, lets idle connections be for a moment, then closes
-/// them, and waits for requests in flight until the deadline.
-async fn drain(
-    app: &App,
-    mut accepting: Accepting,
-    server: &Arc<Server>,
-    close: &watch::Sender<bool>,
-    beat: &mut tokio::time::Interval,
-) {
-    app.drain();
-    accepting.stop();
-    let begun = Instant::now();
-    let deadline = begun + Duration::from_secs(app.config.process.drain_seconds.into());
-    let grace = deadline.min(begun + IDLE_GRACE);
-    let mut taking = true;
-    while taking || accepting.open.load(Ordering::Relaxed) > 0 {
-        let now = Instant::now();
-        if now >= grace && !taking {
-            close.send_replace(true);
+/// The end of a worker in good order.
+struct Drain<'a> {
+    app: &'a App,
+    accepting: Accepting,
+    server: &'a Arc<Server>,
+    stage: &'a watch::Sender<Stage>,
+    orders: mpsc::UnboundedReceiver<Order>,
+}
+
+impl Drain<'_> {
+    /// Stops accepting; then hands connections over as they have answered, or answers with
+    /// `Connection: close`, lets idle ones be for a moment, and closes them. Waits for requests in flight
+    /// until the deadline.
+    async fn run(mut self, mut wanted: Stage, beat: &mut tokio::time::Interval) {
+        let begun = Instant::now();
+        let deadline = begun + Duration::from_secs(self.app.config.process.drain_seconds.into());
+        let mut close_at = deadline.min(begun + IDLE_GRACE);
+        self.begin(wanted);
+        let mut taking = true;
+        while taking || self.accepting.open.load(Ordering::Relaxed) > 0 {
+            let now = Instant::now();
+            if now >= close_at && wanted == Stage::Close {
+                self.accepting.stop_adopting();
+                self.stage.send_replace(Stage::Close);
+            }
+            if now >= deadline {
+                let left = self.accepting.open.load(Ordering::Relaxed);
+                tracing::warn!(left, "connections still open at the drain's deadline are closed");
+                return;
+            }
+            tokio::select! {
+                accepted = self.accepting.connections.recv(), if taking => match accepted {
+                    Some(accepted) => connect(self.server, accepted),
+                    None => taking = false,
+                },
+                order = self.orders.recv() => match order {
+                    // Now everybody ends: there is nobody to hand anything to.
+                    Some(Order::Drain) if wanted == Stage::HandOver => {
+                        wanted = Stage::Close;
+                        close_at = deadline.min(now + IDLE_GRACE);
+                        self.begin(wanted);
+                    }
+                    Some(Order::MasterGone) | None => return,
+                    Some(_) => {}
+                },
+                _ = beat.tick() => self.app.beat(),
+                () = tokio::time::sleep(DRAIN_LOOK) => {}
+            }
         }
-        if now >= deadline {
-            let left = accepting.open.load(Ordering::Relaxed);
-            tracing::warn!(left, "connections still open at the drain's deadline are closed");
-            return;
-        }
-        tokio::select! {
-            accepted = accepting.connections.recv(), if taking => match accepted {
-                Some(accepted) => connect(server, accepted),
-                None => taking = false,
-            },
-            _ = beat.tick() => app.beat(),
-            () = tokio::time::sleep(DRAIN_LOOK) => {}
+    }
+
+    fn begin(&self, wanted: Stage) {
+        self.accepting.stop();
+        self.app.drain(wanted == Stage::Close);
+        if wanted == Stage::HandOver {
+            self.accepting.stop_adopting();
+            self.stage.send_replace(Stage::HandOver);
+        } else {
+            self.stage.send_replace(Stage::Serve);
         }
     }
 }

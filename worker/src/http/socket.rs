@@ -1,13 +1,15 @@
 //! A connection's socket with its patience: how long a client may be idle, take over a request's head, or
 //! leave an answer unread. hyper knows only the second of these, and would apply it to the first as well.
+//! It also knows whether everything was answered and sent, which is when the connection can change hands.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
@@ -27,6 +29,10 @@ pub(crate) struct Patience {
 pub(crate) struct Requests {
     begun: AtomicU64,
     done: AtomicU64,
+    /// Bytes were written that were not flushed since.
+    unsent: AtomicBool,
+    /// The last request was answered before its body was read: what comes next is not a head.
+    unread: AtomicBool,
 }
 
 impl Requests {
@@ -34,6 +40,17 @@ impl Requests {
     pub(crate) fn begin(self: &Arc<Self>) -> InFlight {
         self.begun.fetch_add(1, Ordering::Relaxed);
         InFlight(self.clone())
+    }
+
+    /// Whether whatever comes next on this connection begins a request, or goes on with a head.
+    pub(crate) fn is_between(&self) -> bool {
+        let flags = self.unsent.load(Ordering::Relaxed) || self.unread.load(Ordering::Relaxed);
+        !flags && self.begun.load(Ordering::Relaxed) == self.done.load(Ordering::Relaxed)
+    }
+
+    /// Notes whether the last request's body was left unread.
+    pub(crate) fn leave_unread(&self, unread: bool) {
+        self.unread.store(unread, Ordering::Relaxed);
     }
 }
 
@@ -58,6 +75,8 @@ enum Waiting {
 /// A stream that ends with [`io::ErrorKind::TimedOut`] when its client tries its patience.
 pub(crate) struct Socket<S> {
     stream: S,
+    /// Bytes that were read from the stream before it came here.
+    before: Bytes,
     patience: Patience,
     requests: Arc<Requests>,
     /// Requests begun when `waiting` was last decided.
@@ -72,11 +91,18 @@ pub(crate) struct Socket<S> {
 }
 
 impl<S> Socket<S> {
-    /// Wraps the stream of a connection on which nothing was read yet: its head is waited for.
-    pub(crate) fn new(stream: S, patience: Patience, requests: Arc<Requests>, times_heads: bool) -> Self {
+    /// Wraps the stream of a connection: its next head is waited for, of which `before` was read already.
+    pub(crate) fn new(
+        stream: S,
+        before: Bytes,
+        patience: Patience,
+        requests: Arc<Requests>,
+        times_heads: bool,
+    ) -> Self {
         let now = Instant::now();
         Socket {
             stream,
+            before,
             patience,
             requests,
             seen: 0,
@@ -86,6 +112,11 @@ impl<S> Socket<S> {
             writing: Timer::new(now + patience.write),
             stalled: false,
         }
+    }
+
+    /// The stream, and those of the bytes before it that were not read.
+    pub(crate) fn into_parts(self) -> (S, Bytes) {
+        (self.stream, self.before)
     }
 
     /// Whether the client let its time pass.
@@ -115,6 +146,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Socket<S> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.before.is_empty() {
+            let length = self.before.len().min(buf.remaining());
+            buf.put_slice(&self.before.split_to(length));
+            return Poll::Ready(Ok(()));
+        }
         match Pin::new(&mut self.stream).poll_read(cx, buf) {
             Poll::Pending if self.is_late(cx) => {
                 Poll::Ready(Err(late("the client sent nothing for too long")))
@@ -136,6 +172,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Socket<S> {
 impl<S: AsyncWrite + Unpin> Socket<S> {
     /// Turns a write that waits for the client into an error when it waits for too long.
     fn written(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        self.requests.unsent.store(true, Ordering::Relaxed);
         if written.is_ready() {
             self.stalled = false;
             if self.waiting == Waiting::Next {
@@ -174,7 +211,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Socket<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        if flushed.is_ready() {
+            // hyper flushes its socket when its own buffer is empty, and not before.
+            self.requests.unsent.store(false, Ordering::Relaxed);
+        }
+        flushed
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -230,7 +272,7 @@ mod tests {
     fn pair(times_heads: bool) -> (Socket<DuplexStream>, DuplexStream, Arc<Requests>) {
         let (ours, theirs) = duplex(64);
         let requests = Arc::new(Requests::default());
-        (Socket::new(ours, PATIENCE, requests.clone(), times_heads), theirs, requests)
+        (Socket::new(ours, Bytes::new(), PATIENCE, requests.clone(), times_heads), theirs, requests)
     }
 
     /// Seconds until reading gives up, on tokio's paused clock.
@@ -239,6 +281,27 @@ mod tests {
         let error = socket.read_u8().await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
         begun.elapsed().as_secs()
+    }
+
+    #[tokio::test]
+    async fn what_was_read_before_comes_first_and_only_a_flushed_answer_lets_it_go() {
+        let (ours, mut client) = duplex(64);
+        let requests = Arc::new(Requests::default());
+        let mut socket = Socket::new(ours, Bytes::from_static(b"GET "), PATIENCE, requests.clone(), true);
+        client.write_all(b"/").await.unwrap();
+        let mut read = [0; 5];
+        socket.read_exact(&mut read).await.unwrap();
+        assert_eq!(&read, b"GET /");
+        assert!(requests.is_between());
+        let request = requests.begin();
+        assert!(!requests.is_between());
+        socket.write_all(b"200").await.unwrap();
+        drop(request);
+        assert!(!requests.is_between(), "not flushed");
+        socket.flush().await.unwrap();
+        assert!(requests.is_between());
+        requests.leave_unread(true);
+        assert!(!requests.is_between());
     }
 
     #[tokio::test(start_paused = true)]

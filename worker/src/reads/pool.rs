@@ -105,6 +105,15 @@ impl Pool {
         }
     }
 
+    /// Has every connection give its page cache back: this one's now, the threads' when they get to it.
+    pub(crate) fn shrink(&self) {
+        self.inline.lock().unwrap_or_else(PoisonError::into_inner).shrink();
+        for _ in 0..self.shared.threads.load(Ordering::Relaxed) {
+            // A full queue is work that will use the caches at once.
+            let _full = self.questions.try_send(Box::new(Reader::shrink));
+        }
+    }
+
     /// Adds a thread when there are fewer than the least, or when more than four fifths are busy (the
     /// seed's rule) and the most is not reached.
     fn grow(&self) {
@@ -180,6 +189,12 @@ impl Reader {
             }),
         )?;
         Ok(Reader { db, until, within: Duration::from_millis(settings.deadline_ms.into()) })
+    }
+
+    fn shrink(&self) {
+        if let Err(error) = self.db.execute_batch("PRAGMA shrink_memory") {
+            tracing::warn!(%error, "a connection keeps its memory");
+        }
     }
 
     fn set_deadline(&self, until: Option<Instant>) {
