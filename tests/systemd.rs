@@ -44,6 +44,11 @@ fn the_service_starts_reloads_stops_and_says_how_it_is() {
         assert!(property("StatusText").ends_with("workers, generation 3"), "{}", property("StatusText"));
         assert_ne!(status()["processes"], before, "the same processes after a reload");
 
+        let master = property("MainPID");
+        let met = under_requests(|| drop(run(&["systemctl", "restart", "veritable"])));
+        assert!(met.requests > 0 && met.failed == 0, "{met:?}: the socket holds what comes meanwhile");
+        assert_ne!(property("MainPID"), master);
+
         std::fs::write(SETTINGS, "workers = \"many\"").unwrap();
         assert!(try_run(&["systemctl", "reload", "veritable"]).is_err());
         assert_eq!(property("ActiveState"), "active");
@@ -63,11 +68,15 @@ fn the_service_starts_reloads_stops_and_says_how_it_is() {
 }
 
 #[test]
-fn the_first_request_starts_the_service() {
-    under_systemd("systemd::the_first_request_starts_the_service", || {
+fn the_first_request_starts_the_service_on_all_its_addresses() {
+    under_systemd("systemd::the_first_request_starts_the_service_on_all_its_addresses", || {
+        let second = "127.0.0.1:8081";
+        drop_in("veritable.socket", &format!("[Socket]\nListenStream={second}\n"));
         run(&["systemctl", "start", "veritable.socket"]);
         assert_eq!(property("ActiveState"), "inactive");
         assert_eq!(get("/").status, 200);
+        let mut connection = Connection::open(second).unwrap();
+        assert_eq!(connection.send("GET", "/wiki", &[], b"").unwrap().status, 200);
         // One worker answers; the others may still be starting.
         wait_for("the service", || (property("ActiveState") == "active").then_some(()));
     });

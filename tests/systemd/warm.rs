@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::super::harness::systemd::{drop_in, get, journal, property, run, try_get, under_systemd};
 use super::super::harness::wait_for;
-use super::{change, start_with_demo};
+use super::{SETTINGS, change, start_with_demo, status};
 
 /// Addresses that make up a visit: the lists, and the topics of the first one.
 fn visit() -> Vec<String> {
@@ -61,6 +61,25 @@ fn the_first_requests_after_a_restart_hit_the_cache() {
         assert_eq!(posted.status, 201, "{}", posted.text());
         assert!(get(posts).text().contains("freshly squeezed"));
         assert!(journal("6..6").contains("is taken over"));
+    });
+}
+
+#[test]
+fn a_cache_of_another_size_replaces_the_one_that_was_kept() {
+    under_systemd("systemd::warm::a_cache_of_another_size_replaces_the_one_that_was_kept", || {
+        start_with_demo();
+        let addresses = visit();
+        warm_up(&addresses);
+        let settings = std::fs::read_to_string(SETTINGS).unwrap();
+        std::fs::write(SETTINGS, format!("{settings}\n[cache]\nbytes = {}\n", 8 << 20)).unwrap();
+        run(&["systemctl", "restart", "veritable"]);
+        assert!(!hits(addresses.last().unwrap()), "it begins empty");
+        assert!(journal("6..6").contains("does not fit"));
+        assert_eq!(property("NFileDescriptorStore"), "1", "the new one in place of the old one");
+        warm_up(&addresses);
+        run(&["systemctl", "restart", "veritable"]);
+        assert!(hits(&addresses[0]));
+        assert!(status()["cache"]["capacity_bytes"].as_u64().unwrap() <= 8 << 20);
     });
 }
 

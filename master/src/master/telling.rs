@@ -58,8 +58,15 @@ impl Master {
         let Some(watchdog) = self.telling.watchdog.as_mut().filter(|watchdog| watchdog.next <= now) else {
             return;
         };
+        let limit = watchdog.limit / HANGS;
+        // A master that comes this late was stopped itself, and so may everybody have been (a machine that was
+        // suspended): what they last said means nothing.
+        let was_stopped = now - watchdog.next > limit;
         watchdog.next = now + watchdog.limit / PINGS;
-        let hanging = hanging(&self.supervisor, &self.children, &self.board, watchdog.limit / HANGS);
+        let hanging = match was_stopped {
+            true => Vec::new(),
+            false => hanging(&self.supervisor, &self.children, &self.board, limit),
+        };
         if is_alive(&self.supervisor, &hanging) {
             systemd::notify(&[NotifyState::Watchdog]);
             watchdog.is_silent = false;
