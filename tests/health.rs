@@ -84,7 +84,7 @@ fn workers_over_the_heap_limit_are_replaced_one_at_a_time_and_fail_no_request() 
                     upload.write_all(b"{}").unwrap();
                     let mut status = [0; 12];
                     upload.read_exact(&mut status).unwrap();
-                    assert_eq!(&status, b"HTTP/1.1 422", "answered, though refused for its content");
+                    assert_eq!(&status, b"HTTP/1.1 400", "answered, though refused for its content");
                 }
             }
             let now = server.pids("worker");

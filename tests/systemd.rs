@@ -27,7 +27,7 @@ fn the_service_starts_reloads_stops_and_says_how_it_is() {
         run(&["systemctl", "start", "veritable.service"]);
         assert_eq!(property("ActiveState"), "active", "after READY=1");
         assert!(
-            property("StatusText").starts_with("Serving on 127.0.0.1:8080"),
+            property("StatusText").starts_with("Serving on http://127.0.0.1:8080/"),
             "{}",
             property("StatusText")
         );
