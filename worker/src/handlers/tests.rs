@@ -82,6 +82,10 @@ fn every_page_shows_its_subject_and_escapes_what_people_typed() {
             "{pattern}"
         );
         assert!(!html.contains(" style=") && html.matches("<h1").count() == 1, "{pattern}");
+        for many in ["posts", "topics", "replies", "likes", "views", "bytes", "wiki edits"] {
+            let alone = |(at, _): (usize, &str)| !html[..at].ends_with(|c: char| c.is_ascii_digit());
+            assert!(!html.match_indices(&format!("1 {many}")).any(alone), "{pattern}: 1 {many}");
+        }
         assert!(answer.tags.len() <= 8 && !answer.tags.is_empty(), "{pattern}");
     }
 }

@@ -57,6 +57,11 @@ pub(crate) fn community() -> Connection {
          INSERT INTO api_tokens (user_id, token_hash, name, created_at) VALUES (2, zeroblob(32), 'x', 1);
          WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200)
          INSERT INTO api_tokens (user_id, token_hash, name, created_at) SELECT 3, randomblob(32), 'y', i FROM n;
+         UPDATE posts SET like_count = 1, reply_count = 1 WHERE topic_id = 1;
+         UPDATE topics SET view_count = 1;
+         UPDATE categories SET topic_count = 1, post_count = 1;
+         UPDATE users SET post_count = 1, edit_count = 1;
+         UPDATE revisions SET size = 1 WHERE id = 1000;
          ANALYZE;",
     )
     .unwrap();

@@ -1,9 +1,12 @@
 //! What pages are made of: one struct for each template under `web/templates`.
 
+mod counts;
+
 use askama::Template;
 use veritable_config::settings::Site;
 use veritable_domain::markup::Heading;
 
+use self::counts::count;
 use crate::assets;
 use crate::error::Error;
 use crate::reads::accounts::Profile;
