@@ -9,6 +9,7 @@ use veritable_domain::markup::Heading;
 use self::counts::count;
 use crate::assets;
 use crate::error::Error;
+use crate::handlers::Around;
 use crate::reads::accounts::Profile;
 use crate::reads::forum::{Category, Post, Topic};
 use crate::reads::wiki::{Entry, Member, Revision};
@@ -25,8 +26,8 @@ pub(crate) struct Page<'a> {
     pub(crate) crumbs: Vec<(String, String)>,
     /// Where the list begins.
     pub(crate) first: String,
-    /// Where it goes on.
-    pub(crate) next: Option<String>,
+    /// Where the page before this one is, and the page after it.
+    pub(crate) around: Around,
     style: &'static str,
 }
 
@@ -39,7 +40,7 @@ impl<'a> Page<'a> {
             first: canonical.clone(),
             canonical,
             crumbs: Vec::new(),
-            next: None,
+            around: Around { previous: None, next: None },
             style: assets::style_path(),
         }
     }
@@ -49,8 +50,8 @@ impl<'a> Page<'a> {
         self
     }
 
-    pub(crate) fn next(mut self, next: Option<String>) -> Self {
-        self.next = next;
+    pub(crate) fn around(mut self, around: Around) -> Self {
+        self.around = around;
         self
     }
 }
@@ -67,6 +68,17 @@ pub(crate) struct Item {
     pub(crate) html: String,
     pub(crate) author: Option<Person>,
     pub(crate) at: When,
+}
+
+/// What several things of one address are shown with, or what is like something that is not there.
+#[derive(Template)]
+#[template(path = "choices.html")]
+pub(crate) struct Choices<'a> {
+    pub(crate) page: Page<'a>,
+    pub(crate) about: &'a str,
+    pub(crate) query: &'a str,
+    /// Titles and addresses.
+    pub(crate) choices: Vec<(String, String)>,
 }
 
 #[derive(Template)]
@@ -97,6 +109,10 @@ pub(crate) struct TopicPage<'a> {
     pub(crate) only: Option<i64>,
     /// Numbers of the posts above it, first level first.
     pub(crate) chain: Vec<i64>,
+    /// Level of the first post shown: the others are indented from there.
+    pub(crate) level: i64,
+    /// Titles and addresses of imported topics that had this very address.
+    pub(crate) namesakes: Vec<(String, String)>,
 }
 
 #[derive(Template)]
@@ -106,6 +122,8 @@ pub(crate) struct UserPage<'a> {
     pub(crate) profile: Profile,
     pub(crate) posts: Vec<Item>,
     pub(crate) edits: Vec<Revision>,
+    /// Where all edits are, when there are more.
+    pub(crate) more_edits: Option<String>,
 }
 
 #[derive(Template)]
@@ -131,6 +149,22 @@ pub(crate) struct WikiPage<'a> {
     pub(crate) categories: Vec<(String, String)>,
 }
 
+impl<'a> WikiPage<'a> {
+    /// A frame with nothing in it yet.
+    pub(crate) fn empty(page: Page<'a>) -> Self {
+        WikiPage {
+            page,
+            path: String::new(),
+            html: String::new(),
+            headings: Vec::new(),
+            redirected_from: None,
+            old: None,
+            members: Vec::new(),
+            categories: Vec::new(),
+        }
+    }
+}
+
 #[derive(Template)]
 #[template(path = "wiki/list.html")]
 pub(crate) struct PageList<'a> {
@@ -144,6 +178,8 @@ pub(crate) struct Changes<'a> {
     pub(crate) page: Page<'a>,
     pub(crate) changes: Vec<Revision>,
     pub(crate) show_title: bool,
+    /// Of the page whose history this is; empty: changes of many pages.
+    pub(crate) path: String,
 }
 
 /// One line of a difference.
@@ -157,6 +193,7 @@ pub(crate) struct Line {
 #[template(path = "wiki/diff.html")]
 pub(crate) struct Diff<'a> {
     pub(crate) page: Page<'a>,
+    pub(crate) path: String,
     pub(crate) old: Revision,
     pub(crate) new: Revision,
     pub(crate) lines: Vec<Line>,
