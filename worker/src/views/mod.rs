@@ -56,6 +56,9 @@ impl<'a> Page<'a> {
     }
 }
 
+/// Headings up to which a page's contents are shown unasked: half a screen.
+const OPEN_CONTENTS: usize = 12;
+
 /// Renders a template.
 pub(crate) fn render(template: &impl Template) -> Result<String, Error> {
     template.render().map_err(|error| Error::Internal(error.to_string()))
@@ -169,7 +172,8 @@ impl<'a> WikiPage<'a> {
 #[template(path = "wiki/list.html")]
 pub(crate) struct PageList<'a> {
     pub(crate) page: Page<'a>,
-    pub(crate) entries: Vec<Entry>,
+    /// Entries by namespace; the main one has no name.
+    pub(crate) groups: Vec<(Option<String>, Vec<Entry>)>,
 }
 
 #[derive(Template)]
@@ -212,5 +216,6 @@ struct ErrorPage<'a> {
 /// heading alone, which has no markup in it.
 pub fn error_page(site: &Site, status: u16, heading: &str, detail: &str, request_id: &str) -> String {
     let page = Page::new(site, heading, String::new());
+    let detail = &format!("{}.", veritable_domain::wiki::upper_first(detail));
     ErrorPage { page, status, detail, request_id }.render().unwrap_or_else(|_| format!("<h1>{status}</h1>"))
 }

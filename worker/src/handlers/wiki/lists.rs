@@ -53,7 +53,24 @@ pub(crate) fn all(view: &View<'_>) -> Result<Answer, Error> {
     let page = Page::new(view.site, "All pages", ALL.into())
         .under("Wiki", "/wiki".into())
         .around(Around { previous, next });
-    Ok(Answer::html(render(&PageList { page, entries })?, vec![Tag::Site, Tag::Titles]))
+    Ok(Answer::html(render(&PageList { page, groups: by_space(entries) })?, vec![Tag::Site, Tag::Titles]))
+}
+
+fn by_space(entries: Vec<wiki::Entry>) -> Vec<(Option<String>, Vec<wiki::Entry>)> {
+    let mut groups: Vec<(Option<String>, Vec<wiki::Entry>)> = Vec::new();
+    let mut space = None;
+    for entry in entries {
+        if space != Some(entry.namespace_id) {
+            space = Some(entry.namespace_id);
+            // The title is the namespace's name, a colon and the bare title; the main one has no name.
+            let name = entry.title.strip_suffix(&entry.bare_title).and_then(|name| name.strip_suffix(':'));
+            groups.push((name.map(str::to_owned), Vec::new()));
+        }
+        if let Some((_, group)) = groups.last_mut() {
+            group.push(entry);
+        }
+    }
+    groups
 }
 
 pub(crate) fn recent(view: &View<'_>) -> Result<Answer, Error> {

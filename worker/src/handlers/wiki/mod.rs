@@ -21,7 +21,7 @@ pub(crate) mod revisions;
 /// Titles of a list of pages.
 const LIST: usize = 200;
 /// Titles suggested where a page is missing.
-const MAX_SIMILAR: usize = 8;
+const MAX_SIMILAR: usize = 5;
 /// Titles that are compared with a missing one: comparing costs the product of their lengths.
 const MAX_LOOKED_AT: usize = 100;
 
