@@ -82,6 +82,9 @@ pub enum Endpoint {
 const POINT: Cost = Cost::Point;
 const POOL: Cost = Cost::Pool;
 
+/// What MediaWiki's addresses may ask for.
+const OLD_WIKI: &[&str] = &["title", "oldid", "curid", "action", "diff", "redirect"];
+
 const fn get(cost: Cost, query: &'static [&'static str], run: Read) -> Endpoint {
     Endpoint::Read { cost, query, run }
 }
@@ -102,16 +105,22 @@ pub fn table() -> Vec<(&'static str, Endpoint)> {
         ("/t/{slug}/{id}", get(POINT, &["after"], topic::whole)),
         ("/t/{slug}/{id}/{number}", get(POINT, &["after"], topic::from_post)),
         ("/u/{name}", get(POINT, &["before"], user::profile)),
-        ("/wiki", get(POINT, &["from"], wiki::index)),
-        ("/wiki/{*title}", get(POOL, &["action", "before", "oldid", "diff", "redirect", "from"], wiki::page)),
-        ("/wiki-all", get(POOL, &["from"], wiki::all)),
-        ("/recent", get(POINT, &["before"], wiki::recent)),
+        ("/u/{name}/edits", get(POINT, &["before"], user::edits)),
+        ("/wiki", get(POINT, &["from"], wiki::lists::index)),
+        (
+            "/wiki/{*title}",
+            get(POINT, &["action", "before", "redirect", "from", "oldid", "diff"], wiki::page),
+        ),
+        ("/wiki-revision/{id}", get(POOL, &[], wiki::revisions::revision)),
+        ("/wiki-diff/{old}/{new}", get(POOL, &[], wiki::revisions::difference)),
+        ("/wiki-all", get(POOL, &["from"], wiki::lists::all)),
+        ("/recent", get(POINT, &["before"], wiki::lists::recent)),
         ("/search", get(POOL, &["q", "in", "page"], search::page)),
         // Old addresses and machines.
         ("/t/{id}", get(POINT, &[], topic::by_id)),
         ("/p/{id}", get(POINT, &[], topic::post_by_id)),
-        ("/index.php", get(POINT, &["title", "oldid", "curid", "action"], old::index_php)),
-        ("/w/index.php", get(POINT, &["title", "oldid", "curid", "action"], old::index_php)),
+        ("/index.php", get(POINT, OLD_WIKI, old::index_php)),
+        ("/w/index.php", get(POINT, OLD_WIKI, old::index_php)),
         ("/robots.txt", get(POINT, &[], old::robots)),
         // API.
         ("/api/forums", get(POINT, &[], api_forum::categories)),
@@ -131,7 +140,8 @@ pub fn table() -> Vec<(&'static str, Endpoint)> {
         ("/api/wiki/revisions/{id}", get(POINT, &[], api_wiki::revision)),
         ("/api/wiki/changes", get(POINT, &["before", "limit"], api_wiki::changes)),
         ("/api/users/{name}", get(POINT, &[], api_forum::user)),
+        ("/api/users/{name}/edits", get(POINT, &["before", "limit"], api_wiki::user_edits)),
         ("/api/users/{name}/posts", get(POINT, &["before", "limit"], api_forum::user_posts)),
-        ("/api/search", get(POOL, &["q", "in", "page"], search::api)),
+        ("/api/search", get(POOL, &["q", "in", "after", "limit"], search::api)),
     ]
 }

@@ -1,18 +1,19 @@
 //! The wiki as JSON.
 
 use serde_json::json;
-use veritable_domain::ids::PageId;
+use veritable_domain::ids::{PageId, UserId};
 use veritable_domain::tag::Tag;
+use veritable_domain::text::user_key;
 
-use super::wiki::{entry_place, seal_entry};
-use super::{before, cut, cut_by, id, json as answer, limit, missing};
+use super::wiki::lists::{entry_place, seal_entry};
+use super::{PAGE, before, cut, cut_by, id, json as answer, limit, missing, param};
 use crate::answer::Answer;
 use crate::error::Error;
-use crate::reads::wiki;
+use crate::reads::{accounts, wiki};
 use crate::routes::View;
 
 pub(crate) fn pages(view: &View<'_>) -> Result<Answer, Error> {
-    let limit = limit(view)?;
+    let limit = limit(view, PAGE)?;
     let (space, title) = entry_place(view)?;
     let mut pages = wiki::all_pages(view.db, (space, &title), limit + 1)?;
     let next = cut_by(&mut pages, limit, seal_entry);
@@ -33,7 +34,7 @@ pub(crate) fn page(view: &View<'_>) -> Result<Answer, Error> {
 
 pub(crate) fn history(view: &View<'_>) -> Result<Answer, Error> {
     let page = wiki::page_by_id(view.db, id(view)?)?.ok_or_else(|| missing("page"))?;
-    let limit = limit(view)?;
+    let limit = limit(view, PAGE)?;
     let mut revisions = wiki::history(view.db, page.id, before(view)?, limit + 1)?;
     let next = cut(&mut revisions, limit, wiki::Revision::place);
     answer(&json!({"revisions": revisions, "next": next}), vec![Tag::Site, Tag::Page(PageId(page.id))])
@@ -47,8 +48,16 @@ pub(crate) fn revision(view: &View<'_>) -> Result<Answer, Error> {
 }
 
 pub(crate) fn changes(view: &View<'_>) -> Result<Answer, Error> {
-    let limit = limit(view)?;
+    let limit = limit(view, PAGE)?;
     let mut changes = wiki::changes(view.db, before(view)?, limit + 1)?;
     let next = cut(&mut changes, limit, wiki::Revision::place);
     answer(&json!({"changes": changes, "next": next}), vec![Tag::Site, Tag::RecentChanges])
+}
+
+pub(crate) fn user_edits(view: &View<'_>) -> Result<Answer, Error> {
+    let user = accounts::by_name(view.db, &user_key(param(view, "name")))?.ok_or_else(|| missing("user"))?;
+    let limit = limit(view, PAGE)?;
+    let mut changes = wiki::edits(view.db, user.id, before(view)?, limit + 1)?;
+    let next = cut(&mut changes, limit, wiki::Revision::place);
+    answer(&json!({"changes": changes, "next": next}), vec![Tag::Site, Tag::User(UserId(user.id))])
 }

@@ -3,9 +3,10 @@
 use veritable_domain::ids::CategoryId;
 use veritable_domain::tag::Tag;
 
-use super::{PAGE, asked, before, cut, id, missing, param};
+use super::{PAGE, around, asked, before, id, missing, param, with_query};
 use crate::answer::Answer;
 use crate::error::Error;
+use crate::reads::previous::List;
 use crate::reads::{forum, wiki};
 use crate::routes::View;
 use crate::views::{Front, Page, Topics, render};
@@ -29,8 +30,8 @@ pub(crate) fn front(view: &View<'_>) -> Result<Answer, Error> {
 
 pub(crate) fn latest(view: &View<'_>) -> Result<Answer, Error> {
     let mut topics = forum::latest(view.db, before(view)?, PAGE + 1)?;
-    let next = cut(&mut topics, PAGE, forum::Topic::place).map(|at| format!("/latest?before={at}"));
-    let page = Page::new(view.site, "Latest topics", "/latest".into()).next(next);
+    let around = around(view, "/latest", List::Latest, &mut topics, PAGE, forum::Topic::place)?;
+    let page = Page::new(view.site, "Latest topics", "/latest".into()).around(around);
     let list = Topics { page, category: None, pinned: Vec::new(), topics };
     Ok(Answer::html(render(&list)?, vec![Tag::Site, Tag::Latest, Tag::Categories]))
 }
@@ -40,14 +41,15 @@ pub(crate) fn category(view: &View<'_>) -> Result<Answer, Error> {
     let tags = vec![Tag::Site, Tag::Categories, Tag::Category(CategoryId(category.id))];
     let path = category.path();
     if param(view, "slug") != category.slug {
-        return Ok(Answer::moved(path, tags));
+        return Ok(Answer::moved(with_query(view, path), tags));
     }
     let mut topics = forum::in_category(view.db, category.id, before(view)?, PAGE + 1)?;
-    let next = cut(&mut topics, PAGE, forum::Topic::place).map(|at| format!("{path}?before={at}"));
+    let list = List::Category(category.id);
+    let around = around(view, &path, list, &mut topics, PAGE, forum::Topic::place)?;
     let pinned = match asked(view, "before") {
         None => forum::pinned(view.db, category.id, MAX_PINNED)?,
         Some(_) => Vec::new(),
     };
-    let page = Page::new(view.site, &category.name, path).next(next);
+    let page = Page::new(view.site, &category.name, path).around(around);
     Ok(Answer::html(render(&Topics { page, category: Some(category), pinned, topics })?, tags))
 }

@@ -7,7 +7,9 @@ use veritable_domain::tag::Tag;
 
 use crate::answer::Answer;
 use crate::error::Error;
+use crate::reads::escape_part;
 use crate::reads::forum::Before;
+use crate::reads::previous::{self, List};
 use crate::routes::View;
 
 pub(crate) mod api_forum;
@@ -55,9 +57,10 @@ pub(crate) fn asked<'v>(view: &'v View<'_>, name: &'static str) -> Option<&'v st
     view.query.get(name).map(String::as_str).filter(|value| !value.is_empty())
 }
 
-pub(crate) fn limit(view: &View<'_>) -> Result<usize, Error> {
+/// How many entries an API answer is to have.
+pub(crate) fn limit(view: &View<'_>, usual: usize) -> Result<usize, Error> {
     match asked(view, "limit").map(str::parse) {
-        None => Ok(PAGE),
+        None => Ok(usual),
         Some(Ok(limit @ 1..=MAX_LIMIT)) => Ok(limit),
         Some(_) => Err(invalid("limit", "must be between 1 and 100")),
     }
@@ -95,6 +98,50 @@ pub(crate) fn cut_by<T>(list: &mut Vec<T>, limit: usize, cursor: impl Fn(&T) -> 
     let more = list.len() > limit;
     list.truncate(limit);
     if more { list.last().map(cursor) } else { None }
+}
+
+/// `path` with what was asked in the query, for redirects.
+pub(crate) fn with_query(view: &View<'_>, path: String) -> String {
+    let named: Vec<String> =
+        view.query.iter().map(|(name, value)| format!("{name}={}", escape_part(value))).collect();
+    if named.is_empty() { path } else { format!("{path}?{}", named.join("&")) }
+}
+
+/// The address of a list's page: its first one, or the one at a cursor.
+pub(crate) fn at_cursor(first: &str, name: &str, cursor: Option<String>) -> String {
+    match cursor {
+        None => first.to_owned(),
+        Some(cursor) => {
+            let join = if first.contains('?') { '&' } else { '?' };
+            format!("{first}{join}{name}={cursor}")
+        }
+    }
+}
+
+/// The addresses of the pages before and after the one shown.
+pub(crate) struct Around {
+    pub(crate) previous: Option<String>,
+    pub(crate) next: Option<String>,
+}
+
+/// Cuts a list read with one entry too many to `size`; `first` is the address it begins at.
+pub(crate) fn around<T>(
+    view: &View<'_>,
+    first: &str,
+    list: List,
+    entries: &mut Vec<T>,
+    size: usize,
+    place: impl Fn(&T) -> Before,
+) -> Result<Around, Error> {
+    let next = cut(entries, size, place).map(|cursor| at_cursor(first, "before", Some(cursor)));
+    let previous = match before(view)? {
+        Before::NOW => None,
+        shown => {
+            let cursor = previous::of_times(view.db, list, shown, size)?.map(seal_place);
+            Some(at_cursor(first, "before", cursor))
+        }
+    };
+    Ok(Around { previous, next })
 }
 
 /// An API answer.

@@ -4,17 +4,23 @@ use veritable_domain::ids::TopicId;
 use veritable_domain::tag::Tag;
 use veritable_domain::thread::ThreadPath;
 
-use super::{PAGE, asked, cut_by, id, invalid, missing, number, param, seal, unseal};
+use super::old::choose;
+use super::{
+    Around, PAGE, asked, at_cursor, cut_by, id, invalid, missing, number, param, seal, unseal, with_query,
+};
 use crate::answer::Answer;
 use crate::error::Error;
-use crate::reads::forum;
+use crate::reads::{escape_part, forum, old, previous};
 use crate::routes::View;
-use crate::views::{Page, TopicPage, render};
+use crate::views::{Choices, Page, TopicPage, render};
 
 /// Greater than every path of a topic: no code begins with it.
 const END: &[u8] = &[0xFF];
 /// Most posts named above one that is shown alone.
 const MAX_CHAIN: usize = 50;
+/// Letters from which on a slug may have been cut: titles that differ only later are of one topic in
+/// practice, and both would have to have the same id besides.
+const CUT_SLUG_CHARS: usize = 40;
 
 fn tags(topic: &forum::Topic) -> Vec<Tag> {
     vec![Tag::Site, Tag::Categories, Tag::Topic(TopicId(topic.id))]
@@ -45,11 +51,14 @@ pub(crate) fn whole(view: &View<'_>) -> Result<Answer, Error> {
         Found::Here(topic) => topic,
         Found::At(answer) => return Ok(answer),
     };
-    let (posts, next) = page_of(view, topic.id, &after(view)?, END, PAGE)?;
-    let next = next.map(|at| format!("{}?after={at}", topic.path()));
-    let page = framed(view, &topic, topic.path(), topic.title.clone(), next);
+    let from = after(view)?;
+    let (posts, next) = page_of(view, topic.id, &from, END, PAGE)?;
+    let around = around_posts(view, &topic, (&[], &from), &topic.path(), next)?;
+    let page = framed(view, &topic, topic.path(), topic.title.clone()).around(around);
     let tags = tags(&topic);
-    Ok(Answer::html(render(&TopicPage { page, topic, posts, only: None, chain: Vec::new() })?, tags))
+    let namesakes = namesakes(view, &topic)?;
+    let shown = TopicPage { page, topic, posts, only: None, chain: Vec::new(), level: 0, namesakes };
+    Ok(Answer::html(render(&shown)?, tags))
 }
 
 pub(crate) fn from_post(view: &View<'_>) -> Result<Answer, Error> {
@@ -67,25 +76,38 @@ pub(crate) fn from_post(view: &View<'_>) -> Result<Answer, Error> {
     let from = if given > post.path { given } else { post.path.clone() };
     let first = from == post.path;
     let (mut posts, next) = page_of(view, topic.id, &from, &until, PAGE)?;
+    let path = format!("{}/{wanted}", topic.path());
+    let around = around_posts(view, &topic, (&post.path, &from), &path, next)?;
     let chain = chain(view, &post)?;
+    let level = post.depth;
     if first {
         posts.insert(0, post);
     }
-    let path = format!("{}/{wanted}", topic.path());
-    let next = next.map(|at| format!("{path}?after={at}"));
-    let page = framed(view, &topic, path, format!("{} · #{wanted}", topic.title), next);
+    let page = framed(view, &topic, path, format!("{} · #{wanted}", topic.title)).around(around);
     let tags = tags(&topic);
-    Ok(Answer::html(render(&TopicPage { page, topic, posts, only: Some(wanted), chain })?, tags))
+    let shown = TopicPage { page, topic, posts, only: Some(wanted), chain, level, namesakes: Vec::new() };
+    Ok(Answer::html(render(&shown)?, tags))
 }
 
-fn framed<'a>(
-    view: &View<'a>,
+/// The pages around one that begins after the path `from`, among the posts after the path `above`.
+fn around_posts(
+    view: &View<'_>,
     topic: &forum::Topic,
-    path: String,
-    title: String,
+    (above, from): (&[u8], &[u8]),
+    first: &str,
     next: Option<String>,
-) -> Page<'a> {
-    Page::new(view.site, &title, path).under(&topic.category, topic.category_path()).next(next)
+) -> Result<Around, Error> {
+    let previous = if from > above {
+        let cursor = previous::of_posts(view.db, topic.id, above, from, PAGE)?;
+        Some(at_cursor(first, "after", cursor.map(|path| seal(&path))))
+    } else {
+        None
+    };
+    Ok(Around { previous, next: next.map(|cursor| at_cursor(first, "after", Some(cursor))) })
+}
+
+fn framed<'a>(view: &View<'a>, topic: &forum::Topic, path: String, title: String) -> Page<'a> {
+    Page::new(view.site, &title, path).under(&topic.category, topic.category_path())
 }
 
 fn chain(view: &View<'_>, post: &forum::Post) -> Result<Vec<i64>, Error> {
@@ -105,51 +127,121 @@ enum Found {
     At(Answer),
 }
 
-/// The topic of an address. Ours wins when the slug is ours; then an imported one that had this id and
-/// slug; then ours whatever the slug; then any imported one.
+/// The topic of an address (docs/decisions/0007-old-addresses.md).
 fn find(view: &View<'_>) -> Result<Found, Error> {
     let wanted = id(view)?;
     let slug = param(view, "slug");
     let own = forum::topic(view.db, wanted)?;
-    if own.as_ref().is_some_and(|topic| topic.slug == slug) {
-        return own.map(Found::Here).ok_or_else(|| missing("topic"));
+    if let Some(own) = own {
+        if own.slug == slug {
+            return Ok(Found::Here(own));
+        }
+        return elsewhere(view, wanted, slug, Some(own)).map(Found::At);
     }
-    let imported = old_topics(view, wanted)?;
-    let same = imported.iter().position(|topic| topic.slug == slug);
-    let number = view.params.get("number");
-    let chosen = match (same, own) {
-        (Some(at), _) => imported.into_iter().nth(at),
-        (None, Some(own)) => Some(own),
-        (None, None) => imported.into_iter().next(),
+    elsewhere(view, wanted, slug, None).map(Found::At)
+}
+
+/// An address that is not one of ours: an older site's, or one of ours with another slug.
+fn elsewhere(view: &View<'_>, wanted: i64, slug: &str, own: Option<forum::Topic>) -> Result<Answer, Error> {
+    if !view.params.contains_key("number") && slug.bytes().all(|byte| byte.is_ascii_digit()) {
+        return by_old_id(view, number("id", slug)?, &format!("/{wanted}"));
+    }
+    let tail = match view.params.get("number") {
+        Some(number) => format!("/{}", escape_part(number)),
+        None => String::new(),
     };
-    let topic = chosen.ok_or_else(|| missing("topic"))?;
-    let tail = number.map(|number| format!("/{}", crate::reads::escape_part(number))).unwrap_or_default();
-    Ok(Found::At(Answer::moved(topic.path() + &tail, tags(&topic))))
+    let mut candidates = old_topics(view, wanted)?;
+    let alone = own.is_none() && candidates.len() == 1;
+    let ours_alone = candidates.is_empty() && !old::any(view.db, "topic")?;
+    candidates.extend(own);
+    let fitting = candidates.iter().filter(|topic| fits(&topic.slug, slug)).count();
+    if fitting == 1 {
+        candidates.retain(|topic| fits(&topic.slug, slug));
+    }
+    match candidates.as_slice() {
+        [topic] if fitting == 1 || alone || ours_alone => {
+            Ok(Answer::moved(with_query(view, topic.path() + &tail), tags(topic)))
+        }
+        _ => in_doubt(view, &candidates, slug, &tail),
+    }
+}
+
+/// `/t/{id}` and `/t/{id}/{number}`: ours always come with a slug, so these are an older site's, unless
+/// there never was one.
+fn by_old_id(view: &View<'_>, wanted: i64, tail: &str) -> Result<Answer, Error> {
+    let mut candidates = old_topics(view, wanted)?;
+    if candidates.is_empty() && !old::any(view.db, "topic")? {
+        candidates.extend(forum::topic(view.db, wanted)?);
+    }
+    match candidates.as_slice() {
+        [topic] => Ok(Answer::moved(topic.path() + tail, tags(topic))),
+        _ => in_doubt(view, &candidates, "", tail),
+    }
+}
+
+/// Whether an asked slug is another system's for the same title: the same letters, or as many of them as
+/// the shorter limit on slugs left.
+fn fits(ours: &str, asked: &str) -> bool {
+    let letters = |slug: &str| -> String {
+        slug.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    };
+    let (ours, asked) = (letters(ours), letters(asked));
+    let (short, long) = if ours.len() < asked.len() { (&ours, &asked) } else { (&asked, &ours) };
+    short == long || (short.chars().count() >= CUT_SLUG_CHARS && long.starts_with(short.as_str()))
+}
+
+fn in_doubt(view: &View<'_>, topics: &[forum::Topic], slug: &str, tail: &str) -> Result<Answer, Error> {
+    if topics.is_empty() {
+        return Err(missing("topic"));
+    }
+    let mut all = vec![Tag::Site];
+    all.extend(topics.iter().map(|topic| Tag::Topic(TopicId(topic.id))));
+    let choices = topics.iter().map(|topic| (topic.title.clone(), topic.path() + tail)).collect();
+    let page = Page::new(view.site, "Which topic?", String::new());
+    let about = "No topic has this address now. It may be from before a topic was renamed or brought here.";
+    choose(Choices { page, about, query: &slug.replace('-', " "), choices }, all)
 }
 
 fn old_topics(view: &View<'_>, foreign: i64) -> Result<Vec<forum::Topic>, Error> {
     let mut found = Vec::new();
-    for id in forum::imported(view.db, "topic", &foreign.to_string())? {
+    for id in old::imported(view.db, "topic", foreign)? {
         found.extend(forum::topic(view.db, id)?);
     }
     Ok(found)
 }
 
-/// `/t/{id}`: an old system's id before ours, which always comes with a slug.
-pub(crate) fn by_id(view: &View<'_>) -> Result<Answer, Error> {
-    let wanted = id(view)?;
-    let topic = match old_topics(view, wanted)?.into_iter().next() {
-        Some(topic) => topic,
-        None => forum::topic(view.db, wanted)?.ok_or_else(|| missing("topic"))?,
-    };
-    Ok(Answer::moved(topic.path(), tags(&topic)))
+/// Imported topics that had the address of this one: whoever follows an old link may mean them.
+fn namesakes(view: &View<'_>, topic: &forum::Topic) -> Result<Vec<(String, String)>, Error> {
+    Ok(old::namesakes(view.db, topic.id, &topic.slug, topic.id)?)
 }
 
-/// `/p/{id}`: a post by an old system's id, or by ours.
+/// `/t/{id}`.
+pub(crate) fn by_id(view: &View<'_>) -> Result<Answer, Error> {
+    by_old_id(view, id(view)?, "")
+}
+
+/// `/p/{id}`: a post by an older site's id; by ours where there never was one.
 pub(crate) fn post_by_id(view: &View<'_>) -> Result<Answer, Error> {
     let wanted = id(view)?;
-    let ours = forum::imported(view.db, "post", &wanted.to_string())?.first().copied().unwrap_or(wanted);
-    let post = forum::post(view.db, ours)?.ok_or_else(|| missing("post"))?;
-    let topic = forum::topic(view.db, post.topic_id)?.ok_or_else(|| missing("topic"))?;
-    Ok(Answer::moved(format!("{}/{}", topic.path(), post.number), tags(&topic)))
+    let mut ids = old::imported(view.db, "post", wanted)?;
+    if ids.is_empty() && !old::any(view.db, "post")? {
+        ids.push(wanted);
+    }
+    let mut topics = Vec::new();
+    let mut choices = Vec::new();
+    for id in ids {
+        let Some(post) = forum::post(view.db, id)? else { continue };
+        let Some(topic) = forum::topic(view.db, post.topic_id)? else { continue };
+        choices.push((topic.title.clone(), format!("{}/{}", topic.path(), post.number)));
+        topics.push(topic);
+    }
+    match (topics.as_slice(), choices.as_slice()) {
+        ([topic], [(_, path)]) => Ok(Answer::moved(path.clone(), tags(topic))),
+        ([], _) => Err(missing("post")),
+        _ => {
+            let page = Page::new(view.site, "Which post?", String::new());
+            let about = "Several older sites had a post of this number.";
+            choose(Choices { page, about, query: "", choices }, vec![Tag::Site])
+        }
+    }
 }

@@ -7,9 +7,6 @@ use serde::Serialize;
 
 use super::{Person, When, first, rows, when};
 
-/// Most topics of one name in old systems that are looked through for an old address.
-const MAX_NAMESAKES: i64 = 8;
-
 const CATEGORIES: &str = "SELECT id, name, slug, description, topic_count, post_count, locked \
     FROM categories ORDER BY position, id";
 const CATEGORY: &str = "SELECT id, name, slug, description, topic_count, post_count, locked \
@@ -75,7 +72,6 @@ const BY_CATEGORY: &str = recent!(
     "p.category_id = ?4 AND (p.created_at, p.id) < (?1, ?2) ORDER BY p.created_at DESC, p.id DESC LIMIT ?3"
 );
 const HIT: &str = recent!("p.id = ?1");
-const IMPORTED: &str = "SELECT local_id FROM imported WHERE kind = ?1 AND foreign_id = ?2 LIMIT ?3";
 
 #[cfg(test)]
 pub(crate) const ALL: &[(&str, &str)] = &[
@@ -93,7 +89,6 @@ pub(crate) const ALL: &[(&str, &str)] = &[
     ("forum::BY_AUTHOR", BY_AUTHOR),
     ("forum::BY_CATEGORY", BY_CATEGORY),
     ("forum::HIT", HIT),
-    ("forum::IMPORTED", IMPORTED),
 ];
 
 /// A place in a list that goes back in time; [`Before::NOW`] is its beginning.
@@ -315,11 +310,6 @@ pub(crate) fn by_category(
 /// A post that search found, unless it or its topic was deleted.
 pub(crate) fn hit(db: &Connection, id: i64) -> rusqlite::Result<Option<RecentPost>> {
     first(db, HIT, [id], recent_row)
-}
-
-/// What imported things of this foreign id became.
-pub(crate) fn imported(db: &Connection, kind: &str, foreign: &str) -> rusqlite::Result<Vec<i64>> {
-    rows(db, IMPORTED, params![kind, foreign, MAX_NAMESAKES], |row| row.get(0))
 }
 
 fn person(row: &Row<'_>, name: &str, display: &str) -> rusqlite::Result<Person> {

@@ -7,9 +7,11 @@ use veritable_domain::time::UnixMillis;
 
 pub mod accounts;
 pub(crate) mod forum;
+pub(crate) mod old;
 #[cfg(test)]
 pub(crate) mod plans;
 pub(crate) mod pool;
+pub(crate) mod previous;
 pub(crate) mod search;
 pub(crate) mod wiki;
 
@@ -89,4 +91,5 @@ pub(crate) fn when(row: &Row<'_>, column: &str) -> rusqlite::Result<When> {
 
 /// Every constant query by name; the test of plans walks it.
 #[cfg(test)]
-pub(crate) const ALL: &[&[(&str, &str)]] = &[accounts::ALL, forum::ALL, search::ALL, wiki::ALL];
+pub(crate) const ALL: &[&[(&str, &str)]] =
+    &[accounts::ALL, forum::ALL, old::ALL, previous::ALL, search::ALL, wiki::ALL];

@@ -10,8 +10,13 @@ const POSTS: &str = "SELECT rowid FROM posts_fts WHERE posts_fts MATCH ?1 AND ra
 const PAGES: &str = "SELECT rowid FROM pages_fts WHERE pages_fts MATCH ?1 AND rank MATCH 'bm25(6.0, 1.0)' \
     ORDER BY rank LIMIT ?2 OFFSET ?3";
 
+// Not ranked: whoever asks compares them with what is missing.
+const TITLES: &str = "SELECT n.name, p.title FROM pages_fts f CROSS JOIN pages p ON p.id = f.rowid \
+    CROSS JOIN namespaces n ON n.id = p.namespace_id WHERE pages_fts MATCH ?1 AND p.deleted_at IS NULL LIMIT ?2";
+
 #[cfg(test)]
-pub(crate) const ALL: &[(&str, &str)] = &[("search::POSTS", POSTS), ("search::PAGES", PAGES)];
+pub(crate) const ALL: &[(&str, &str)] =
+    &[("search::POSTS", POSTS), ("search::PAGES", PAGES), ("search::TITLES", TITLES)];
 
 /// Ids of posts that match an FTS5 expression.
 pub(crate) fn posts(
@@ -31,4 +36,13 @@ pub(crate) fn pages(
     skip: usize,
 ) -> rusqlite::Result<Vec<i64>> {
     rows(db, PAGES, params![expression, limit as i64, skip as i64], |row| row.get(0))
+}
+
+/// Namespaces and titles of wiki pages that match an FTS5 expression, in no order.
+pub(crate) fn titles(
+    db: &Connection,
+    expression: &str,
+    limit: usize,
+) -> rusqlite::Result<Vec<(String, String)>> {
+    rows(db, TITLES, params![expression, limit as i64], |row| Ok((row.get(0)?, row.get(1)?)))
 }

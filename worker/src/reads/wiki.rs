@@ -11,7 +11,7 @@ use super::forum::Before;
 use super::{When, first, rows, when};
 
 /// MediaWiki's number of the namespaces whose pages are categories.
-const CATEGORY_NUMBER: i64 = 14;
+pub(crate) const CATEGORY_NUMBER: i64 = 14;
 
 const NAMESPACES: &str = "SELECT id, name, number, first_letter FROM namespaces ORDER BY id";
 const NAMESPACE: &str = "SELECT id, name, number, first_letter FROM namespaces WHERE name_key = ?1";
@@ -37,6 +37,7 @@ const MISSING_LINKS: &str = "SELECT n.name, l.title FROM page_links l \
     CROSS JOIN namespaces n ON n.id = l.namespace_id \
     LEFT JOIN pages p ON p.namespace_id = l.namespace_id AND p.title = l.title AND p.deleted_at IS NULL \
     WHERE l.page_id = ?1 AND p.id IS NULL";
+const EXISTS: &str = "SELECT 1 FROM pages WHERE namespace_id = ?1 AND title = ?2 AND deleted_at IS NULL";
 const CATEGORIES_OF: &str = "SELECT category FROM page_categories WHERE page_id = ?1 ORDER BY category";
 const MEMBERS: &str = "SELECT m.sort_key, m.page_id, n.name, p.title FROM page_categories m \
     CROSS JOIN pages p ON p.id = m.page_id CROSS JOIN namespaces n ON n.id = p.namespace_id \
@@ -75,6 +76,7 @@ pub(crate) const ALL: &[(&str, &str)] = &[
     ("wiki::PAGE_BY_ID", PAGE_BY_ID),
     ("wiki::ALL_PAGES", ALL_PAGES),
     ("wiki::MISSING_LINKS", MISSING_LINKS),
+    ("wiki::EXISTS", EXISTS),
     ("wiki::CATEGORIES_OF", CATEGORIES_OF),
     ("wiki::MEMBERS", MEMBERS),
     ("wiki::HISTORY", HISTORY),
@@ -160,9 +162,24 @@ impl Revision {
         Before(self.created_at.0.0, self.id)
     }
 
+    /// Where the page is shown as it was then.
+    pub(crate) fn address(&self) -> String {
+        format!("/wiki-revision/{}", self.id)
+    }
+
+    /// Where its changes against the revision before it are shown.
+    pub(crate) fn difference(&self) -> Option<String> {
+        self.parent_id.map(|parent| difference_path((parent, self.id)))
+    }
+
     pub(crate) fn author_path(&self) -> String {
         super::user_path(&self.author)
     }
+}
+
+/// Where the changes from one revision to another are shown.
+pub(crate) fn difference_path((old, new): (i64, i64)) -> String {
+    format!("/wiki-diff/{old}/{new}")
 }
 
 #[derive(Debug)]
@@ -191,6 +208,18 @@ pub(crate) fn namespaces(db: &Connection) -> rusqlite::Result<Namespaces> {
         Namespace::new(&space.name, canonical, space.first_letter, role)
     });
     Ok(Namespaces::new(named.collect(), main))
+}
+
+/// The namespaces whose pages are categories: ours first, then those of imported wikis.
+pub(crate) fn category_spaces(db: &Connection) -> rusqlite::Result<Vec<Space>> {
+    let mut spaces = rows(db, NAMESPACES, [], space_row)?;
+    spaces.retain(|space| space.number == Some(CATEGORY_NUMBER));
+    Ok(spaces)
+}
+
+/// Whether a page of this title exists.
+pub(crate) fn exists(db: &Connection, namespace: i64, title: &str) -> rusqlite::Result<bool> {
+    Ok(first(db, EXISTS, params![namespace, title], |_| Ok(()))?.is_some())
 }
 
 pub(crate) fn page(db: &Connection, namespace: i64, title: &str) -> rusqlite::Result<Option<Page>> {

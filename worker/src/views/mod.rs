@@ -1,11 +1,15 @@
 //! What pages are made of: one struct for each template under `web/templates`.
 
+mod counts;
+
 use askama::Template;
 use veritable_config::settings::Site;
 use veritable_domain::markup::Heading;
 
+use self::counts::count;
 use crate::assets;
 use crate::error::Error;
+use crate::handlers::Around;
 use crate::reads::accounts::Profile;
 use crate::reads::forum::{Category, Post, Topic};
 use crate::reads::wiki::{Entry, Member, Revision};
@@ -22,8 +26,8 @@ pub(crate) struct Page<'a> {
     pub(crate) crumbs: Vec<(String, String)>,
     /// Where the list begins.
     pub(crate) first: String,
-    /// Where it goes on.
-    pub(crate) next: Option<String>,
+    /// Where the page before this one is, and the page after it.
+    pub(crate) around: Around,
     style: &'static str,
 }
 
@@ -36,7 +40,7 @@ impl<'a> Page<'a> {
             first: canonical.clone(),
             canonical,
             crumbs: Vec::new(),
-            next: None,
+            around: Around { previous: None, next: None },
             style: assets::style_path(),
         }
     }
@@ -46,11 +50,14 @@ impl<'a> Page<'a> {
         self
     }
 
-    pub(crate) fn next(mut self, next: Option<String>) -> Self {
-        self.next = next;
+    pub(crate) fn around(mut self, around: Around) -> Self {
+        self.around = around;
         self
     }
 }
+
+/// Headings up to which a page's contents are shown unasked: half a screen.
+const OPEN_CONTENTS: usize = 12;
 
 /// Renders a template.
 pub(crate) fn render(template: &impl Template) -> Result<String, Error> {
@@ -64,6 +71,17 @@ pub(crate) struct Item {
     pub(crate) html: String,
     pub(crate) author: Option<Person>,
     pub(crate) at: When,
+}
+
+/// What several things of one address are shown with, or what is like something that is not there.
+#[derive(Template)]
+#[template(path = "choices.html")]
+pub(crate) struct Choices<'a> {
+    pub(crate) page: Page<'a>,
+    pub(crate) about: &'a str,
+    pub(crate) query: &'a str,
+    /// Titles and addresses.
+    pub(crate) choices: Vec<(String, String)>,
 }
 
 #[derive(Template)]
@@ -94,6 +112,10 @@ pub(crate) struct TopicPage<'a> {
     pub(crate) only: Option<i64>,
     /// Numbers of the posts above it, first level first.
     pub(crate) chain: Vec<i64>,
+    /// Level of the first post shown: the others are indented from there.
+    pub(crate) level: i64,
+    /// Titles and addresses of imported topics that had this very address.
+    pub(crate) namesakes: Vec<(String, String)>,
 }
 
 #[derive(Template)]
@@ -103,6 +125,8 @@ pub(crate) struct UserPage<'a> {
     pub(crate) profile: Profile,
     pub(crate) posts: Vec<Item>,
     pub(crate) edits: Vec<Revision>,
+    /// Where all edits are, when there are more.
+    pub(crate) more_edits: Option<String>,
 }
 
 #[derive(Template)]
@@ -128,11 +152,28 @@ pub(crate) struct WikiPage<'a> {
     pub(crate) categories: Vec<(String, String)>,
 }
 
+impl<'a> WikiPage<'a> {
+    /// A frame with nothing in it yet.
+    pub(crate) fn empty(page: Page<'a>) -> Self {
+        WikiPage {
+            page,
+            path: String::new(),
+            html: String::new(),
+            headings: Vec::new(),
+            redirected_from: None,
+            old: None,
+            members: Vec::new(),
+            categories: Vec::new(),
+        }
+    }
+}
+
 #[derive(Template)]
 #[template(path = "wiki/list.html")]
 pub(crate) struct PageList<'a> {
     pub(crate) page: Page<'a>,
-    pub(crate) entries: Vec<Entry>,
+    /// Entries by namespace; the main one has no name.
+    pub(crate) groups: Vec<(Option<String>, Vec<Entry>)>,
 }
 
 #[derive(Template)]
@@ -141,6 +182,8 @@ pub(crate) struct Changes<'a> {
     pub(crate) page: Page<'a>,
     pub(crate) changes: Vec<Revision>,
     pub(crate) show_title: bool,
+    /// Of the page whose history this is; empty: changes of many pages.
+    pub(crate) path: String,
 }
 
 /// One line of a difference.
@@ -154,6 +197,7 @@ pub(crate) struct Line {
 #[template(path = "wiki/diff.html")]
 pub(crate) struct Diff<'a> {
     pub(crate) page: Page<'a>,
+    pub(crate) path: String,
     pub(crate) old: Revision,
     pub(crate) new: Revision,
     pub(crate) lines: Vec<Line>,
@@ -172,5 +216,6 @@ struct ErrorPage<'a> {
 /// heading alone, which has no markup in it.
 pub fn error_page(site: &Site, status: u16, heading: &str, detail: &str, request_id: &str) -> String {
     let page = Page::new(site, heading, String::new());
+    let detail = &format!("{}.", veritable_domain::wiki::upper_first(detail));
     ErrorPage { page, status, detail, request_id }.render().unwrap_or_else(|_| format!("<h1>{status}</h1>"))
 }

@@ -1,0 +1,230 @@
+//! Wiki pages, and what is said where there is none.
+
+use similar::TextDiff;
+use veritable_domain::ids::PageId;
+use veritable_domain::markup::{headings, mark_missing};
+use veritable_domain::search::match_expression;
+use veritable_domain::tag::Tag;
+use veritable_domain::wiki::{full_title, page_path, split_title, upper_first};
+
+use super::old::choose;
+use super::{Around, asked, at_cursor, cut_by, invalid, missing, param, seal, unseal, with_query};
+use crate::answer::Answer;
+use crate::error::Error;
+use crate::reads::{previous, search, wiki};
+use crate::routes::View;
+use crate::views::{Choices, Page, WikiPage, render};
+
+pub(crate) mod lists;
+pub(crate) mod revisions;
+
+/// Titles of a list of pages.
+const LIST: usize = 200;
+/// Titles suggested where a page is missing.
+const MAX_SIMILAR: usize = 5;
+/// Titles that are compared with a missing one: comparing costs the product of their lengths.
+const MAX_LOOKED_AT: usize = 100;
+
+/// Words of a missing title that others are looked up by.
+const MAX_WORDS: usize = 8;
+/// Characters of a word that are taken to be right when the rest may be misspelt; the full-text index has
+/// a table of beginnings this long.
+const BEGINNING: usize = 3;
+
+/// A title of an address: its namespace and the title in it, with spaces.
+fn resolve(view: &View<'_>, text: &str) -> Result<(wiki::Space, String), Error> {
+    let (space, title) = space_of(view.db, text)?;
+    let title = veritable_domain::text::fold_line(&title.replace('_', " "));
+    if title.is_empty() { Err(missing("page")) } else { Ok((space, title)) }
+}
+
+/// The address of the page a title means, whether or not there is one.
+pub(crate) fn title_path(view: &View<'_>, text: &str) -> Result<String, Error> {
+    let (space, title) = resolve(view, text)?;
+    let title = if space.first_letter { upper_first(&title) } else { title };
+    Ok(page_path(&space.name, &title))
+}
+
+/// The page of a title; its first letter in upper case when there is none as written.
+fn find(view: &View<'_>, text: &str) -> Result<Option<wiki::Page>, Error> {
+    let (space, title) = resolve(view, text)?;
+    match wiki::page(view.db, space.id, &title)? {
+        Some(page) => Ok(Some(page)),
+        None => Ok(wiki::page(view.db, space.id, &upper_first(&title))?),
+    }
+}
+
+fn tags(page: &wiki::Page) -> Vec<Tag> {
+    vec![Tag::Site, Tag::Page(PageId(page.id)), Tag::Titles]
+}
+
+pub(crate) fn page(view: &View<'_>) -> Result<Answer, Error> {
+    let Some(page) = find(view, param(view, "title"))? else { return absent(view) };
+    if let Some(moved) = revisions::old_address(view, &page)? {
+        return Ok(moved);
+    }
+    match asked(view, "action") {
+        None | Some("view") => {}
+        Some("history") => return revisions::history(view, &page),
+        Some("raw") => return revisions::raw(view, &page),
+        Some(_) => return Err(invalid("action", "must be view, history or raw")),
+    }
+    if view.path.replace(' ', "_") != format!("/wiki/{}", page.full_title().replace(' ', "_")) {
+        return Ok(Answer::moved(with_query(view, page.path()), tags(&page)));
+    }
+    let follow = asked(view, "redirect") != Some("no");
+    // One step only, so that a ring of redirects ends.
+    if let Some(target) = page.redirect_to.as_deref().filter(|_| follow)
+        && let Some(target) = find(view, target)?
+    {
+        let from = (page.full_title(), page.path());
+        let extra = Tag::Page(PageId(page.id));
+        return show(view, target, Some(from), Some(extra));
+    }
+    show(view, page, None, None)
+}
+
+/// A title that no page has: the members of a category nobody described, or what is like it.
+fn absent(view: &View<'_>) -> Result<Answer, Error> {
+    let (space, title) = resolve(view, param(view, "title"))?;
+    let title = if space.first_letter { upper_first(&title) } else { title };
+    let full = full_title(&space.name, &title);
+    let tags = vec![Tag::Site, Tag::Titles, Tag::RecentChanges];
+    if space.number == Some(wiki::CATEGORY_NUMBER) {
+        let path = page_path(&space.name, &title);
+        let (members, around) = members(view, &title, &path)?;
+        if !members.is_empty() {
+            let page = Page::new(view.site, &full, path).under("Wiki", "/wiki".into()).around(around);
+            return Ok(Answer::html(render(&WikiPage { members, ..WikiPage::empty(page) })?, tags));
+        }
+    }
+    let page = Page::new(view.site, &full, String::new()).under("Wiki", "/wiki".into());
+    let choices = similar_titles(view, &title)?;
+    choose(Choices { page, about: "This page does not exist yet.", query: &title, choices }, tags)
+}
+
+/// Titles with a word that begins as one of `title` does, as an FTS5 expression.
+fn title_expression(title: &str) -> Option<String> {
+    let beginnings: Vec<String> = title
+        .split(|c: char| !c.is_alphanumeric())
+        .filter(|word| word.chars().nth(1).is_some())
+        .take(MAX_WORDS)
+        .filter_map(|word| match_expression(&word.chars().take(BEGINNING).collect::<String>()))
+        .collect();
+    if beginnings.is_empty() { None } else { Some(format!("{{title}} : ({})", beginnings.join(" OR "))) }
+}
+
+/// Pages with titles like `title`: those that share the beginning of a word, the closest first.
+fn similar_titles(view: &View<'_>, title: &str) -> Result<Vec<(String, String)>, Error> {
+    let Some(expression) = title_expression(title) else { return Ok(Vec::new()) };
+    let wanted = title.to_lowercase();
+    let mut found: Vec<(f32, String, String)> = search::titles(view.db, &expression, MAX_LOOKED_AT)?
+        .into_iter()
+        .map(|(space, bare)| {
+            let ratio = TextDiff::from_chars(wanted.as_str(), bare.to_lowercase().as_str()).ratio();
+            (ratio, full_title(&space, &bare), page_path(&space, &bare))
+        })
+        .collect();
+    found.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
+    Ok(found.into_iter().take(MAX_SIMILAR).map(|(_, title, path)| (title, path)).collect())
+}
+
+fn show(
+    view: &View<'_>,
+    page: wiki::Page,
+    from: Option<(String, String)>,
+    extra: Option<Tag>,
+) -> Result<Answer, Error> {
+    let mut tags = tags(&page);
+    tags.extend(extra);
+    let gone = wiki::missing_links(view.db, page.id)?;
+    let html = if gone.is_empty() {
+        page.html.clone()
+    } else {
+        mark_missing(&page.html, |href| gone.contains(href))
+    };
+    let mut frame = Page::new(view.site, &page.full_title(), page.path()).under("Wiki", "/wiki".into());
+    let mut shown_members = Vec::new();
+    if page.is_category {
+        tags.push(Tag::RecentChanges);
+        let (members, around) = members(view, &page.title, &page.path())?;
+        shown_members = members;
+        frame = frame.around(around);
+    }
+    let shown = WikiPage {
+        headings: headings(&html),
+        path: page.path(),
+        html,
+        redirected_from: from,
+        members: shown_members,
+        categories: categories(view, &page)?,
+        ..WikiPage::empty(frame)
+    };
+    Ok(Answer::html(render(&shown)?, tags))
+}
+
+/// A page of a category's members, and the pages around it.
+fn members(view: &View<'_>, title: &str, path: &str) -> Result<(Vec<wiki::Member>, Around), Error> {
+    let (key, id) = member_place(view)?;
+    let seal_member = |(id, key): (i64, &str)| seal(format!("{id}\0{key}").as_bytes());
+    let mut members = wiki::members(view.db, title, (&key, id), LIST + 1)?;
+    let next = cut_by(&mut members, LIST, |last| seal_member((last.page_id, &last.sort_key)));
+    let previous = match asked(view, "from") {
+        None => None,
+        Some(_) => {
+            let place = previous::of_members(view.db, title, (&key, id), LIST)?;
+            Some(at_cursor(path, "from", place.map(|(id, key)| seal_member((id, &key)))))
+        }
+    };
+    let next = next.map(|cursor| at_cursor(path, "from", Some(cursor)));
+    Ok((members, Around { previous, next }))
+}
+
+/// The categories of a page with their addresses: in the namespace that describes the category, as a wiki
+/// may have one of its own besides ours; without a description, in the wiki's own, which comes last.
+fn categories(view: &View<'_>, page: &wiki::Page) -> Result<Vec<(String, String)>, Error> {
+    let names = wiki::categories_of(view.db, page.id)?;
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let spaces = wiki::category_spaces(view.db)?;
+    let mut found = Vec::with_capacity(names.len());
+    for name in names {
+        let mut chosen = spaces.last().ok_or_else(|| missing("namespace"))?;
+        for space in &spaces {
+            if spaces.len() > 1 && wiki::exists(view.db, space.id, &name)? {
+                chosen = space;
+                break;
+            }
+        }
+        let path = page_path(&chosen.name, &name);
+        found.push((name, path));
+    }
+    Ok(found)
+}
+
+fn member_place(view: &View<'_>) -> Result<(String, i64), Error> {
+    let Some(text) = asked(view, "from") else { return Ok((String::new(), 0)) };
+    let (id, key) = text_cursor(text)?;
+    Ok((key, id))
+}
+
+/// A number and a text, as [`member_place`] and [`entry_place`] go on from.
+fn text_cursor(text: &str) -> Result<(i64, String), Error> {
+    let wrong = || invalid("from", "is not a cursor of this site");
+    let text = String::from_utf8(unseal("from", text)?).map_err(|_| wrong())?;
+    let (number, rest) = text.split_once('\0').ok_or_else(wrong)?;
+    Ok((number.parse().map_err(|_| wrong())?, rest.to_owned()))
+}
+
+/// As [`resolve`], for titles in bodies of requests.
+pub(crate) fn space_of(db: &rusqlite::Connection, text: &str) -> Result<(wiki::Space, String), Error> {
+    let (prefix, rest) = split_title(text);
+    if let Some(prefix) = prefix.filter(|prefix| !prefix.is_empty())
+        && let Some(space) = wiki::namespace(db, prefix)?
+    {
+        return Ok((space, rest.to_owned()));
+    }
+    let main = wiki::namespace(db, "")?.ok_or_else(|| missing("namespace"))?;
+    Ok((main, text.to_owned()))
+}

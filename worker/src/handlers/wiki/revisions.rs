@@ -1,0 +1,150 @@
+//! What a wiki page was: its history, old revisions, differences between them.
+
+use http::StatusCode;
+use similar::{ChangeTag, TextDiff};
+use veritable_domain::content::Format;
+use veritable_domain::markup::{self, RenderContext, headings};
+
+use super::super::{PAGE, around, asked, before, id, invalid, missing, number, param};
+use super::tags;
+use crate::answer::{Answer, ContentType};
+use crate::error::Error;
+use crate::reads::previous::List;
+use crate::reads::{old, wiki};
+use crate::routes::View;
+use crate::views::{Changes, Diff, Line, Page, WikiPage, render};
+
+/// Sources above this are not compared: a difference takes time in the product of size and changes.
+const MAX_DIFF_BYTES: usize = 512 * 1024;
+/// After this long a difference stays coarse rather than keep a reader from others.
+const DIFF_TIME: std::time::Duration = std::time::Duration::from_millis(300);
+/// Unchanged lines shown around changes.
+const DIFF_CONTEXT: usize = 3;
+
+/// MediaWiki's `?oldid=` and `?diff=` on a page's address, which ours never has: where these are here.
+pub(super) fn old_address(view: &View<'_>, page: &wiki::Page) -> Result<Option<Answer>, Error> {
+    let old = match asked(view, "oldid") {
+        Some(text) => Some(of_page(view, page, number("oldid", text)?)?),
+        None => None,
+    };
+    let parent = |revision: &wiki::Revision| {
+        revision.parent_id.map(|parent| (parent, revision.id)).ok_or_else(|| missing("earlier revision"))
+    };
+    let current = page.revision_id;
+    let path = match (asked(view, "diff"), old) {
+        (None, None) => return Ok(None),
+        (None, Some(old)) => old.address(),
+        (Some("prev"), Some(old)) => wiki::difference_path(parent(&old)?),
+        (Some("cur" | "0"), Some(old)) => wiki::difference_path((old.id, current)),
+        (Some(new), old) => {
+            let new = of_page(view, page, number("diff", new)?)?;
+            wiki::difference_path(match old {
+                Some(old) => (old.id, new.id),
+                None => parent(&new)?,
+            })
+        }
+    };
+    Ok(Some(Answer::moved(path, tags(page))))
+}
+
+/// The revision of `page` that had this id in its old wiki; the one that has it here.
+fn of_page(view: &View<'_>, page: &wiki::Page, wanted: i64) -> Result<wiki::Revision, Error> {
+    for id in old::imported(view.db, "revision", wanted)?.into_iter().chain([wanted]) {
+        if let Some(revision) = wiki::revision(view.db, id)?
+            && revision.page_id == page.id
+        {
+            return Ok(revision);
+        }
+    }
+    Err(missing("revision"))
+}
+
+/// A page as it was.
+pub(crate) fn revision(view: &View<'_>) -> Result<Answer, Error> {
+    let (revision, page, source) = revision_of(view, id(view)?)?;
+    let title = page.full_title();
+    let namespaces = wiki::namespaces(view.db)?;
+    let format = Format::from_name(&source.format);
+    let rendered = markup::render(format, &source.source, &RenderContext::page(&namespaces, &title));
+    let tags = tags(&page);
+    let name = format!("{title} as of {}", revision.created_at.human());
+    let frame = Page::new(view.site, &name, String::new()).under("Wiki", "/wiki".into());
+    let shown = WikiPage {
+        path: page.path(),
+        headings: headings(&rendered.html),
+        html: rendered.html,
+        old: Some(revision),
+        ..WikiPage::empty(frame.under(&title, page.path()))
+    };
+    Ok(Answer::html(render(&shown)?, tags))
+}
+
+fn revision_of(view: &View<'_>, id: i64) -> Result<(wiki::Revision, wiki::Page, wiki::Source), Error> {
+    let revision = wiki::revision(view.db, id)?.ok_or_else(|| missing("revision"))?;
+    let page = wiki::page_by_id(view.db, revision.page_id)?.ok_or_else(|| missing("page"))?;
+    let source = wiki::source(view.db, id)?.ok_or_else(|| missing("revision"))?;
+    Ok((revision, page, source))
+}
+
+/// What one revision changed against another of the same page.
+pub(crate) fn difference(view: &View<'_>) -> Result<Answer, Error> {
+    let (old, page, old_source) = revision_of(view, number("old", param(view, "old"))?)?;
+    let (new, of, new_source) = revision_of(view, number("new", param(view, "new"))?)?;
+    if of.id != page.id {
+        return Err(invalid("new", "is a revision of another page"));
+    }
+    if old_source.source.len() + new_source.source.len() > MAX_DIFF_BYTES {
+        return Err(invalid("new", "these revisions are too large to compare"));
+    }
+    let lines = lines(&old_source.source, &new_source.source);
+    let title = format!("{}: changes", page.full_title());
+    let frame = Page::new(view.site, &title, String::new())
+        .under("Wiki", "/wiki".into())
+        .under(&page.full_title(), page.path());
+    let tags = tags(&page);
+    Ok(Answer::html(render(&Diff { page: frame, path: page.path(), old, new, lines })?, tags))
+}
+
+fn lines(old: &str, new: &str) -> Vec<Line> {
+    let diff = TextDiff::configure().timeout(DIFF_TIME).diff_lines(old, new);
+    let mut lines = Vec::new();
+    for (at, group) in diff.grouped_ops(DIFF_CONTEXT).iter().enumerate() {
+        if at > 0 {
+            lines.push(Line { class: "gap", sign: "", text: "…".into() });
+        }
+        for change in group.iter().flat_map(|op| diff.iter_changes(op)) {
+            let (class, sign) = match change.tag() {
+                ChangeTag::Equal => ("same", ""),
+                ChangeTag::Delete => ("del", "−"),
+                ChangeTag::Insert => ("ins", "+"),
+            };
+            lines.push(Line { class, sign, text: change.value().trim_end_matches('\n').to_owned() });
+        }
+    }
+    lines
+}
+
+pub(super) fn history(view: &View<'_>, page: &wiki::Page) -> Result<Answer, Error> {
+    let mut changes = wiki::history(view.db, page.id, before(view)?, PAGE + 1)?;
+    let path = format!("{}?action=history", page.path());
+    let list = List::History(page.id);
+    let around = around(view, &path, list, &mut changes, PAGE, wiki::Revision::place)?;
+    let title = format!("{}: history", page.full_title());
+    let frame = Page::new(view.site, &title, path)
+        .under("Wiki", "/wiki".into())
+        .under(&page.full_title(), page.path())
+        .around(around);
+    let shown = Changes { page: frame, changes, show_title: false, path: page.path() };
+    Ok(Answer::html(render(&shown)?, tags(page)))
+}
+
+pub(super) fn raw(view: &View<'_>, page: &wiki::Page) -> Result<Answer, Error> {
+    let source = wiki::source(view.db, page.revision_id)?.ok_or_else(|| missing("revision"))?;
+    Ok(Answer {
+        status: StatusCode::OK,
+        content_type: ContentType::Text,
+        body: source.source.into(),
+        location: None,
+        tags: tags(page),
+    })
+}
