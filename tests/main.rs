@@ -10,5 +10,6 @@ mod demo;
 mod health;
 mod processes;
 mod reloads;
+mod storm;
 mod systemd;
 mod writing;

@@ -127,7 +127,7 @@ enum Found {
     At(Answer),
 }
 
-/// The topic of an address (docs/decisions/0007-old-addresses.md).
+/// The topic of an address (docs/decisions/0008-old-addresses.md).
 fn find(view: &View<'_>) -> Result<Found, Error> {
     let wanted = id(view)?;
     let slug = param(view, "slug");
