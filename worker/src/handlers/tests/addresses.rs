@@ -151,3 +151,46 @@ fn a_missing_page_suggests_what_is_like_it() {
     assert_eq!(none.status, 404);
     assert!(!text(&none).contains("Perhaps you mean"));
 }
+
+#[test]
+fn categories_follow_the_same_rule() {
+    let db = community();
+    db.execute_batch(
+        "INSERT INTO imported VALUES ('discourse:x', 'category', '2', 3, NULL), ('discourse:x', 'category', '1', 1, NULL),
+             ('discourse:x', 'category', '33', 3, NULL);",
+    )
+    .unwrap();
+    let ask = |slug: &str, id: &str| {
+        let answer = ask_of(&db, "/c/{slug}/{id}", "", &[("slug", slug), ("id", id)], &[]).unwrap();
+        (answer.status.as_u16(), answer.location.clone(), text(&answer))
+    };
+    assert_eq!(ask("empty", "2").0, 200, "ours");
+    assert_eq!(ask("more", "2").1.as_deref(), Some("/c/more/3"), "theirs by its slug");
+    assert_eq!(ask("renamed", "1").1.as_deref(), Some("/c/general/1"), "the same here and there");
+    assert_eq!(ask("renamed", "33").1.as_deref(), Some("/c/more/3"), "theirs alone");
+    let (status, _, page) = ask("renamed", "2");
+    assert_eq!(status, 404);
+    assert!(page.contains("/c/empty/2") && page.contains("/c/more/3"), "{page}");
+    let within = [("parent", "x"), ("slug", "more"), ("id", "2")];
+    let answer = ask_of(&db, "/c/{parent}/{slug}/{id}", "", &within, &[]).unwrap();
+    assert_eq!(answer.location.as_deref(), Some("/c/more/3"));
+    let words = [("slug", "parent"), ("id", "child")];
+    assert_eq!(ask_of(&db, "/c/{slug}/{id}", "", &words, &[]).unwrap_err().status(), 404);
+}
+
+#[test]
+fn an_address_without_a_number_offers_to_search() {
+    let db = community();
+    let answer = ask_of(&db, "/t/{id}", "", &[("id", "how-to-start")], &[]).unwrap();
+    assert_eq!(answer.status, 404);
+    assert!(text(&answer).contains("value=\"how to start\""));
+}
+
+#[test]
+fn old_revisions_show_which_links_lead_nowhere() {
+    let db = community();
+    db.execute_batch("UPDATE revisions SET source = '[[Nowhere]] and [[Home]]' WHERE id = 1").unwrap();
+    let html = text(&ask_of(&db, "/wiki-revision/{id}", "", &[("id", "1")], &[]).unwrap());
+    assert!(html.contains("wikilink new\" href=\"/wiki/Nowhere\""), "{html}");
+    assert!(html.contains("wikilink\" href=\"/wiki/Home\""), "{html}");
+}
