@@ -145,6 +145,10 @@ fn elsewhere(view: &View<'_>, wanted: i64, slug: &str, own: Option<forum::Topic>
         Some(number) => format!("/{}", escape_part(number)),
         None => String::new(),
     };
+    // Where Discourse leaves the slug out it puts a hyphen.
+    if slug == "-" {
+        return by_old_id(view, wanted, &tail);
+    }
     settle(view, "topic", own.map(candidate), old_topics(view, wanted)?, slug, &tail)
 }
 

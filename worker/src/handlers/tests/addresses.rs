@@ -9,13 +9,14 @@ type Pairs<'a> = &'a [(&'static str, &'a str)];
 fn old_addresses_lead_to_ours() {
     let db = community();
     // Imported topic 9001 is 7 here, post 9002 is 14, revision 77 is 1000, wiki page 78 is 1.
-    let cases: [(&str, Pairs<'_>, Pairs<'_>, &str); 17] = [
+    let cases: [(&str, Pairs<'_>, Pairs<'_>, &str); 18] = [
         ("/t/{slug}/{id}", &[("slug", "alert"), ("id", "9001")], &[], "/t/alert/7"),
         ("/t/{slug}/{id}", &[("slug", "a-l-e-r-t-"), ("id", "9001")], &[], "/t/alert/7"),
         ("/t/{slug}/{id}", &[("slug", "renamed"), ("id", "9001")], &[], "/t/alert/7"),
         ("/t/{slug}/{id}", &[("slug", "al-ert"), ("id", "1")], &[("after", "Aw")], "/t/alert/1?after=Aw"),
         ("/t/{slug}/{id}", &[("slug", "9001"), ("id", "2")], &[], "/t/alert/7/2"),
         ("/t/{slug}/{id}/{number}", &[("slug", "x"), ("id", "9001"), ("number", "2")], &[], "/t/alert/7/2"),
+        ("/t/{slug}/{id}/{number}", &[("slug", "-"), ("id", "9001"), ("number", "2")], &[], "/t/alert/7/2"),
         ("/t/{id}", &[("id", "9001")], &[], "/t/alert/7"),
         ("/p/{id}", &[("id", "9002")], &[], "/t/alert/7/1"),
         ("/c/{slug}/{id}", &[("slug", "x"), ("id", "1")], &[("before", "a")], "/c/general/1?before=a"),
@@ -87,6 +88,7 @@ fn addresses_that_are_never_ours_do_not_lead_to_ours() {
     for (pattern, params, query) in [
         ("/t/{id}", [("id", "5")].as_slice(), [].as_slice()),
         ("/t/{slug}/{id}", &[("slug", "5"), ("id", "1")], &[]),
+        ("/t/{slug}/{id}", &[("slug", "-"), ("id", "5")], &[]),
         ("/p/{id}", &[("id", "5")], &[]),
         ("/index.php", &[], &[("curid", "5")]),
         ("/index.php", &[], &[("oldid", "5")]),
