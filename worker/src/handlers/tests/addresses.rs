@@ -143,8 +143,10 @@ fn a_missing_page_suggests_what_is_like_it() {
     assert!(html.contains("value=\"Comunity librarys\""), "search is offered: {html}");
     let likely = html.find("/wiki/Community_libraries").expect("the closest title");
     assert!(html.find("/wiki/Help:Commutators").is_none_or(|other| other > likely), "{html}");
-    let answer = ask("<script>'x'").unwrap();
-    assert!(!text(&answer).contains("<script"), "titles are text");
+    let answer = ask("'x' & \"y\"").unwrap();
+    assert!(!text(&answer).contains("\"y\""), "titles are text");
+    assert_eq!(ask("<script>").unwrap_err().status(), 404, "no title");
+    assert_eq!(ask(&"long ".repeat(60)).unwrap_err().status(), 404, "no title either");
     for title in ["x", "?", "Help:", "日本語", "a\"b OR title:*"] {
         let status = ask(title).map_or_else(|error| error.status(), |answer| answer.status);
         assert_eq!(status, 404, "{title}");
