@@ -45,7 +45,7 @@ impl ContentType {
 /// The answer to a read that anyone may see and any worker may keep.
 #[derive(Clone, Debug)]
 pub struct Answer {
-    /// `200`, or `301` with `location`.
+    /// `200`; `301` with `location`; `404` where something can be suggested instead.
     pub status: StatusCode,
     /// Kind of `body`.
     pub content_type: ContentType,

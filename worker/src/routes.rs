@@ -118,6 +118,10 @@ pub fn table() -> Vec<(&'static str, Endpoint)> {
         ("/search", get(POOL, &["q", "in", "page"], search::page)),
         // Old addresses and machines.
         ("/t/{id}", get(POINT, &[], topic::by_id)),
+        ("/c/{parent}/{slug}/{id}", get(POINT, &[], forum::category)),
+        ("/categories", get(POINT, &[], old::categories)),
+        ("/users/{name}", get(POINT, &[], old::profile)),
+        ("/u/{name}/{*part}", get(POINT, &[], old::profile)),
         ("/p/{id}", get(POINT, &[], topic::post_by_id)),
         ("/index.php", get(POINT, OLD_WIKI, old::index_php)),
         ("/w/index.php", get(POINT, OLD_WIKI, old::index_php)),

@@ -3,11 +3,12 @@
 use veritable_domain::ids::CategoryId;
 use veritable_domain::tag::Tag;
 
-use super::{PAGE, around, asked, before, id, missing, param, with_query};
+use super::old::{Candidate, settle};
+use super::{PAGE, around, asked, before, id, missing, param};
 use crate::answer::Answer;
 use crate::error::Error;
 use crate::reads::previous::List;
-use crate::reads::{forum, wiki};
+use crate::reads::{forum, old, wiki};
 use crate::routes::View;
 use crate::views::{Front, Page, Topics, render};
 
@@ -36,13 +37,23 @@ pub(crate) fn latest(view: &View<'_>) -> Result<Answer, Error> {
     Ok(Answer::html(render(&list)?, vec![Tag::Site, Tag::Latest, Tag::Categories]))
 }
 
+/// A category's topics. Discourse's address of a category within another has the other's slug as well.
 pub(crate) fn category(view: &View<'_>) -> Result<Answer, Error> {
-    let category = forum::category(view.db, id(view)?)?.ok_or_else(|| missing("category"))?;
+    let wanted = id(view).map_err(|_| missing("category"))?;
+    let slug = param(view, "slug");
+    let within = view.params.contains_key("parent");
+    let category = match forum::category(view.db, wanted)? {
+        Some(own) if own.slug == slug && !within => own,
+        own => {
+            let mut theirs = Vec::new();
+            for id in old::imported(view.db, "category", wanted)? {
+                theirs.extend(forum::category(view.db, id)?.map(candidate));
+            }
+            return settle(view, "category", own.map(candidate), theirs, slug, "");
+        }
+    };
     let tags = vec![Tag::Site, Tag::Categories, Tag::Category(CategoryId(category.id))];
     let path = category.path();
-    if param(view, "slug") != category.slug {
-        return Ok(Answer::moved(with_query(view, path), tags));
-    }
     let mut topics = forum::in_category(view.db, category.id, before(view)?, PAGE + 1)?;
     let list = List::Category(category.id);
     let around = around(view, &path, list, &mut topics, PAGE, forum::Topic::place)?;
@@ -52,4 +63,9 @@ pub(crate) fn category(view: &View<'_>) -> Result<Answer, Error> {
     };
     let page = Page::new(view.site, &category.name, path).around(around);
     Ok(Answer::html(render(&Topics { page, category: Some(category), pinned, topics })?, tags))
+}
+
+fn candidate(category: forum::Category) -> Candidate {
+    let path = category.path();
+    Candidate { id: category.id, title: category.name, slug: category.slug, path, tag: Tag::Categories }
 }

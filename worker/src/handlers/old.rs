@@ -4,17 +4,103 @@ use http::StatusCode;
 use veritable_domain::ids::PageId;
 use veritable_domain::tag::Tag;
 
-use super::{asked, missing, number};
+use super::{asked, missing, number, param, with_query};
 use crate::answer::{Answer, ContentType};
 use crate::error::Error;
-use crate::reads::{escape_part, old, wiki};
+use crate::reads::{escape_part, old, user_path, wiki};
 use crate::routes::View;
 use crate::views::{Choices, Page, render};
+
+/// Letters from which on a slug may have been cut: titles that differ only later are of one thing in
+/// practice, and both would have to have the same id besides.
+const CUT_SLUG_CHARS: usize = 40;
 
 /// The answer where nothing has the address asked for but some things are like it.
 pub(crate) fn choose(choices: Choices<'_>, tags: Vec<Tag>) -> Result<Answer, Error> {
     let answer = Answer::html(render(&choices)?, tags);
     Ok(Answer { status: StatusCode::NOT_FOUND, ..answer })
+}
+
+/// Something an address may mean.
+pub(crate) struct Candidate {
+    pub(crate) id: i64,
+    pub(crate) title: String,
+    pub(crate) slug: String,
+    pub(crate) path: String,
+    pub(crate) tag: Tag,
+}
+
+/// An address with id and slug that is not exactly one of ours, by the rule of
+/// docs/decisions/0007-old-addresses.md. `ours` has this id here, `theirs` had it elsewhere; `tail` is
+/// what follows in the address.
+pub(crate) fn settle(
+    view: &View<'_>,
+    kind: &'static str,
+    ours: Option<Candidate>,
+    theirs: Vec<Candidate>,
+    slug: &str,
+    tail: &str,
+) -> Result<Answer, Error> {
+    let none_imported = theirs.is_empty() && !old::any(view.db, kind)?;
+    let known_there = !theirs.is_empty();
+    let mut candidates = theirs;
+    if let Some(ours) = ours.filter(|ours| candidates.iter().all(|theirs| theirs.id != ours.id)) {
+        candidates.push(ours);
+    }
+    let fitting = candidates.iter().filter(|candidate| fits(&candidate.slug, slug)).count();
+    if fitting == 1 {
+        candidates.retain(|candidate| fits(&candidate.slug, slug));
+    }
+    match candidates.as_slice() {
+        [one] if fitting == 1 || known_there || none_imported => Ok(Answer::moved(
+            with_query(view, format!("{}{tail}", one.path)),
+            vec![Tag::Site, one.tag.clone()],
+        )),
+        several => in_doubt(view, kind, several, slug, tail),
+    }
+}
+
+/// The page that asks which of several things an address means; with none, whether search may help.
+pub(crate) fn in_doubt(
+    view: &View<'_>,
+    kind: &'static str,
+    candidates: &[Candidate],
+    slug: &str,
+    tail: &str,
+) -> Result<Answer, Error> {
+    let query = slug.replace('-', " ");
+    if candidates.is_empty() && query.chars().all(|c| !c.is_alphabetic()) {
+        return Err(missing(kind));
+    }
+    let mut tags = vec![Tag::Site];
+    tags.extend(candidates.iter().map(|candidate| candidate.tag.clone()));
+    let choices = candidates.iter().map(|it| (it.title.clone(), format!("{}{tail}", it.path))).collect();
+    let page = Page::new(view.site, &format!("Which {kind}?"), String::new());
+    let about = &format!(
+        "No {kind} has this address now. It may be from before a {kind} was renamed or brought here."
+    );
+    choose(Choices { page, about, query: &query, choices }, tags)
+}
+
+/// Whether an asked slug is another system's for the same title: the same letters, or as many of them as
+/// the shorter limit on slugs left.
+fn fits(ours: &str, asked: &str) -> bool {
+    let letters = |slug: &str| -> String {
+        slug.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+    };
+    let (ours, asked) = (letters(ours), letters(asked));
+    let (short, long) = if ours.len() < asked.len() { (&ours, &asked) } else { (&asked, &ours) };
+    short == long || (short.chars().count() >= CUT_SLUG_CHARS && long.starts_with(short.as_str()))
+}
+
+/// Discourse's list of categories: here the front page.
+pub(crate) fn categories(_: &View<'_>) -> Result<Answer, Error> {
+    Ok(Answer::moved("/".into(), vec![Tag::Site]))
+}
+
+/// Parts of a Discourse profile: here it is one page.
+pub(crate) fn profile(view: &View<'_>) -> Result<Answer, Error> {
+    Ok(Answer::moved(user_path(param(view, "name")), vec![Tag::Site]))
 }
 
 /// MediaWiki's `index.php`, by revision, page id or title. Ids are never ours: none of our addresses

@@ -4,10 +4,8 @@ use veritable_domain::ids::TopicId;
 use veritable_domain::tag::Tag;
 use veritable_domain::thread::ThreadPath;
 
-use super::old::choose;
-use super::{
-    Around, PAGE, asked, at_cursor, cut_by, id, invalid, missing, number, param, seal, unseal, with_query,
-};
+use super::old::{Candidate, choose, in_doubt, settle};
+use super::{Around, PAGE, asked, at_cursor, cut_by, id, invalid, missing, number, param, seal, unseal};
 use crate::answer::Answer;
 use crate::error::Error;
 use crate::reads::{escape_part, forum, old, previous};
@@ -18,9 +16,6 @@ use crate::views::{Choices, Page, TopicPage, render};
 const END: &[u8] = &[0xFF];
 /// Most posts named above one that is shown alone.
 const MAX_CHAIN: usize = 50;
-/// Letters from which on a slug may have been cut: titles that differ only later are of one topic in
-/// practice, and both would have to have the same id besides.
-const CUT_SLUG_CHARS: usize = 40;
 
 fn tags(topic: &forum::Topic) -> Vec<Tag> {
     vec![Tag::Site, Tag::Categories, Tag::Topic(TopicId(topic.id))]
@@ -150,20 +145,16 @@ fn elsewhere(view: &View<'_>, wanted: i64, slug: &str, own: Option<forum::Topic>
         Some(number) => format!("/{}", escape_part(number)),
         None => String::new(),
     };
-    let mut candidates = old_topics(view, wanted)?;
-    let alone = own.is_none() && candidates.len() == 1;
-    let ours_alone = candidates.is_empty() && !old::any(view.db, "topic")?;
-    candidates.extend(own);
-    let fitting = candidates.iter().filter(|topic| fits(&topic.slug, slug)).count();
-    if fitting == 1 {
-        candidates.retain(|topic| fits(&topic.slug, slug));
+    // Where Discourse leaves the slug out it puts a hyphen.
+    if slug == "-" {
+        return by_old_id(view, wanted, &tail);
     }
-    match candidates.as_slice() {
-        [topic] if fitting == 1 || alone || ours_alone => {
-            Ok(Answer::moved(with_query(view, topic.path() + &tail), tags(topic)))
-        }
-        _ => in_doubt(view, &candidates, slug, &tail),
-    }
+    settle(view, "topic", own.map(candidate), old_topics(view, wanted)?, slug, &tail)
+}
+
+fn candidate(topic: forum::Topic) -> Candidate {
+    let (path, tag) = (topic.path(), Tag::Topic(TopicId(topic.id)));
+    Candidate { id: topic.id, title: topic.title, slug: topic.slug, path, tag }
 }
 
 /// `/t/{id}` and `/t/{id}/{number}`: ours always come with a slug, so these are an older site's, unless
@@ -171,41 +162,18 @@ fn elsewhere(view: &View<'_>, wanted: i64, slug: &str, own: Option<forum::Topic>
 fn by_old_id(view: &View<'_>, wanted: i64, tail: &str) -> Result<Answer, Error> {
     let mut candidates = old_topics(view, wanted)?;
     if candidates.is_empty() && !old::any(view.db, "topic")? {
-        candidates.extend(forum::topic(view.db, wanted)?);
+        candidates.extend(forum::topic(view.db, wanted)?.map(candidate));
     }
     match candidates.as_slice() {
-        [topic] => Ok(Answer::moved(topic.path() + tail, tags(topic))),
-        _ => in_doubt(view, &candidates, "", tail),
+        [topic] => Ok(Answer::moved(format!("{}{tail}", topic.path), vec![Tag::Site, topic.tag.clone()])),
+        several => in_doubt(view, "topic", several, "", tail),
     }
 }
 
-/// Whether an asked slug is another system's for the same title: the same letters, or as many of them as
-/// the shorter limit on slugs left.
-fn fits(ours: &str, asked: &str) -> bool {
-    let letters = |slug: &str| -> String {
-        slug.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
-    };
-    let (ours, asked) = (letters(ours), letters(asked));
-    let (short, long) = if ours.len() < asked.len() { (&ours, &asked) } else { (&asked, &ours) };
-    short == long || (short.chars().count() >= CUT_SLUG_CHARS && long.starts_with(short.as_str()))
-}
-
-fn in_doubt(view: &View<'_>, topics: &[forum::Topic], slug: &str, tail: &str) -> Result<Answer, Error> {
-    if topics.is_empty() {
-        return Err(missing("topic"));
-    }
-    let mut all = vec![Tag::Site];
-    all.extend(topics.iter().map(|topic| Tag::Topic(TopicId(topic.id))));
-    let choices = topics.iter().map(|topic| (topic.title.clone(), topic.path() + tail)).collect();
-    let page = Page::new(view.site, "Which topic?", String::new());
-    let about = "No topic has this address now. It may be from before a topic was renamed or brought here.";
-    choose(Choices { page, about, query: &slug.replace('-', " "), choices }, all)
-}
-
-fn old_topics(view: &View<'_>, foreign: i64) -> Result<Vec<forum::Topic>, Error> {
+fn old_topics(view: &View<'_>, foreign: i64) -> Result<Vec<Candidate>, Error> {
     let mut found = Vec::new();
     for id in old::imported(view.db, "topic", foreign)? {
-        found.extend(forum::topic(view.db, id)?);
+        found.extend(forum::topic(view.db, id)?.map(candidate));
     }
     Ok(found)
 }
@@ -215,9 +183,12 @@ fn namesakes(view: &View<'_>, topic: &forum::Topic) -> Result<Vec<(String, Strin
     Ok(old::namesakes(view.db, topic.id, &topic.slug, topic.id)?)
 }
 
-/// `/t/{id}`.
+/// `/t/{id}`, and Discourse's `/t/{slug}`, which nothing but search can find.
 pub(crate) fn by_id(view: &View<'_>) -> Result<Answer, Error> {
-    by_old_id(view, id(view)?, "")
+    match id(view) {
+        Ok(wanted) => by_old_id(view, wanted, ""),
+        Err(_) => in_doubt(view, "topic", &[], param(view, "id"), ""),
+    }
 }
 
 /// `/p/{id}`: a post by an older site's id; by ours where there never was one.

@@ -9,7 +9,7 @@ const MAX_NAMESAKES: i64 = 8;
 
 const IMPORTED: &str = "SELECT local_id FROM imported WHERE kind = ?1 AND foreign_id = ?2 LIMIT ?3";
 const NAMESAKES: &str = "SELECT t.title, t.slug, t.id FROM imported i CROSS JOIN topics t ON t.id = i.local_id \
-    WHERE i.kind = 'topic' AND i.foreign_id = ?1 AND t.slug = ?2 AND t.id <> ?3 AND t.deleted_at IS NULL LIMIT ?4";
+    WHERE i.kind = 'topic' AND i.foreign_id = ?1 AND ?2 IN (t.slug, '-') AND t.id <> ?3 AND t.deleted_at IS NULL LIMIT ?4";
 const ANY: &str = "SELECT 1 FROM imported WHERE kind = ?1 LIMIT 1";
 
 #[cfg(test)]

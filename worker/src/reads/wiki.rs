@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use rusqlite::{Connection, Row, params};
 use serde::Serialize;
+use veritable_domain::content::WikiLink;
 use veritable_domain::markup::{Namespace, Namespaces, Role};
 use veritable_domain::wiki::{full_title, page_path};
 
@@ -215,6 +216,19 @@ pub(crate) fn category_spaces(db: &Connection) -> rusqlite::Result<Vec<Space>> {
     let mut spaces = rows(db, NAMESPACES, [], space_row)?;
     spaces.retain(|space| space.number == Some(CATEGORY_NUMBER));
     Ok(spaces)
+}
+
+/// As [`missing_links`], of links that are not stored.
+pub(crate) fn missing_among(db: &Connection, links: &[WikiLink]) -> rusqlite::Result<HashSet<String>> {
+    let spaces = rows(db, NAMESPACES, [], space_row)?;
+    let mut missing = HashSet::new();
+    for link in links {
+        let space = spaces.iter().find(|space| space.name == link.namespace);
+        if !space.map_or(Ok(false), |space| exists(db, space.id, &link.title))? {
+            missing.insert(page_path(&link.namespace, &link.title));
+        }
+    }
+    Ok(missing)
 }
 
 /// Whether a page of this title exists.

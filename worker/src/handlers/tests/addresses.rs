@@ -9,13 +9,14 @@ type Pairs<'a> = &'a [(&'static str, &'a str)];
 fn old_addresses_lead_to_ours() {
     let db = community();
     // Imported topic 9001 is 7 here, post 9002 is 14, revision 77 is 1000, wiki page 78 is 1.
-    let cases: [(&str, Pairs<'_>, Pairs<'_>, &str); 17] = [
+    let cases: [(&str, Pairs<'_>, Pairs<'_>, &str); 18] = [
         ("/t/{slug}/{id}", &[("slug", "alert"), ("id", "9001")], &[], "/t/alert/7"),
         ("/t/{slug}/{id}", &[("slug", "a-l-e-r-t-"), ("id", "9001")], &[], "/t/alert/7"),
         ("/t/{slug}/{id}", &[("slug", "renamed"), ("id", "9001")], &[], "/t/alert/7"),
         ("/t/{slug}/{id}", &[("slug", "al-ert"), ("id", "1")], &[("after", "Aw")], "/t/alert/1?after=Aw"),
         ("/t/{slug}/{id}", &[("slug", "9001"), ("id", "2")], &[], "/t/alert/7/2"),
         ("/t/{slug}/{id}/{number}", &[("slug", "x"), ("id", "9001"), ("number", "2")], &[], "/t/alert/7/2"),
+        ("/t/{slug}/{id}/{number}", &[("slug", "-"), ("id", "9001"), ("number", "2")], &[], "/t/alert/7/2"),
         ("/t/{id}", &[("id", "9001")], &[], "/t/alert/7"),
         ("/p/{id}", &[("id", "9002")], &[], "/t/alert/7/1"),
         ("/c/{slug}/{id}", &[("slug", "x"), ("id", "1")], &[("before", "a")], "/c/general/1?before=a"),
@@ -87,6 +88,7 @@ fn addresses_that_are_never_ours_do_not_lead_to_ours() {
     for (pattern, params, query) in [
         ("/t/{id}", [("id", "5")].as_slice(), [].as_slice()),
         ("/t/{slug}/{id}", &[("slug", "5"), ("id", "1")], &[]),
+        ("/t/{slug}/{id}", &[("slug", "-"), ("id", "5")], &[]),
         ("/p/{id}", &[("id", "5")], &[]),
         ("/index.php", &[], &[("curid", "5")]),
         ("/index.php", &[], &[("oldid", "5")]),
@@ -141,8 +143,10 @@ fn a_missing_page_suggests_what_is_like_it() {
     assert!(html.contains("value=\"Comunity librarys\""), "search is offered: {html}");
     let likely = html.find("/wiki/Community_libraries").expect("the closest title");
     assert!(html.find("/wiki/Help:Commutators").is_none_or(|other| other > likely), "{html}");
-    let answer = ask("<script>'x'").unwrap();
-    assert!(!text(&answer).contains("<script"), "titles are text");
+    let answer = ask("'x' & \"y\"").unwrap();
+    assert!(!text(&answer).contains("\"y\""), "titles are text");
+    assert_eq!(ask("<script>").unwrap_err().status(), 404, "no title");
+    assert_eq!(ask(&"long ".repeat(60)).unwrap_err().status(), 404, "no title either");
     for title in ["x", "?", "Help:", "日本語", "a\"b OR title:*"] {
         let status = ask(title).map_or_else(|error| error.status(), |answer| answer.status);
         assert_eq!(status, 404, "{title}");
@@ -150,4 +154,47 @@ fn a_missing_page_suggests_what_is_like_it() {
     let none = ask_of(&empty(), "/wiki/{*title}", "/wiki/Foo", &[("title", "Foo")], &[]).unwrap();
     assert_eq!(none.status, 404);
     assert!(!text(&none).contains("Perhaps you mean"));
+}
+
+#[test]
+fn categories_follow_the_same_rule() {
+    let db = community();
+    db.execute_batch(
+        "INSERT INTO imported VALUES ('discourse:x', 'category', '2', 3, NULL), ('discourse:x', 'category', '1', 1, NULL),
+             ('discourse:x', 'category', '33', 3, NULL);",
+    )
+    .unwrap();
+    let ask = |slug: &str, id: &str| {
+        let answer = ask_of(&db, "/c/{slug}/{id}", "", &[("slug", slug), ("id", id)], &[]).unwrap();
+        (answer.status.as_u16(), answer.location.clone(), text(&answer))
+    };
+    assert_eq!(ask("empty", "2").0, 200, "ours");
+    assert_eq!(ask("more", "2").1.as_deref(), Some("/c/more/3"), "theirs by its slug");
+    assert_eq!(ask("renamed", "1").1.as_deref(), Some("/c/general/1"), "the same here and there");
+    assert_eq!(ask("renamed", "33").1.as_deref(), Some("/c/more/3"), "theirs alone");
+    let (status, _, page) = ask("renamed", "2");
+    assert_eq!(status, 404);
+    assert!(page.contains("/c/empty/2") && page.contains("/c/more/3"), "{page}");
+    let within = [("parent", "x"), ("slug", "more"), ("id", "2")];
+    let answer = ask_of(&db, "/c/{parent}/{slug}/{id}", "", &within, &[]).unwrap();
+    assert_eq!(answer.location.as_deref(), Some("/c/more/3"));
+    let words = [("slug", "parent"), ("id", "child")];
+    assert_eq!(ask_of(&db, "/c/{slug}/{id}", "", &words, &[]).unwrap_err().status(), 404);
+}
+
+#[test]
+fn an_address_without_a_number_offers_to_search() {
+    let db = community();
+    let answer = ask_of(&db, "/t/{id}", "", &[("id", "how-to-start")], &[]).unwrap();
+    assert_eq!(answer.status, 404);
+    assert!(text(&answer).contains("value=\"how to start\""));
+}
+
+#[test]
+fn old_revisions_show_which_links_lead_nowhere() {
+    let db = community();
+    db.execute_batch("UPDATE revisions SET source = '[[Nowhere]] and [[Home]]' WHERE id = 1").unwrap();
+    let html = text(&ask_of(&db, "/wiki-revision/{id}", "", &[("id", "1")], &[]).unwrap());
+    assert!(html.contains("wikilink new\" href=\"/wiki/Nowhere\""), "{html}");
+    assert!(html.contains("wikilink\" href=\"/wiki/Home\""), "{html}");
 }

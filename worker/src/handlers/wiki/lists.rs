@@ -12,7 +12,7 @@ use crate::routes::View;
 use crate::views::{Changes, Page, PageList, render};
 
 /// Titles that wikis give their first page, the likeliest first.
-const MAIN_PAGES: [&str; 3] = ["Home", "Main Page", "Welcome"];
+const MAIN_PAGES: [&str; 4] = ["Home", "Main Page", "Main page", "Welcome"];
 
 /// `/wiki`: the wiki's first page where it has one, all pages otherwise.
 pub(crate) fn index(view: &View<'_>) -> Result<Answer, Error> {

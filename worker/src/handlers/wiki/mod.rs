@@ -5,7 +5,7 @@ use veritable_domain::ids::PageId;
 use veritable_domain::markup::{headings, mark_missing};
 use veritable_domain::search::match_expression;
 use veritable_domain::tag::Tag;
-use veritable_domain::wiki::{full_title, page_path, split_title, upper_first};
+use veritable_domain::wiki::{PageTitle, full_title, page_path, split_title, upper_first};
 
 use super::old::choose;
 use super::{Around, asked, at_cursor, cut_by, invalid, missing, param, seal, unseal, with_query};
@@ -23,7 +23,7 @@ const LIST: usize = 200;
 /// Titles suggested where a page is missing.
 const MAX_SIMILAR: usize = 5;
 /// Titles that are compared with a missing one: comparing costs the product of their lengths.
-const MAX_LOOKED_AT: usize = 100;
+const MAX_LOOKED_AT: usize = 50;
 
 /// Words of a missing title that others are looked up by.
 const MAX_WORDS: usize = 8;
@@ -87,44 +87,53 @@ pub(crate) fn page(view: &View<'_>) -> Result<Answer, Error> {
 /// A title that no page has: the members of a category nobody described, or what is like it.
 fn absent(view: &View<'_>) -> Result<Answer, Error> {
     let (space, title) = resolve(view, param(view, "title"))?;
-    let title = if space.first_letter { upper_first(&title) } else { title };
-    let full = full_title(&space.name, &title);
+    // What cannot be a title is not suggested for, however long it is.
+    let title = PageTitle::new(&title, space.first_letter).map_err(|_| missing("page"))?;
+    let title = title.as_str();
+    let full = full_title(&space.name, title);
     let tags = vec![Tag::Site, Tag::Titles, Tag::RecentChanges];
     if space.number == Some(wiki::CATEGORY_NUMBER) {
-        let path = page_path(&space.name, &title);
-        let (members, around) = members(view, &title, &path)?;
+        let path = page_path(&space.name, title);
+        let (members, around) = members(view, title, &path)?;
         if !members.is_empty() {
             let page = Page::new(view.site, &full, path).under("Wiki", "/wiki".into()).around(around);
             return Ok(Answer::html(render(&WikiPage { members, ..WikiPage::empty(page) })?, tags));
         }
     }
     let page = Page::new(view.site, &full, String::new()).under("Wiki", "/wiki".into());
-    let choices = similar_titles(view, &title)?;
-    choose(Choices { page, about: "This page does not exist yet.", query: &title, choices }, tags)
+    let choices = similar_titles(view, title)?;
+    choose(Choices { page, about: "This page does not exist yet.", query: title, choices }, tags)
 }
 
-/// Titles with a word that begins as one of `title` does, as an FTS5 expression.
-fn title_expression(title: &str) -> Option<String> {
+/// Titles with words that begin as those of `title` do, as FTS5 expressions: all of them, any of them.
+fn title_expressions(title: &str) -> Vec<String> {
     let beginnings: Vec<String> = title
         .split(|c: char| !c.is_alphanumeric())
         .filter(|word| word.chars().nth(1).is_some())
         .take(MAX_WORDS)
         .filter_map(|word| match_expression(&word.chars().take(BEGINNING).collect::<String>()))
         .collect();
-    if beginnings.is_empty() { None } else { Some(format!("{{title}} : ({})", beginnings.join(" OR "))) }
+    let joined = |by: &str| format!("{{title}} : ({})", beginnings.join(by));
+    match beginnings.len() {
+        0 => Vec::new(),
+        1 => vec![joined("")],
+        _ => vec![joined(" AND "), joined(" OR ")],
+    }
 }
 
-/// Pages with titles like `title`: those that share the beginning of a word, the closest first.
+/// Pages with titles like `title`, the closest first.
 fn similar_titles(view: &View<'_>, title: &str) -> Result<Vec<(String, String)>, Error> {
-    let Some(expression) = title_expression(title) else { return Ok(Vec::new()) };
     let wanted = title.to_lowercase();
-    let mut found: Vec<(f32, String, String)> = search::titles(view.db, &expression, MAX_LOOKED_AT)?
-        .into_iter()
-        .map(|(space, bare)| {
-            let ratio = TextDiff::from_chars(wanted.as_str(), bare.to_lowercase().as_str()).ratio();
-            (ratio, full_title(&space, &bare), page_path(&space, &bare))
-        })
-        .collect();
+    let mut found: Vec<(f32, String, String)> = Vec::new();
+    for expression in title_expressions(title) {
+        for (space, bare) in search::titles(view.db, &expression, MAX_LOOKED_AT)? {
+            let path = page_path(&space, &bare);
+            if found.iter().all(|(_, _, known)| *known != path) {
+                let ratio = TextDiff::from_chars(wanted.as_str(), bare.to_lowercase().as_str()).ratio();
+                found.push((ratio, full_title(&space, &bare), path));
+            }
+        }
+    }
     found.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
     Ok(found.into_iter().take(MAX_SIMILAR).map(|(_, title, path)| (title, path)).collect())
 }

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use similar::{ChangeTag, TextDiff};
 use veritable_domain::content::Format;
-use veritable_domain::markup::{self, RenderContext, headings};
+use veritable_domain::markup::{self, RenderContext, headings, mark_missing};
 
 use super::super::{PAGE, around, asked, before, id, invalid, missing, number, param};
 use super::tags;
@@ -66,13 +66,15 @@ pub(crate) fn revision(view: &View<'_>) -> Result<Answer, Error> {
     let namespaces = wiki::namespaces(view.db)?;
     let format = Format::from_name(&source.format);
     let rendered = markup::render(format, &source.source, &RenderContext::page(&namespaces, &title));
+    let gone = wiki::missing_among(view.db, &rendered.links)?;
+    let html = mark_missing(&rendered.html, |href| gone.contains(href));
     let tags = tags(&page);
     let name = format!("{title} as of {}", revision.created_at.human());
     let frame = Page::new(view.site, &name, String::new()).under("Wiki", "/wiki".into());
     let shown = WikiPage {
         path: page.path(),
-        headings: headings(&rendered.html),
-        html: rendered.html,
+        headings: headings(&html),
+        html,
         old: Some(revision),
         ..WikiPage::empty(frame.under(&title, page.path()))
     };
