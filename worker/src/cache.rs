@@ -24,8 +24,6 @@ const LEASE_MS: u64 = 1_000;
 const FOLLOW_LOOK: Duration = Duration::from_millis(1);
 /// Bytes before the location and the body: status, content type, encoding, length of the location.
 const HEAD_BYTES: usize = 6;
-/// Room for a typical page, so that copying it out allocates once.
-const TYPICAL_BYTES: usize = 8 * 1024;
 
 /// A whole answer, ready to be sent.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,13 +70,13 @@ impl PageCache {
 
     /// What is kept under `key`, if it is fresh. Counts a hit or a miss: once a request.
     pub(crate) fn get(&self, key: &[u8]) -> Option<Kept> {
-        let mut bytes = Vec::with_capacity(TYPICAL_BYTES);
+        let mut bytes = Vec::new();
         Kept::found(self.cache.get(key, veritable_shm::now_ms(), &mut bytes), bytes)
     }
 
     /// [`PageCache::get`] without counting.
     pub(crate) fn peek(&self, key: &[u8]) -> Option<Kept> {
-        let mut bytes = Vec::with_capacity(TYPICAL_BYTES);
+        let mut bytes = Vec::new();
         Kept::found(self.cache.peek(key, veritable_shm::now_ms(), &mut bytes), bytes)
     }
 
