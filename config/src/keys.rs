@@ -260,6 +260,13 @@ pub const KEYS: &[Key] = &[
         "Seconds after which a worker is replaced, spread over the workers; 0: never.",
     ),
     key(
+        "process.sandbox",
+        Kind::Choice(&["on", "off"]),
+        "\"on\"",
+        "Whether workers and writer give up what they do not need: running programs, files beside the data directory, \
+         TCP connections of their own, and for workers every change (Landlock and seccomp).",
+    ),
+    key(
         "log.level",
         Kind::Text,
         "\"info\"",

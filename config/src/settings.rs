@@ -207,6 +207,18 @@ pub struct Process {
     pub max_requests: u64,
     /// Seconds after which a worker is replaced; 0: never.
     pub max_age_seconds: u32,
+    /// Whether children give up what they do not need.
+    pub sandbox: Switch,
+}
+
+/// On or off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Switch {
+    /// On.
+    On,
+    /// Off.
+    Off,
 }
 
 impl Default for Process {
@@ -220,6 +232,7 @@ impl Default for Process {
             heap_bytes: 400 * 1024 * 1024,
             max_requests: 0,
             max_age_seconds: 0,
+            sandbox: Switch::On,
         }
     }
 }

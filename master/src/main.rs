@@ -6,6 +6,7 @@ mod binary;
 mod boot;
 mod cli;
 mod client;
+mod confine;
 mod control;
 mod import;
 mod listeners;

@@ -8,10 +8,13 @@ use anyhow::{Context, bail};
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::unistd::getppid;
+use veritable_config::Config;
 use veritable_config::channel::Channel;
+use veritable_config::settings::Switch;
 use veritable_shm::{Owner, Segment};
 
 use crate::boot::{self, Boot};
+use crate::confine::{self, Child};
 use crate::{logging, spawn};
 
 /// Bytes of a process's short name, as the kernel keeps it.
@@ -52,10 +55,24 @@ pub(crate) fn worker() -> anyhow::Result<()> {
     let handover = veritable_worker::Handover::new(end(boot::GIVE)?, end(boot::TAKE)?);
     let owner = Owner { slot, epoch };
     let mut to_master = channel.try_clone().context("the channel")?;
+    sandboxed(&mut to_master, Child::Worker, &boot.config)?;
     let context =
         veritable_worker::Context { config: boot.config, listeners, handover, segment, owner, channel };
     said(&mut to_master, veritable_worker::run(context))
 }
+
+/// Confines this process, unless the settings say otherwise.
+fn sandboxed(to_master: &mut Channel, child: Child, config: &Config) -> anyhow::Result<()> {
+    if config.process.sandbox == Switch::Off {
+        return Ok(());
+    }
+    said(to_master, confine::confine(child, config).map_err(Said))
+}
+
+/// An error with all its causes in one line.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:#}")]
+struct Said(anyhow::Error);
 
 /// Lets the master know why, so that it can say more than that a process has ended.
 fn said<E: std::error::Error + Send + Sync + 'static>(
@@ -80,6 +97,9 @@ pub(crate) fn writer() -> anyhow::Result<()> {
     // Held to the end of this process: nobody else may write meanwhile.
     let _lock = spawn::inherited(boot::LISTENERS + 1).context("the lock")?;
     let mut to_master = channel.try_clone().context("the channel")?;
+    // What the rules name has to be there.
+    veritable_writer::database::make_directory(&boot.config)?;
+    sandboxed(&mut to_master, Child::Writer, &boot.config)?;
     let owner = boot.owner.map(|(slot, epoch)| Owner { slot, epoch });
     let context =
         veritable_writer::Context { config: boot.config, listener, segment: Some(segment), owner, channel };

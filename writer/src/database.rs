@@ -84,9 +84,7 @@ pub fn version(config: &Config, database: Database) -> Result<Option<i32>, Write
 /// The file cannot be made, is damaged, belongs to another program or to a newer Veritable.
 pub fn open(config: &Config, database: Database) -> Result<Connection, WriterError> {
     let path = database.path(config);
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(&config.data_dir).map_err(|error| {
-        WriterError::Io { what: format!("making the data directory {}", config.data_dir.display()), error }
-    })?;
+    make_directory(config)?;
     let sqlite = |error| WriterError::Sqlite { path: path.display().to_string(), error };
     let mut db = Connection::open(&path).map_err(sqlite)?;
     // Before anything is set: another program's file stays as it is, to the byte.
@@ -94,6 +92,16 @@ pub fn open(config: &Config, database: Database) -> Result<Connection, WriterErr
     configure(&db, config.writer.synchronous).map_err(sqlite)?;
     migrate::up(&mut db, database).map_err(|error| error.at(&path))?;
     Ok(db)
+}
+
+/// Makes the data directory, for this user only, if it is not there.
+///
+/// # Errors
+/// It cannot be made.
+pub fn make_directory(config: &Config) -> Result<(), WriterError> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(&config.data_dir).map_err(|error| {
+        WriterError::Io { what: format!("making the data directory {}", config.data_dir.display()), error }
+    })
 }
 
 fn configure(db: &Connection, synchronous: Synchronous) -> rusqlite::Result<()> {
@@ -104,6 +112,8 @@ fn configure(db: &Connection, synchronous: Synchronous) -> rusqlite::Result<()> 
     db.pragma_update(None, "journal_mode", "wal")?;
     db.pragma_update(None, "wal_autocheckpoint", 1_000)?;
     db.pragma_update(None, "foreign_keys", true)?;
+    // Nothing outside its directory is within the writer's reach.
+    db.pragma_update(None, "temp_store", "memory")?;
     let level = match synchronous {
         Synchronous::Full => "full",
         Synchronous::Normal => "normal",

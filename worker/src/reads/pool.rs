@@ -175,6 +175,8 @@ impl Reader {
         let mut db = Connection::open_with_flags(path, flags)?;
         db.busy_timeout(BUSY)?;
         db.pragma_update(None, "query_only", true)?;
+        // No file can be made within a worker's confines.
+        db.pragma_update(None, "temp_store", "memory")?;
         db.pragma_update(None, "mmap_size", settings.mmap_bytes.cast_signed())?;
         db.pragma_update(None, "cache_size", -CACHE_KIB)?;
         db.set_prepared_statement_cache_capacity(STATEMENTS);
