@@ -57,6 +57,8 @@ fn every_page_of_a_list_has_one_address_from_either_side() {
             assert_eq!(link(&ask(&pair[1]), "prev").as_ref(), Some(&pair[0]), "{pattern} before {}", pair[1]);
         }
         assert_eq!(link(&ask(first), "prev"), None, "{pattern}");
+        assert_eq!(link(&ask(first), "canonical").as_deref(), Some(first), "{pattern}");
+        assert_eq!(link(&ask(&addresses[1]), "canonical"), None, "no page of a list stands for another");
     }
 }
 
