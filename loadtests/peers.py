@@ -76,12 +76,17 @@ def wait_for(url, process):
 
 
 def wrk(url, pid, seconds, script=None):
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency"]
+    before = cpu_seconds(pid)
+    figures = wrk_rate(url, CONNECTIONS, seconds, script)
+    cpu = cpu_seconds(pid) - before
+    return {**figures, "cpu_us": cpu / figures["requests"] * 1e6}
+
+
+def wrk_rate(url, connections, seconds, script=None):
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency"]
     if script:
         command += ["-s", script]
-    before = cpu_seconds(pid)
     out = subprocess.run(command + [url], capture_output=True, text=True, check=True).stdout
-    cpu = cpu_seconds(pid) - before
     if "Non-2xx" in out or "Socket errors" in out:
         print(out, file=sys.stderr)
     requests = int(re.search(r"(\d+) requests in", out).group(1))
@@ -91,7 +96,7 @@ def wrk(url, pid, seconds, script=None):
         float(m.group(1)) * millis[m.group(2)]
         for m in (re.search(rf"{p}%\s+([\d.]+)(us|ms|s)", out) for p in (50, 99))
     )
-    return {"rate": rate, "p50": p50, "p99": p99, "cpu_us": cpu / requests * 1e6}
+    return {"requests": requests, "rate": rate, "p50": p50, "p99": p99}
 
 
 def spread(values, digits=0):
