@@ -107,8 +107,9 @@ impl Legacy {
         if has("anchor") {
             let name = attributes.get("name").or_else(|| attributes.get("id")).cloned().unwrap_or_default();
             tidy.out.push_str("<span class=\"anchor\" id=\"");
-            super::escape_into(&mut tidy.out, &safe_id(&name));
+            super::escape_into(&mut tidy.out, &safe_id(tidy.scope, &name));
             tidy.out.push_str("\"></span>");
+            tidy.tags += 1;
             tidy.skip("a");
             return true;
         }
@@ -196,13 +197,13 @@ fn relative<'a>(address: &'a str, context: &RenderContext<'_>) -> &'a str {
 }
 
 /// Settles the attributes every format has: addresses, ids, alignment, classes of ours.
-pub(super) fn settle(name: &str, attributes: &mut Attributes, context: &RenderContext<'_>) {
+pub(super) fn settle(name: &str, attributes: &mut Attributes, tidy: &Tidy<'_>) {
     if let Some(id) = attributes.get_mut("id") {
-        *id = safe_id(id);
+        *id = safe_id(tidy.scope, id);
     } else if name == LINK.name
         && let Some(anchor) = attributes.get("name")
     {
-        let id = safe_id(anchor);
+        let id = safe_id(tidy.scope, anchor);
         attributes.insert("id".to_owned(), id);
     }
     if let Some(src) = attributes.get_mut("src").filter(|src| src.starts_with("//")) {
@@ -212,7 +213,7 @@ pub(super) fn settle(name: &str, attributes: &mut Attributes, context: &RenderCo
         attributes.insert("class".to_owned(), "wikilink".to_owned());
     }
     if let Some(href) = attributes.get_mut("href") {
-        settle_link(href, context);
+        settle_link(href, tidy);
     }
     match name {
         "img" => drop(attributes.insert("loading".to_owned(), "lazy".to_owned())),
@@ -224,17 +225,21 @@ pub(super) fn settle(name: &str, attributes: &mut Attributes, context: &RenderCo
     }
 }
 
-fn settle_link(href: &mut String, context: &RenderContext<'_>) {
+fn settle_link(href: &mut String, tidy: &Tidy<'_>) {
     if href.starts_with("//") {
         href.insert_str(0, "https:");
     }
-    let local = relative(href, context);
+    let local = relative(href, tidy.context);
     if local.len() != href.len() {
         *href = local.to_owned();
     }
-    let ours = href.starts_with('#') || href.starts_with("/wiki/");
-    if ours && let Some((path, section)) = href.split_once('#').filter(|(_, section)| !section.is_empty()) {
-        *href = format!("{path}#{}", safe_id(section));
+    let Some((path, section)) = href.split_once('#').filter(|(_, section)| !section.is_empty()) else {
+        return;
+    };
+    if path.is_empty() {
+        *href = format!("#{}", safe_id(tidy.scope, section));
+    } else if path.starts_with("/wiki/") {
+        *href = format!("{path}#{}", safe_id("", section));
     }
 }
 
