@@ -92,7 +92,7 @@ fn a_wiki_keeps_its_history_names_and_redirects() {
     assert_eq!((pages[2].namespace.as_str(), pages[2].title.as_str()), ("Kategorija", "Augalai"));
     assert_eq!(pages[2].revisions[0].format, Format::Plain);
     assert_eq!(report.notes["text was deleted there"].count, 1);
-    assert_eq!(report.notes["templates not expanded"].count, 1);
+    assert_eq!(report.losses["templates not expanded"].count, 1);
     assert!(matches!(steps.last(), Some(Import::Finish { .. })));
 }
 
@@ -111,9 +111,9 @@ fn a_forum_keeps_replies_times_and_likes_but_nothing_that_runs() {
     assert!(!topics[0].posts[1].content.rendered.html.contains("script"));
     assert_eq!(topics[1].author, "deleted");
     assert!(users(&steps).iter().all(|user| user.role == Role::Member));
-    for reason in ["private message skipped", "staff of the old forum became a member"] {
-        assert_eq!(report.notes[reason].count, 1, "{reason}");
-    }
+    assert_eq!(report.losses["private message skipped"].count, 1);
+    assert_eq!(report.notes["staff of the old forum became a member"].count, 1);
+    assert!(report.notes.keys().any(|reason| reason.starts_with("category without a name")));
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn an_export_without_site_has_a_main_namespace() {
     let report = report.unwrap();
     assert!(matches!(&steps[0], Import::Namespaces { namespaces } if namespaces[0].number == 0));
     assert_eq!(report.read.pages, 3);
-    assert_eq!(report.notes["unknown namespace; page is in the main one"].count, 1);
+    assert_eq!(report.losses["unknown namespace; page is in the main one"].count, 1);
 }
 
 #[test]

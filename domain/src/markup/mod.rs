@@ -19,6 +19,7 @@ pub use context::{Kind, LinkOrder, Namespace, Namespaces, RenderContext, Role};
 pub use sanitise::{ID_PREFIX, clean};
 pub use scan::{Heading, headings, mark_missing};
 pub use text::{excerpt, plain_text};
+pub use wikitext::language_links;
 
 use xxhash_rust::xxh3::xxh3_64;
 

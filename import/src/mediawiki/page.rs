@@ -1,7 +1,7 @@
 //! A page and its revisions while they are read, and what becomes of them here.
 
 use veritable_domain::content::Format;
-use veritable_domain::markup::{LinkOrder, RenderContext, render};
+use veritable_domain::markup::{LinkOrder, RenderContext, as_source, language_links, try_render};
 use veritable_domain::text::{Comment, MAX_COMMENT_CHARS, MAX_USER_NAME_CHARS, UserName, user_key};
 use veritable_domain::time::UnixMillis;
 use veritable_domain::wiki::{MAX_TITLE_BYTES, PageTitle, full_title};
@@ -64,7 +64,7 @@ impl Revision {
             report.note("text was deleted there", place);
         }
         if self.comment.chars().count() > MAX_COMMENT_CHARS {
-            report.note("comment cut", place);
+            report.loss("comment cut", place);
         }
         let author = self.user();
         report.read.revisions += 1;
@@ -134,13 +134,13 @@ impl Draft {
         let number = if self.ns.is_empty() { Ok(0) } else { self.ns.parse() };
         let number = number.map_err(|_| format!("`{}` is not a namespace's number", self.ns))?;
         let (namespace, written, first_letter) = site.place(number, &self.title).unwrap_or_else(|| {
-            report.note("unknown namespace; page is in the main one", &self.title);
+            report.loss("unknown namespace; page is in the main one", &self.title);
             (String::new(), &self.title, site.first_letter)
         });
         let title = match PageTitle::new(written, first_letter) {
             Ok(title) => title,
             Err(error) => {
-                report.note("page title changed", format!("{}: {error}", self.title));
+                report.loss("page title changed", format!("{}: {error}", self.title));
                 let clean = written.replace(['[', ']', '{', '}', '|', '#', '<', '>'], "-");
                 let cut = &clean[..clean.floor_char_boundary(MAX_TITLE_BYTES)];
                 PageTitle::new(cut, first_letter).map_err(|error| error.to_string())?
@@ -172,9 +172,16 @@ impl Draft {
         let context = RenderContext { link_order, ..RenderContext::page(&namespaces, &full) };
         let source = newest.source.as_str();
         if newest.format == Format::Wikitext && source.contains("{{") {
-            report.note("templates not expanded", full.as_str());
+            report.loss("templates not expanded", full.as_str());
         }
-        let mut rendered = render(newest.format, source, &context);
+        if newest.format == Format::Wikitext {
+            let dropped = language_links(source, &namespaces) as u64;
+            report.note_times("link to another language's wiki not shown", dropped, full.as_str());
+        }
+        let mut rendered = try_render(newest.format, source, &context).unwrap_or_else(|error| {
+            report.loss(&error.to_string(), full.as_str());
+            as_source(source)
+        });
         if let (None, Some(target)) = (&rendered.redirect, &self.redirect) {
             rendered.redirect = namespaces.resolve(target).map(|(link, _)| link);
         }
@@ -189,7 +196,7 @@ impl Draft {
 pub(super) fn user_name(written: &str, report: &mut Report) -> Result<UserName, String> {
     UserName::new(written)
         .or_else(|error| {
-            report.note("user name changed", format!("{written}: {error}"));
+            report.loss("user name changed", format!("{written}: {error}"));
             let usable = |c: char| if c.is_alphanumeric() || "_-. ".contains(c) { c } else { '-' };
             let cut: String = written.chars().map(usable).take(MAX_USER_NAME_CHARS).collect();
             UserName::new(&cut)
