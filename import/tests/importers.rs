@@ -117,6 +117,28 @@ fn a_forum_keeps_replies_times_and_likes_but_nothing_that_runs() {
 }
 
 #[test]
+fn a_posts_markdown_is_kept_and_its_html_shown() {
+    let post = |more: &str| {
+        format!(
+            "{{\"id\":1,\"title\":\"T\",\"created_at\":\"2020-01-01T00:00:00Z\",\"posts\":[{{\"id\":1,\
+             \"created_at\":\"2020-01-01T00:00:00Z\",\"post_number\":1{more}}}]}}\n"
+        )
+    };
+    for (more, format, source, html) in [
+        (r#","cooked":"<p>x</p>","raw":"*x*""#, Format::Markdown, "*x*", "<p>x</p>"),
+        (r#","cooked":"<p>x</p>""#, Format::Html, "<p>x</p>", "<p>x</p>"),
+        (r#","raw":"*x*""#, Format::Markdown, "*x*", "<p><em>x</em></p>\n"),
+        (r#","cooked":"<p>x</p>","raw":" ""#, Format::Html, "<p>x</p>", "<p>x</p>"),
+    ] {
+        let (report, steps) = forum(post(more).as_bytes());
+        report.unwrap();
+        let content = &topics(&steps)[0].posts[0].content;
+        assert_eq!((content.format, content.source.as_str()), (format, source), "{more}");
+        assert_eq!(content.rendered.html, html, "{more}");
+    }
+}
+
+#[test]
 fn an_export_without_site_has_a_main_namespace() {
     let start = XML.windows(6).position(|part| part == b"<page>").unwrap();
     let (report, steps) = wiki(&[b"<mediawiki>".as_slice(), &XML[start..]].concat());

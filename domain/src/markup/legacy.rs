@@ -157,7 +157,8 @@ fn image(tidy: &mut Tidy<'_>, attributes: &mut Attributes, has: &impl Fn(&str) -
         return true;
     }
     if has("emoji") {
-        super::escape_into(&mut tidy.out, attributes.get("alt").map_or("", |alt| alt));
+        let told = attributes.get("title").or_else(|| attributes.get("alt")).map_or("", |code| code);
+        super::escape_into(&mut tidy.out, emoji(told));
         return true;
     }
     if let Some(base) = tidy.context.old_base
@@ -168,6 +169,27 @@ fn image(tidy: &mut Tidy<'_>, attributes: &mut Attributes, has: &impl Fn(&str) -
     }
     false
 }
+
+/// The character that `:name:` means; the code itself where none is known (a forum's own pictures).
+fn emoji(code: &str) -> &str {
+    let name = code.trim_matches(':').split(':').next().unwrap_or_default();
+    let alias = DISCOURSE_EMOJI.iter().find(|(discourse, _)| *discourse == name).map(|(_, github)| *github);
+    emojis::get_by_shortcode(alias.unwrap_or(name)).map_or(code, |emoji| emoji.as_str())
+}
+
+/// Names that only Discourse has, and GitHub's for the same character.
+const DISCOURSE_EMOJI: &[(&str, &str)] = &[
+    ("crazy_face", "zany_face"),
+    ("face_with_hand_over_mouth", "hand_over_mouth"),
+    ("face_with_monocle", "monocle_face"),
+    ("face_with_raised_eyebrow", "raised_eyebrow"),
+    ("frowning_with_open_mouth", "frowning"),
+    ("grinning_face_with_smiling_eyes", "smile"),
+    ("nerd", "nerd_face"),
+    ("slight_smile", "slightly_smiling_face"),
+    ("smiling_face", "relaxed"),
+    ("woman_zombie", "zombie_woman"),
+];
 
 fn span(tidy: &mut Tidy<'_>, has: &impl Fn(&str) -> bool) -> bool {
     let name = match () {
@@ -251,5 +273,26 @@ fn settle_cell(attributes: &mut Attributes) {
         ["left", "right", "center"].into_iter().find(|align| style.contains(&format!("text-align:{align}")));
     if let Some(align) = align {
         attributes.insert("align".to_owned(), align.to_owned());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn emoji_are_characters_where_one_is_known() {
+        for (code, shown) in [
+            (":slightly_smiling_face:", "🙂"),
+            (":wave:t3:", "👋"),
+            ("slight_smile", "🙂"),
+            (":urho3d:", ":urho3d:"),
+            ("", ""),
+        ] {
+            assert_eq!(emoji(code), shown, "{code}");
+        }
+        for (discourse, github) in DISCOURSE_EMOJI {
+            assert!(emojis::get_by_shortcode(github).is_some(), "{github} of {discourse}");
+        }
     }
 }

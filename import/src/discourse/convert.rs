@@ -141,19 +141,7 @@ impl Converter {
 
     fn post(&mut self, topic: i64, post: Post) -> Result<ImportPost, String> {
         let place = || format!("topic {topic} post {}", post.post_number);
-        let cooked = post.cooked.as_deref().unwrap_or_default();
-        if cooked.trim().is_empty() {
-            let reason =
-                if post.post_type == 1 { "post without text" } else { "moderator's action without text" };
-            self.report.note(reason, place());
-        }
-        let source = source(&mut self.report, cooked, place)?;
-        let old_base = self.old_base.as_deref();
-        let context = RenderContext { old_base, ..RenderContext::post(&self.namespaces) };
-        let rendered = try_render(Format::Html, source.as_str(), &context).unwrap_or_else(|error| {
-            self.report.loss(&error.to_string(), place());
-            as_source(source.as_str())
-        });
+        let content = self.content(&post, place)?;
         self.report.read.posts += 1;
         let edited_at = match &post.updated_at {
             Some(updated) if post.version > 1 => Some(time(updated)?),
@@ -167,8 +155,36 @@ impl Converter {
             created_at: time(&post.created_at)?,
             edited_at,
             like_count: post.likes(),
-            content: Content { format: Format::Html, source, rendered },
+            content,
         })
+    }
+
+    /// Shown is what Discourse made of a post (`cooked`). Its Markdown (`raw`), where there is some, is the
+    /// source that is kept and edited later; shown itself only where nothing cooked is.
+    fn content(&mut self, post: &Post, place: impl Fn() -> String + Copy) -> Result<Content, String> {
+        let given = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
+        let (cooked, raw) = (given(&post.cooked), given(&post.raw));
+        if cooked.is_none() && raw.is_none() {
+            let reason =
+                if post.post_type == 1 { "post without text" } else { "moderator's action without text" };
+            self.report.note(reason, place());
+        }
+        let (format, written) = match &raw {
+            Some(raw) => (Format::Markdown, raw.as_str()),
+            None => (Format::Html, cooked.as_deref().unwrap_or_default()),
+        };
+        let source = source(&mut self.report, written, place)?;
+        let old_base = self.old_base.as_deref();
+        let context = RenderContext { old_base, ..RenderContext::post(&self.namespaces) };
+        let rendered = match &cooked {
+            Some(cooked) => try_render(Format::Html, cooked, &context),
+            None => try_render(format, source.as_str(), &context),
+        };
+        let rendered = rendered.unwrap_or_else(|error| {
+            self.report.loss(&error.to_string(), place());
+            as_source(source.as_str())
+        });
+        Ok(Content { format, source, rendered })
     }
 }
 
