@@ -159,6 +159,25 @@ fn revisions_newest_first_are_turned_around() {
 }
 
 #[test]
+fn a_history_too_long_to_turn_around_is_refused_with_its_place() {
+    let long = "word ".repeat(400_000);
+    let revision = |id: u32| {
+        format!(
+            "<revision><id>{id}</id><timestamp>2020-01-01T00:00:00Z</timestamp>\
+             <contributor><ip>192.0.2.1</ip></contributor><text>{long}</text></revision>"
+        )
+    };
+    let page = |ids: [u32; 3]| {
+        let revisions = ids.map(revision).concat();
+        format!("<mediawiki><page><title>Long</title><ns>0</ns><id>1</id>{revisions}</page></mediawiki>")
+    };
+    let (report, steps) = wiki(page([1, 2, 3]).as_bytes());
+    assert_eq!((report.unwrap().read.revisions, pages(&steps).len()), (3, 2));
+    let error = wiki(page([3, 2, 1]).as_bytes()).0.unwrap_err().to_string();
+    assert!(error.contains("byte ") && error.contains("\"Long\" come newest first"), "{error}");
+}
+
+#[test]
 fn compressed_files_are_known_by_their_first_bytes() {
     let plain = wiki(XML).1;
     assert_eq!(wiki(&gzip(XML)).1, plain);

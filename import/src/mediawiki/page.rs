@@ -94,6 +94,8 @@ pub(super) struct Draft {
     pub(super) redirect: Option<String>,
     run: Vec<ImportRevision>,
     bytes: usize,
+    /// Highest number of the revisions given back before.
+    sent: u64,
 }
 
 impl Draft {
@@ -111,6 +113,7 @@ impl Draft {
         let bytes = revision.source.as_str().len();
         let full = !self.run.is_empty() && self.bytes + bytes > MAX_COMMAND_BYTES;
         let before = full.then(|| self.rest());
+        self.sent = before.iter().flatten().map(number).fold(self.sent, u64::max);
         self.bytes += bytes;
         self.run.push(revision);
         before
@@ -157,7 +160,13 @@ impl Draft {
         report: &mut Report,
     ) -> Result<ImportPage, String> {
         let mut revisions = revisions;
-        let number = |revision: &ImportRevision| revision.foreign_id.parse::<u64>().unwrap_or(u64::MAX);
+        if revisions.iter().map(number).max().is_some_and(|newest| newest < self.sent) {
+            return Err(format!(
+                "the revisions of {:?} come newest first and are more than {MAX_COMMAND_BYTES} bytes: \
+                 export them oldest first",
+                self.title
+            ));
+        }
         if !revisions.is_sorted_by_key(number) {
             // Exports can be asked for newest first; numbers tell, clocks may err.
             report.note("revisions put in order of their numbers", &self.title);
@@ -190,6 +199,11 @@ impl Draft {
         page.rendered = Some(rendered);
         Ok(page)
     }
+}
+
+/// By which revisions are in order: clocks may err.
+fn number(revision: &ImportRevision) -> u64 {
+    revision.foreign_id.parse().unwrap_or(u64::MAX)
 }
 
 /// A name that fits here, noting when it had to be changed.
