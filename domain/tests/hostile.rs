@@ -7,9 +7,13 @@ mod html;
 
 use common::data;
 use html::dangers;
+use veritable_domain::codec::MAX_SEQUENCE_BYTES;
 use veritable_domain::content::Format;
-use veritable_domain::markup::{Kind, Namespaces, RenderContext, clean, render};
+use veritable_domain::markup::{
+    Kind, MAX_RENDERED_BYTES, Namespaces, RenderContext, TooLarge, clean, render, try_render,
+};
 use veritable_domain::search;
+use veritable_domain::text::MAX_SOURCE_BYTES;
 
 const FORMATS: [Format; 4] = [Format::Markdown, Format::Html, Format::Wikitext, Format::Plain];
 /// A worker's threads have 2 MB; a quarter must do.
@@ -140,7 +144,7 @@ fn nesting_without_end_is_rendered() {
         "[[a|",
     ];
     for part in unclosed {
-        render_on_small_stack(part.repeat(200_000 / part.len()));
+        render_on_small_stack(part.repeat(120_000 / part.len()));
     }
     for (open, close) in [
         ("[[", "]]"),
@@ -157,12 +161,64 @@ fn nesting_without_end_is_rendered() {
 }
 
 #[test]
-fn a_megabyte_takes_linear_time() {
+fn the_largest_source_takes_linear_time() {
     let namespaces = Namespaces::default();
     let context = RenderContext::post(&namespaces);
-    let html = render(Format::Html, &"&".repeat(1_000_000), &context).html;
-    assert_eq!(html, "&amp;".repeat(1_000_000));
-    let nested = format!("{}x{}", "[[".repeat(250_000), "]]".repeat(250_000));
+    let count = MAX_RENDERED_BYTES;
+    let html = render(Format::Html, &"&".repeat(count), &context).html;
+    assert_eq!(html.len(), "&amp;".len() * count);
+    assert!(html.starts_with("&amp;"));
+    let nested = format!("{}x{}", "[[".repeat(count / 5), "]]".repeat(count / 5));
     let html = render(Format::Wikitext, &nested, &context).html;
     assert_eq!(html.matches("class=\"wikilink\"").count(), 1);
+}
+
+#[test]
+fn floods_of_tiny_constructs_are_shown_as_their_source() {
+    let namespaces = Namespaces::default();
+    let context = RenderContext::post(&namespaces);
+    for (format, part) in [
+        (Format::Markdown, "*a* "),
+        (Format::Markdown, "[[a]] "),
+        (Format::Markdown, "@a "),
+        (Format::Markdown, "# a\n"),
+        (Format::Wikitext, "{{a}}"),
+        (Format::Wikitext, "<ref>a</ref>"),
+        (Format::Html, "<b>a</b>"),
+        (Format::Html, "<br>"),
+    ] {
+        let flood = part.repeat(400_000 / part.len());
+        assert_eq!(try_render(format, &flood, &context), Err(TooLarge), "{format:?} {part:?}");
+        let shown = render(format, &flood, &context);
+        assert!(shown.links.is_empty() && shown.mentions.is_empty());
+        assert!(shown.html.starts_with("<p class=\"unrendered\">"), "{format:?} {part:?}");
+        assert_eq!(shown.html.matches('<').count(), 4, "{format:?} {part:?}");
+        // A parser drops the line end after <pre>.
+        assert!(shown.html.replace("<pre>\n", "<pre>") == clean(&shown.html), "{format:?} {part:?}");
+    }
+    for part in ["\"", "&", "a"] {
+        let largest = part.repeat(MAX_SOURCE_BYTES);
+        let shown = render(Format::Markdown, &largest, &context);
+        let bytes = largest.len() + shown.html.len() + shown.text.len();
+        assert!(bytes + 1_024 < MAX_SEQUENCE_BYTES, "{part:?} makes a message of {bytes} bytes");
+    }
+}
+
+#[test]
+fn posts_on_one_page_keep_their_ids_apart() {
+    let namespaces = Namespaces::default();
+    let post = |text: &str| render(Format::Markdown, text, &RenderContext::post(&namespaces)).html;
+    let ids = |html: &str| -> Vec<String> {
+        html.split(" id=\"").skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()).collect()
+    };
+    let one = post("# Notes\n\none[^1]\n\n[^1]: first");
+    let two = post("# Notes\n\ntwo[^1]\n\n[^1]: second");
+    assert_eq!(ids(&one).len(), 3, "{one}");
+    assert!(ids(&one).iter().all(|id| !ids(&two).contains(id)), "{one}\n{two}");
+    for target in one.split("href=\"#").skip(1).map(|rest| rest.split('"').next().unwrap()) {
+        assert!(ids(&one).iter().any(|id| id == target), "{target} leads nowhere: {one}");
+    }
+    assert_eq!(one, post("# Notes\n\none[^1]\n\n[^1]: first"), "a rendering is repeatable");
+    let page = render(Format::Markdown, "# Notes", &RenderContext::page(&namespaces, "X")).html;
+    assert_eq!(ids(&page), ["s-notes"]);
 }

@@ -37,7 +37,7 @@ fn compare(test: &str, file: &str, specification: &str) {
     let Some(path) = data(test, file) else { return };
     let examples: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     let namespaces = Namespaces::default();
-    let context = RenderContext::post(&namespaces);
+    let context = RenderContext::page(&namespaces, "X");
     let mut differing = Vec::new();
     let examples = examples.get("testCases").unwrap_or(&examples).as_array().unwrap();
     for (at, example) in examples.iter().enumerate() {

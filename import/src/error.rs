@@ -40,6 +40,14 @@ pub enum ImportError {
     /// The writer carried a command out not at all.
     #[error("the writer refused: {0}")]
     Refused(#[from] Refusal),
+    /// One thing is too large for a message to the writer. Nothing of it was sent.
+    #[error("{what} is too large: {source}")]
+    TooLarge {
+        /// Which topic or page, by its id there.
+        what: String,
+        /// How large, and how large it may be.
+        source: veritable_writer_api::frame::FrameError,
+    },
     /// The writer cannot be spoken to.
     #[error("the writer is gone: {0}")]
     Connection(String),

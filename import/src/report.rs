@@ -1,5 +1,5 @@
-//! What an import did, for people (`Display`) and programs (JSON): what was read, what changed, and
-//! everything that could not be taken over as it was.
+//! What an import did, for people (`Display`) and programs (JSON): what was read, what changed, what was
+//! lost, and what is worth knowing though nothing was lost by it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,9 +7,9 @@ use std::fmt;
 use serde::Serialize;
 use veritable_writer_api::message::ImportTally;
 
-/// Examples kept of each kind of loss: enough to find the cause, few enough to read.
+/// Examples kept of each kind of loss or note: enough to find the cause, few enough to read.
 const MAX_EXAMPLES: usize = 5;
-/// Kinds of loss kept; a writer's note becomes an example of one kind, so few are ever used.
+/// Kinds of losses, and of notes, kept; a writer's note becomes an example of one kind, so few are ever used.
 const MAX_REASONS: usize = 200;
 /// Under which the writer's notes stand.
 const STORED_OTHERWISE: &str = "stored otherwise than it came";
@@ -35,7 +35,7 @@ pub struct Counts {
     pub redirects: u64,
 }
 
-/// One kind of loss.
+/// One kind of loss or note.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Note {
     /// How often.
@@ -48,9 +48,9 @@ pub struct Note {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Completion {
-    /// All of it was taken over.
+    /// All content was taken over; there may be notes.
     Complete,
-    /// Some of it was left out or changed; see the notes.
+    /// Some content was left out or changed; see the losses.
     Lossy,
 }
 
@@ -80,7 +80,9 @@ pub struct Report {
     pub changed: u64,
     /// Things that were there already.
     pub unchanged: u64,
-    /// What was skipped or changed, by reason.
+    /// Content that was skipped or changed, by reason.
+    pub losses: BTreeMap<String, Note>,
+    /// What the source lacked, or what is otherwise here by decision, by reason: no content is lost.
     pub notes: BTreeMap<String, Note>,
 }
 
@@ -89,15 +91,20 @@ impl Report {
         Report { source: source.to_owned(), ..Report::default() }
     }
 
-    /// Counts a loss.
+    /// Counts content that was skipped or changed.
+    pub(crate) fn loss(&mut self, reason: &str, example: impl Into<String>) {
+        count(&mut self.losses, reason, 1, example);
+    }
+
+    /// Counts something worth knowing by which no content is lost.
     pub(crate) fn note(&mut self, reason: &str, example: impl Into<String>) {
-        if self.notes.len() >= MAX_REASONS && !self.notes.contains_key(reason) {
-            return;
-        }
-        let note = self.notes.entry(reason.to_owned()).or_default();
-        note.count += 1;
-        if note.examples.len() < MAX_EXAMPLES {
-            note.examples.push(example.into());
+        count(&mut self.notes, reason, 1, example);
+    }
+
+    /// As [`Report::note`], for `times` of them at once.
+    pub(crate) fn note_times(&mut self, reason: &str, times: u64, example: impl Into<String>) {
+        if times > 0 {
+            count(&mut self.notes, reason, times, example);
         }
     }
 
@@ -106,13 +113,13 @@ impl Report {
         self.changed += tally.changed;
         self.unchanged += tally.unchanged;
         for note in tally.notes {
-            self.note(STORED_OTHERWISE, note);
+            self.loss(STORED_OTHERWISE, note);
         }
     }
 
     /// Whether anything was lost.
     pub fn completion(&self) -> Completion {
-        if self.notes.is_empty() { Completion::Complete } else { Completion::Lossy }
+        if self.losses.is_empty() { Completion::Complete } else { Completion::Lossy }
     }
 }
 
@@ -134,17 +141,33 @@ impl fmt::Display for Report {
             writeln!(f, "{count:>9} {kind}")?;
         }
         writeln!(f, "{} added, {} changed, {} unchanged", self.added, self.changed, self.unchanged)?;
-        if !self.notes.is_empty() {
-            writeln!(f, "Not taken over as it was:")?;
-        }
-        for (reason, note) in &self.notes {
-            writeln!(f, "{:>9} {reason}", note.count)?;
-            for example in &note.examples {
-                writeln!(f, "            {example}")?;
-            }
-        }
-        Ok(())
+        list(f, "Not taken over as it was:", &self.losses)?;
+        list(f, "Notes (nothing is lost by these):", &self.notes)
     }
+}
+
+fn count(kinds: &mut BTreeMap<String, Note>, reason: &str, times: u64, example: impl Into<String>) {
+    if kinds.len() >= MAX_REASONS && !kinds.contains_key(reason) {
+        return;
+    }
+    let note = kinds.entry(reason.to_owned()).or_default();
+    note.count += times;
+    if note.examples.len() < MAX_EXAMPLES {
+        note.examples.push(example.into());
+    }
+}
+
+fn list(f: &mut fmt::Formatter<'_>, title: &str, kinds: &BTreeMap<String, Note>) -> fmt::Result {
+    if !kinds.is_empty() {
+        writeln!(f, "{title}")?;
+    }
+    for (reason, note) in kinds {
+        writeln!(f, "{:>9} {reason}", note.count)?;
+        for example in &note.examples {
+            writeln!(f, "            {example}")?;
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -154,14 +177,17 @@ mod tests {
     #[test]
     fn losses_are_grouped_with_their_first_examples() {
         let mut report = Report::new("x");
+        report.note("no name there", "3");
         assert_eq!(report.completion().code(), 0);
         for n in 0..9 {
-            report.note("too long", n.to_string());
+            report.loss("too long", n.to_string());
         }
-        assert_eq!(report.notes["too long"].count, 9);
-        assert_eq!(report.notes["too long"].examples, ["0", "1", "2", "3", "4"]);
-        assert_eq!(report.completion(), Completion::Lossy);
-        assert!(report.to_string().contains("        9 too long\n            0\n"), "{report}");
-        assert_eq!(serde_json::to_value(&report).unwrap()["notes"]["too long"]["count"], 9);
+        assert_eq!(report.losses["too long"].count, 9);
+        assert_eq!(report.losses["too long"].examples, ["0", "1", "2", "3", "4"]);
+        assert_eq!(report.completion().code(), 3);
+        let text = report.to_string();
+        assert!(text.contains("        9 too long\n            0\n"), "{text}");
+        assert!(text.ends_with("lost by these):\n        1 no name there\n            3\n"), "{text}");
+        assert_eq!(serde_json::to_value(&report).unwrap()["losses"]["too long"]["count"], 9);
     }
 }

@@ -5,7 +5,7 @@ use veritable_domain::text::fold_line;
 use veritable_writer_api::CallError;
 use veritable_writer_api::blocking::Client;
 use veritable_writer_api::frame::FrameError;
-use veritable_writer_api::message::{Command, IdempotencyKey, ImportTally, Outcome};
+use veritable_writer_api::message::{Command, IdempotencyKey, Import, ImportTally, Outcome};
 
 use crate::{ImportError, Sink};
 
@@ -46,6 +46,22 @@ impl WriterSink {
     }
 }
 
+/// What a command is about, for an error.
+fn name(command: &Command) -> String {
+    let Command::Import(step) = command else { return "a command".to_owned() };
+    match &**step {
+        Import::Topic { topic, .. } => {
+            let first = topic.posts.first().map_or(0, |post| post.number);
+            format!("topic {} from post {first}", topic.foreign_id)
+        }
+        Import::Page { page, .. } => {
+            let first = page.revisions.first().map_or("", |revision| &revision.foreign_id);
+            format!("page {} ({:?}) from revision {first}", page.foreign_id, page.title.as_str())
+        }
+        _ => "a step of the import".to_owned(),
+    }
+}
+
 fn broken(error: FrameError) -> ImportError {
     ImportError::Connection(fold_line(&error.to_string()))
 }
@@ -57,7 +73,13 @@ impl Sink for WriterSink {
         }
         let mut key = [0; 16];
         getrandom::fill(&mut key).map_err(|error| ImportError::Secret(error.to_string()))?;
-        self.client.submit(IdempotencyKey(key), command).map_err(broken)?;
+        let what = name(&command);
+        self.client.submit(IdempotencyKey(key), command).map_err(|error| match error {
+            source @ (FrameError::TooLong { .. } | FrameError::Codec(_)) => {
+                ImportError::TooLarge { what, source }
+            }
+            error => broken(error),
+        })?;
         Ok(())
     }
 

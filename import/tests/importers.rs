@@ -92,7 +92,7 @@ fn a_wiki_keeps_its_history_names_and_redirects() {
     assert_eq!((pages[2].namespace.as_str(), pages[2].title.as_str()), ("Kategorija", "Augalai"));
     assert_eq!(pages[2].revisions[0].format, Format::Plain);
     assert_eq!(report.notes["text was deleted there"].count, 1);
-    assert_eq!(report.notes["templates not expanded"].count, 1);
+    assert_eq!(report.losses["templates not expanded"].count, 1);
     assert!(matches!(steps.last(), Some(Import::Finish { .. })));
 }
 
@@ -111,8 +111,30 @@ fn a_forum_keeps_replies_times_and_likes_but_nothing_that_runs() {
     assert!(!topics[0].posts[1].content.rendered.html.contains("script"));
     assert_eq!(topics[1].author, "deleted");
     assert!(users(&steps).iter().all(|user| user.role == Role::Member));
-    for reason in ["private message skipped", "staff of the old forum became a member"] {
-        assert_eq!(report.notes[reason].count, 1, "{reason}");
+    assert_eq!(report.losses["private message skipped"].count, 1);
+    assert_eq!(report.notes["staff of the old forum became a member"].count, 1);
+    assert!(report.notes.keys().any(|reason| reason.starts_with("category without a name")));
+}
+
+#[test]
+fn a_posts_markdown_is_kept_and_its_html_shown() {
+    let post = |more: &str| {
+        format!(
+            "{{\"id\":1,\"title\":\"T\",\"created_at\":\"2020-01-01T00:00:00Z\",\"posts\":[{{\"id\":1,\
+             \"created_at\":\"2020-01-01T00:00:00Z\",\"post_number\":1{more}}}]}}\n"
+        )
+    };
+    for (more, format, source, html) in [
+        (r#","cooked":"<p>x</p>","raw":"*x*""#, Format::Markdown, "*x*", "<p>x</p>"),
+        (r#","cooked":"<p>x</p>""#, Format::Html, "<p>x</p>", "<p>x</p>"),
+        (r#","raw":"*x*""#, Format::Markdown, "*x*", "<p><em>x</em></p>\n"),
+        (r#","cooked":"<p>x</p>","raw":" ""#, Format::Html, "<p>x</p>", "<p>x</p>"),
+    ] {
+        let (report, steps) = forum(post(more).as_bytes());
+        report.unwrap();
+        let content = &topics(&steps)[0].posts[0].content;
+        assert_eq!((content.format, content.source.as_str()), (format, source), "{more}");
+        assert_eq!(content.rendered.html, html, "{more}");
     }
 }
 
@@ -123,7 +145,7 @@ fn an_export_without_site_has_a_main_namespace() {
     let report = report.unwrap();
     assert!(matches!(&steps[0], Import::Namespaces { namespaces } if namespaces[0].number == 0));
     assert_eq!(report.read.pages, 3);
-    assert_eq!(report.notes["unknown namespace; page is in the main one"].count, 1);
+    assert_eq!(report.losses["unknown namespace; page is in the main one"].count, 1);
 }
 
 #[test]
@@ -134,6 +156,25 @@ fn revisions_newest_first_are_turned_around() {
     let pages = pages(&steps);
     assert_eq!(pages[0].revisions[1].foreign_id, "91");
     assert!(pages[0].rendered.as_ref().unwrap().html.contains("Old"));
+}
+
+#[test]
+fn a_history_too_long_to_turn_around_is_refused_with_its_place() {
+    let long = "word ".repeat(400_000);
+    let revision = |id: u32| {
+        format!(
+            "<revision><id>{id}</id><timestamp>2020-01-01T00:00:00Z</timestamp>\
+             <contributor><ip>192.0.2.1</ip></contributor><text>{long}</text></revision>"
+        )
+    };
+    let page = |ids: [u32; 3]| {
+        let revisions = ids.map(revision).concat();
+        format!("<mediawiki><page><title>Long</title><ns>0</ns><id>1</id>{revisions}</page></mediawiki>")
+    };
+    let (report, steps) = wiki(page([1, 2, 3]).as_bytes());
+    assert_eq!((report.unwrap().read.revisions, pages(&steps).len()), (3, 2));
+    let error = wiki(page([3, 2, 1]).as_bytes()).0.unwrap_err().to_string();
+    assert!(error.contains("byte ") && error.contains("\"Long\" come newest first"), "{error}");
 }
 
 #[test]

@@ -139,7 +139,8 @@ pub(crate) enum Source {
     /// A Discourse forum: topics.jsonl, also .gz or .bz2, or a directory with it
     ///
     /// A run that was broken off goes on when repeated; a second run changes nothing. Exit code 0: all
-    /// taken over; 3: with losses, which the report names; 1: failed; 2: misuse.
+    /// content taken over (the report may have notes, such as names the source lacks); 3: content was
+    /// skipped or changed, which the report lists; 1: failed; 2: misuse.
     Discourse {
         #[command(flatten)]
         target: ImportTarget,
@@ -153,7 +154,8 @@ pub(crate) enum Source {
     /// A wiki's XML export (MediaWiki 0.10 or 0.11), plain, .gz or .bz2
     ///
     /// A run that was broken off goes on when repeated; a second run changes nothing. Exit code 0: all
-    /// taken over; 3: with losses, which the report names; 1: failed; 2: misuse.
+    /// content taken over (the report may have notes, such as names the source lacks); 3: content was
+    /// skipped or changed, which the report lists; 1: failed; 2: misuse.
     Mediawiki {
         #[command(flatten)]
         target: ImportTarget,

@@ -107,8 +107,9 @@ impl Legacy {
         if has("anchor") {
             let name = attributes.get("name").or_else(|| attributes.get("id")).cloned().unwrap_or_default();
             tidy.out.push_str("<span class=\"anchor\" id=\"");
-            super::escape_into(&mut tidy.out, &safe_id(&name));
+            super::escape_into(&mut tidy.out, &safe_id(tidy.scope, &name));
             tidy.out.push_str("\"></span>");
+            tidy.tags += 1;
             tidy.skip("a");
             return true;
         }
@@ -156,7 +157,8 @@ fn image(tidy: &mut Tidy<'_>, attributes: &mut Attributes, has: &impl Fn(&str) -
         return true;
     }
     if has("emoji") {
-        super::escape_into(&mut tidy.out, attributes.get("alt").map_or("", |alt| alt));
+        let told = attributes.get("title").or_else(|| attributes.get("alt")).map_or("", |code| code);
+        super::escape_into(&mut tidy.out, emoji(told));
         return true;
     }
     if let Some(base) = tidy.context.old_base
@@ -167,6 +169,27 @@ fn image(tidy: &mut Tidy<'_>, attributes: &mut Attributes, has: &impl Fn(&str) -
     }
     false
 }
+
+/// The character that `:name:` means; the code itself where none is known (a forum's own pictures).
+fn emoji(code: &str) -> &str {
+    let name = code.trim_matches(':').split(':').next().unwrap_or_default();
+    let alias = DISCOURSE_EMOJI.iter().find(|(discourse, _)| *discourse == name).map(|(_, github)| *github);
+    emojis::get_by_shortcode(alias.unwrap_or(name)).map_or(code, |emoji| emoji.as_str())
+}
+
+/// Names that only Discourse has, and GitHub's for the same character.
+const DISCOURSE_EMOJI: &[(&str, &str)] = &[
+    ("crazy_face", "zany_face"),
+    ("face_with_hand_over_mouth", "hand_over_mouth"),
+    ("face_with_monocle", "monocle_face"),
+    ("face_with_raised_eyebrow", "raised_eyebrow"),
+    ("frowning_with_open_mouth", "frowning"),
+    ("grinning_face_with_smiling_eyes", "smile"),
+    ("nerd", "nerd_face"),
+    ("slight_smile", "slightly_smiling_face"),
+    ("smiling_face", "relaxed"),
+    ("woman_zombie", "zombie_woman"),
+];
 
 fn span(tidy: &mut Tidy<'_>, has: &impl Fn(&str) -> bool) -> bool {
     let name = match () {
@@ -196,13 +219,13 @@ fn relative<'a>(address: &'a str, context: &RenderContext<'_>) -> &'a str {
 }
 
 /// Settles the attributes every format has: addresses, ids, alignment, classes of ours.
-pub(super) fn settle(name: &str, attributes: &mut Attributes, context: &RenderContext<'_>) {
+pub(super) fn settle(name: &str, attributes: &mut Attributes, tidy: &Tidy<'_>) {
     if let Some(id) = attributes.get_mut("id") {
-        *id = safe_id(id);
+        *id = safe_id(tidy.scope, id);
     } else if name == LINK.name
         && let Some(anchor) = attributes.get("name")
     {
-        let id = safe_id(anchor);
+        let id = safe_id(tidy.scope, anchor);
         attributes.insert("id".to_owned(), id);
     }
     if let Some(src) = attributes.get_mut("src").filter(|src| src.starts_with("//")) {
@@ -212,7 +235,7 @@ pub(super) fn settle(name: &str, attributes: &mut Attributes, context: &RenderCo
         attributes.insert("class".to_owned(), "wikilink".to_owned());
     }
     if let Some(href) = attributes.get_mut("href") {
-        settle_link(href, context);
+        settle_link(href, tidy);
     }
     match name {
         "img" => drop(attributes.insert("loading".to_owned(), "lazy".to_owned())),
@@ -224,17 +247,21 @@ pub(super) fn settle(name: &str, attributes: &mut Attributes, context: &RenderCo
     }
 }
 
-fn settle_link(href: &mut String, context: &RenderContext<'_>) {
+fn settle_link(href: &mut String, tidy: &Tidy<'_>) {
     if href.starts_with("//") {
         href.insert_str(0, "https:");
     }
-    let local = relative(href, context);
+    let local = relative(href, tidy.context);
     if local.len() != href.len() {
         *href = local.to_owned();
     }
-    let ours = href.starts_with('#') || href.starts_with("/wiki/");
-    if ours && let Some((path, section)) = href.split_once('#').filter(|(_, section)| !section.is_empty()) {
-        *href = format!("{path}#{}", safe_id(section));
+    let Some((path, section)) = href.split_once('#').filter(|(_, section)| !section.is_empty()) else {
+        return;
+    };
+    if path.is_empty() {
+        *href = format!("#{}", safe_id(tidy.scope, section));
+    } else if path.starts_with("/wiki/") {
+        *href = format!("{path}#{}", safe_id("", section));
     }
 }
 
@@ -246,5 +273,26 @@ fn settle_cell(attributes: &mut Attributes) {
         ["left", "right", "center"].into_iter().find(|align| style.contains(&format!("text-align:{align}")));
     if let Some(align) = align {
         attributes.insert("align".to_owned(), align.to_owned());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn emoji_are_characters_where_one_is_known() {
+        for (code, shown) in [
+            (":slightly_smiling_face:", "🙂"),
+            (":wave:t3:", "👋"),
+            ("slight_smile", "🙂"),
+            (":urho3d:", ":urho3d:"),
+            ("", ""),
+        ] {
+            assert_eq!(emoji(code), shown, "{code}");
+        }
+        for (discourse, github) in DISCOURSE_EMOJI {
+            assert!(emojis::get_by_shortcode(github).is_some(), "{github} of {discourse}");
+        }
     }
 }

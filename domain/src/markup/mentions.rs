@@ -3,8 +3,10 @@
 use super::{MAX_REFERENCES, escape_into};
 use crate::text::MAX_USER_NAME_CHARS;
 
-/// Writes `text` escaped, with its mentions as links, and notes each name once.
-pub(super) fn write(out: &mut String, text: &str, names: &mut Vec<String>) {
+/// Writes `text` escaped, with its mentions as links, and notes each name once. Yields how many links
+/// it wrote.
+pub(super) fn write(out: &mut String, text: &str, names: &mut Vec<String>) -> usize {
+    let mut links = 0;
     let mut rest = text;
     let mut before = None;
     while let Some(at) = rest.find('@') {
@@ -18,11 +20,13 @@ pub(super) fn write(out: &mut String, text: &str, names: &mut Vec<String>) {
             continue;
         }
         link(out, name);
+        links += 1;
         note(names, name);
         before = name.chars().next_back();
         rest = &rest[at + 1 + name.len()..];
     }
     escape_into(out, rest);
+    links
 }
 
 /// Notes `name` unless it is known or there are too many.

@@ -117,6 +117,7 @@ const CLASSES: &[&str] = &[
     "spoiler",
     "task-list-item",
     "template",
+    "unrendered",
     "wikilink",
 ];
 
@@ -130,12 +131,13 @@ pub fn clean(html: &str) -> String {
     POLICY.clean(html).to_string()
 }
 
-/// `id` as it may appear in a page: prefixed, without what cannot stand in an address.
-pub(super) fn safe_id(id: &str) -> String {
+/// `id` as it may appear in a page: prefixed, without what cannot stand in an address. `scope` keeps the
+/// ids of documents shown on one page apart.
+pub(super) fn safe_id(scope: &str, id: &str) -> String {
     let bare = id.strip_prefix(ID_PREFIX).unwrap_or(id);
     let kept = bare.trim().chars().map(|c| if c.is_whitespace() { '_' } else { c });
     let kept: String = kept.filter(|c| !c.is_control() && !"\"'<>&".contains(*c)).collect();
-    format!("{ID_PREFIX}{kept}")
+    format!("{ID_PREFIX}{scope}{kept}")
 }
 
 fn policy() -> Builder<'static> {

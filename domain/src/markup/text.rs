@@ -60,6 +60,14 @@ pub fn plain_text(html: &str) -> String {
     text
 }
 
+/// Text that is no markup, folded as [`plain_text`] folds it.
+pub(super) fn folded(source: &str) -> String {
+    let mut text = String::with_capacity(source.len());
+    push_folded(&mut text, source);
+    text.truncate(text.trim_end().len());
+    text
+}
+
 fn push_folded(text: &mut String, part: &str) {
     for c in part.chars() {
         if c == '\n' {

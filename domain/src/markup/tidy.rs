@@ -7,27 +7,25 @@ use std::collections::{BTreeMap, HashMap};
 
 use html5gum::{DefaultEmitter, HtmlString, Token, Tokenizer};
 
-use super::elements::{self, CELL, Element, LINK, ROW, Shape};
+use super::RenderContext;
+use super::elements::{self, CELL, Element, ROW, Shape};
 use super::legacy::Legacy;
-use super::{RenderContext, escape_into};
 use crate::content::Format;
 
 /// Most elements open at once. Replies quoted in quotes reach about 20 in real posts; what is deeper
 /// loses its tags, not its text.
 pub(super) const MAX_DEPTH: usize = 100;
 
-/// Longest attribute kept, for the same reason and because no browser takes much longer addresses.
-const MAX_ATTRIBUTE_BYTES: usize = 8_192;
-
-/// Attributes worth carrying to the sanitiser, which knows where each may stand.
-const ATTRIBUTES: &[&str] = &[
-    "align", "alt", "checked", "cite", "class", "colspan", "datetime", "disabled", "dir", "height", "href",
-    "id", "lang", "loading", "open", "reversed", "rowspan", "scope", "span", "src", "start", "title", "type",
-    "value", "width",
-];
-
 /// Attributes of one tag.
 pub(super) type Attributes = BTreeMap<String, String>;
+
+/// Most tags of one rendering. A tag costs tidying, sanitising and each reader's browser some
+/// microseconds; real pages and posts have at most 2,900.
+pub(super) const MAX_TAGS: usize = 40_000;
+
+/// Most bytes of one rendering: what a page of text, four bytes a character, may reach when all of it
+/// must be escaped.
+pub(super) const MAX_HTML_BYTES: usize = 4 * 1024 * 1024;
 
 /// What tidying yields.
 pub(super) struct Tidied {
@@ -68,10 +66,19 @@ pub(super) struct Tidy<'c> {
     /// Bytes of text since the last parting comment.
     pub(super) run: usize,
     pub(super) find_mentions: bool,
+    /// Stands in every id behind its prefix, see [`super::sanitise::safe_id`].
+    pub(super) scope: &'c str,
+    /// Tags written.
+    pub(super) tags: usize,
 }
 
-/// Tidies `html`, which came from a source of `format`.
-pub(super) fn tidy(html: &str, format: Format, context: &RenderContext<'_>) -> Tidied {
+/// Tidies `html`, which came from a source of `format`; `None` when the result would be too large.
+pub(super) fn tidy<'c>(
+    html: &str,
+    format: Format,
+    context: &'c RenderContext<'c>,
+    scope: &'c str,
+) -> Option<Tidied> {
     let mut tidy = Tidy {
         out: String::with_capacity(html.len() + html.len() / 8),
         stack: Vec::new(),
@@ -83,12 +90,17 @@ pub(super) fn tidy(html: &str, format: Format, context: &RenderContext<'_>) -> T
         text: String::new(),
         run: 0,
         find_mentions: format == Format::Markdown,
+        scope,
+        tags: 0,
     };
     let mut emitter = DefaultEmitter::default();
     emitter.naively_switch_states(true);
-    let Ok(tokens) = Tokenizer::new_with_emitter(html, emitter).collect::<Result<Vec<_>, _>>();
-    for token in tokens {
+    for token in Tokenizer::new_with_emitter(html, emitter) {
+        let Ok(token) = token;
         tidy.take(token);
+        if tidy.is_too_large() {
+            return None;
+        }
     }
     tidy.finish()
 }
@@ -117,10 +129,18 @@ impl Tidy<'_> {
         }
     }
 
-    fn finish(mut self) -> Tidied {
+    fn finish(mut self) -> Option<Tidied> {
         self.flush();
+        if self.is_too_large() {
+            return None;
+        }
         self.close_to(0);
-        Tidied { html: self.out, mentions: self.mentions }
+        Some(Tidied { html: self.out, mentions: self.mentions })
+    }
+
+    /// Whether so much was written that the rest need not be looked at.
+    pub(super) fn is_too_large(&self) -> bool {
+        self.tags > MAX_TAGS || self.out.len() > MAX_HTML_BYTES
     }
 
     /// Leaves out everything up to the end of the element `name`, whose start tag was just read.
@@ -332,42 +352,6 @@ impl Tidy<'_> {
                 self.out.push('>');
             }
         }
-    }
-
-    /// A link where something would have been embedded. Its text is `label`, or else the address.
-    pub(super) fn link_instead(&mut self, address: &str, label: Option<&str>, class: &str) {
-        let address = if address.starts_with("//") { format!("https:{address}") } else { address.to_owned() };
-        if address.is_empty() {
-            return;
-        }
-        let label = label.filter(|label| !label.trim().is_empty()).unwrap_or(&address);
-        let within_link = self.stack.iter().any(|open| open.shape == Shape::Link);
-        self.ensure_cell();
-        if within_link {
-            return escape_into(&mut self.out, label);
-        }
-        let mut attributes =
-            Attributes::from([("href".to_owned(), address.clone()), ("class".to_owned(), class.to_owned())]);
-        self.write_start(LINK.name, &mut attributes);
-        escape_into(&mut self.out, label);
-        self.out.push_str("</a>");
-    }
-
-    fn write_start(&mut self, name: &str, attributes: &mut Attributes) {
-        super::legacy::settle(name, attributes, self.context);
-        self.out.push('<');
-        self.out.push_str(name);
-        let kept = |key: &String, value: &String| {
-            ATTRIBUTES.contains(&key.as_str()) && value.len() <= MAX_ATTRIBUTE_BYTES
-        };
-        for (key, value) in attributes.iter().filter(|(key, value)| kept(key, value)) {
-            self.out.push(' ');
-            self.out.push_str(key);
-            self.out.push_str("=\"");
-            escape_into(&mut self.out, value);
-            self.out.push('"');
-        }
-        self.out.push('>');
     }
 }
 

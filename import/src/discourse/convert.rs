@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use veritable_domain::content::{Content, Format};
-use veritable_domain::markup::{Namespaces, RenderContext, render};
+use veritable_domain::markup::{Namespaces, RenderContext, as_source, try_render};
 use veritable_domain::permission::Role;
 use veritable_domain::text::{
     MAX_SOURCE_BYTES, MAX_TITLE_CHARS, MAX_USER_NAME_CHARS, Source, TopicTitle, UserName,
@@ -42,7 +42,7 @@ impl Converter {
         } else {
             return false;
         };
-        self.report.note(reason, format!("topic {}: {}", topic.id, topic.title));
+        self.report.loss(reason, format!("topic {}: {}", topic.id, topic.title));
         true
     }
 
@@ -58,13 +58,13 @@ impl Converter {
             let kept = post.deleted_at.is_none();
             if !kept {
                 self.report
-                    .note("deleted post skipped", format!("topic {} post {}", topic.id, post.post_number));
+                    .loss("deleted post skipped", format!("topic {} post {}", topic.id, post.post_number));
             }
             kept
         });
         posts.sort_by_key(|post| post.post_number);
         let Some(first) = posts.first() else {
-            self.report.note("topic without posts skipped", format!("topic {}: {}", topic.id, topic.title));
+            self.report.loss("topic without posts skipped", format!("topic {}: {}", topic.id, topic.title));
             return Ok((vec![], vec![]));
         };
         let opener = author_id(first.user_id);
@@ -110,7 +110,7 @@ impl Converter {
         let fallback = || format!("Topic {}", topic.id);
         TopicTitle::new(&topic.title)
             .or_else(|error| {
-                self.report.note("title changed", format!("topic {}: {error}", topic.id));
+                self.report.loss("title changed", format!("topic {}: {error}", topic.id));
                 let cut: String = topic.title.trim().chars().take(MAX_TITLE_CHARS).collect();
                 TopicTitle::new(&cut)
             })
@@ -122,7 +122,7 @@ impl Converter {
         let foreign_id = author_id(post.user_id);
         let written = post.username.clone().unwrap_or_else(|| foreign_id.clone());
         let name = UserName::new(&written).or_else(|error| {
-            self.report.note("user name changed", format!("{written}: {error}"));
+            self.report.loss("user name changed", format!("{written}: {error}"));
             let usable = |c: char| if c.is_alphanumeric() || "_-. ".contains(c) { c } else { '-' };
             let cut: String = written.chars().map(usable).take(MAX_USER_NAME_CHARS).collect();
             UserName::new(&cut).or_else(|_| UserName::new(&format!("user {foreign_id}")))
@@ -141,16 +141,7 @@ impl Converter {
 
     fn post(&mut self, topic: i64, post: Post) -> Result<ImportPost, String> {
         let place = || format!("topic {topic} post {}", post.post_number);
-        let cooked = post.cooked.as_deref().unwrap_or_default();
-        if cooked.trim().is_empty() {
-            let reason =
-                if post.post_type == 1 { "post without text" } else { "moderator's action without text" };
-            self.report.note(reason, place());
-        }
-        let source = source(&mut self.report, cooked, place)?;
-        let old_base = self.old_base.as_deref();
-        let context = RenderContext { old_base, ..RenderContext::post(&self.namespaces) };
-        let rendered = render(Format::Html, source.as_str(), &context);
+        let content = self.content(&post, place)?;
         self.report.read.posts += 1;
         let edited_at = match &post.updated_at {
             Some(updated) if post.version > 1 => Some(time(updated)?),
@@ -164,8 +155,36 @@ impl Converter {
             created_at: time(&post.created_at)?,
             edited_at,
             like_count: post.likes(),
-            content: Content { format: Format::Html, source, rendered },
+            content,
         })
+    }
+
+    /// Shown is what Discourse made of a post (`cooked`). Its Markdown (`raw`), where there is some, is the
+    /// source that is kept and edited later; shown itself only where nothing cooked is.
+    fn content(&mut self, post: &Post, place: impl Fn() -> String + Copy) -> Result<Content, String> {
+        let given = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
+        let (cooked, raw) = (given(&post.cooked), given(&post.raw));
+        if cooked.is_none() && raw.is_none() {
+            let reason =
+                if post.post_type == 1 { "post without text" } else { "moderator's action without text" };
+            self.report.note(reason, place());
+        }
+        let (format, written) = match &raw {
+            Some(raw) => (Format::Markdown, raw.as_str()),
+            None => (Format::Html, cooked.as_deref().unwrap_or_default()),
+        };
+        let source = source(&mut self.report, written, place)?;
+        let old_base = self.old_base.as_deref();
+        let context = RenderContext { old_base, ..RenderContext::post(&self.namespaces) };
+        let rendered = match &cooked {
+            Some(cooked) => try_render(Format::Html, cooked, &context),
+            None => try_render(format, source.as_str(), &context),
+        };
+        let rendered = rendered.unwrap_or_else(|error| {
+            self.report.loss(&error.to_string(), place());
+            as_source(source.as_str())
+        });
+        Ok(Content { format, source, rendered })
     }
 }
 
@@ -174,7 +193,7 @@ pub(crate) fn source(report: &mut Report, text: &str, place: impl Fn() -> String
     if text.len() <= MAX_SOURCE_BYTES && !text.contains('\0') {
         return Source::allowing_blank(text).map_err(|error| error.to_string());
     }
-    report.note("text cut or cleaned of NULs", place());
+    report.loss("text cut or cleaned of NULs", place());
     let clean = text.replace('\0', "");
     let cut = &clean[..clean.floor_char_boundary(MAX_SOURCE_BYTES)];
     Source::allowing_blank(cut).map_err(|error| error.to_string())

@@ -1,6 +1,7 @@
-//! Discourse: one topic a line as its topic JSON. A post is taken over as its `cooked` HTML: there
-//! Discourse has resolved what its Markdown source leaves open (`upload://` images, BBCode quotes, emoji
-//! codes), so it looks right and is sanitised like everything else. Accounts become members, whatever
+//! Discourse: one topic a line as its topic JSON. A post is shown as its `cooked` HTML: there Discourse has
+//! resolved what its Markdown source leaves open (`upload://` images, BBCode quotes, emoji codes), so it
+//! looks right and is sanitised like everything else. Where the export has that source (`raw`) too, it is
+//! what is kept and edited later; else the HTML is. Accounts become members, whatever
 //! they were: nobody has proved yet to be who they were there.
 
 mod convert;

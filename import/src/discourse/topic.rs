@@ -43,6 +43,8 @@ pub(super) struct Post {
     pub(super) created_at: String,
     pub(super) updated_at: Option<String>,
     pub(super) cooked: Option<String>,
+    /// The Markdown it was made of, where the export was asked for it (`include_raw`).
+    pub(super) raw: Option<String>,
     pub(super) post_number: u32,
     pub(super) reply_to_post_number: Option<u32>,
     #[serde(default = "ordinary")]

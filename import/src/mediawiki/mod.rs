@@ -201,7 +201,7 @@ impl<'f> Run<'f> {
         let Some(mut draft) = self.draft.take() else { return Ok(()) };
         let run = draft.rest();
         if run.is_empty() {
-            self.report.note("page without revisions skipped", draft.title);
+            self.report.loss("page without revisions skipped", draft.title);
             return Ok(());
         }
         let page =

@@ -1,7 +1,7 @@
 //! A page and its revisions while they are read, and what becomes of them here.
 
 use veritable_domain::content::Format;
-use veritable_domain::markup::{LinkOrder, RenderContext, render};
+use veritable_domain::markup::{LinkOrder, RenderContext, as_source, language_links, try_render};
 use veritable_domain::text::{Comment, MAX_COMMENT_CHARS, MAX_USER_NAME_CHARS, UserName, user_key};
 use veritable_domain::time::UnixMillis;
 use veritable_domain::wiki::{MAX_TITLE_BYTES, PageTitle, full_title};
@@ -64,7 +64,7 @@ impl Revision {
             report.note("text was deleted there", place);
         }
         if self.comment.chars().count() > MAX_COMMENT_CHARS {
-            report.note("comment cut", place);
+            report.loss("comment cut", place);
         }
         let author = self.user();
         report.read.revisions += 1;
@@ -94,6 +94,8 @@ pub(super) struct Draft {
     pub(super) redirect: Option<String>,
     run: Vec<ImportRevision>,
     bytes: usize,
+    /// Highest number of the revisions given back before.
+    sent: u64,
 }
 
 impl Draft {
@@ -111,6 +113,7 @@ impl Draft {
         let bytes = revision.source.as_str().len();
         let full = !self.run.is_empty() && self.bytes + bytes > MAX_COMMAND_BYTES;
         let before = full.then(|| self.rest());
+        self.sent = before.iter().flatten().map(number).fold(self.sent, u64::max);
         self.bytes += bytes;
         self.run.push(revision);
         before
@@ -134,13 +137,13 @@ impl Draft {
         let number = if self.ns.is_empty() { Ok(0) } else { self.ns.parse() };
         let number = number.map_err(|_| format!("`{}` is not a namespace's number", self.ns))?;
         let (namespace, written, first_letter) = site.place(number, &self.title).unwrap_or_else(|| {
-            report.note("unknown namespace; page is in the main one", &self.title);
+            report.loss("unknown namespace; page is in the main one", &self.title);
             (String::new(), &self.title, site.first_letter)
         });
         let title = match PageTitle::new(written, first_letter) {
             Ok(title) => title,
             Err(error) => {
-                report.note("page title changed", format!("{}: {error}", self.title));
+                report.loss("page title changed", format!("{}: {error}", self.title));
                 let clean = written.replace(['[', ']', '{', '}', '|', '#', '<', '>'], "-");
                 let cut = &clean[..clean.floor_char_boundary(MAX_TITLE_BYTES)];
                 PageTitle::new(cut, first_letter).map_err(|error| error.to_string())?
@@ -157,7 +160,13 @@ impl Draft {
         report: &mut Report,
     ) -> Result<ImportPage, String> {
         let mut revisions = revisions;
-        let number = |revision: &ImportRevision| revision.foreign_id.parse::<u64>().unwrap_or(u64::MAX);
+        if revisions.iter().map(number).max().is_some_and(|newest| newest < self.sent) {
+            return Err(format!(
+                "the revisions of {:?} come newest first and are more than {MAX_COMMAND_BYTES} bytes: \
+                 export them oldest first",
+                self.title
+            ));
+        }
         if !revisions.is_sorted_by_key(number) {
             // Exports can be asked for newest first; numbers tell, clocks may err.
             report.note("revisions put in order of their numbers", &self.title);
@@ -172,9 +181,16 @@ impl Draft {
         let context = RenderContext { link_order, ..RenderContext::page(&namespaces, &full) };
         let source = newest.source.as_str();
         if newest.format == Format::Wikitext && source.contains("{{") {
-            report.note("templates not expanded", full.as_str());
+            report.loss("templates not expanded", full.as_str());
         }
-        let mut rendered = render(newest.format, source, &context);
+        if newest.format == Format::Wikitext {
+            let dropped = language_links(source, &namespaces) as u64;
+            report.note_times("link to another language's wiki not shown", dropped, full.as_str());
+        }
+        let mut rendered = try_render(newest.format, source, &context).unwrap_or_else(|error| {
+            report.loss(&error.to_string(), full.as_str());
+            as_source(source)
+        });
         if let (None, Some(target)) = (&rendered.redirect, &self.redirect) {
             rendered.redirect = namespaces.resolve(target).map(|(link, _)| link);
         }
@@ -185,11 +201,16 @@ impl Draft {
     }
 }
 
+/// By which revisions are in order: clocks may err.
+fn number(revision: &ImportRevision) -> u64 {
+    revision.foreign_id.parse().unwrap_or(u64::MAX)
+}
+
 /// A name that fits here, noting when it had to be changed.
 pub(super) fn user_name(written: &str, report: &mut Report) -> Result<UserName, String> {
     UserName::new(written)
         .or_else(|error| {
-            report.note("user name changed", format!("{written}: {error}"));
+            report.loss("user name changed", format!("{written}: {error}"));
             let usable = |c: char| if c.is_alphanumeric() || "_-. ".contains(c) { c } else { '-' };
             let cut: String = written.chars().map(usable).take(MAX_USER_NAME_CHARS).collect();
             UserName::new(&cut)

@@ -3,7 +3,7 @@
 use super::template::split_pipes;
 use super::{MARK, MAX_NESTING, Renderer, escape_into};
 use crate::content::WikiLink;
-use crate::markup::{Kind, Role};
+use crate::markup::{Kind, Namespaces, Role};
 use crate::wiki::page_path;
 
 /// Longest tag passed through; what is longer is text.
@@ -200,6 +200,18 @@ impl Renderer<'_> {
         }
         out.push_str("</span>");
     }
+}
+
+/// How many links to other languages' wikis a rendering of `source` leaves out, for a report. Those within
+/// comments or literal text, where hardly any stand, are counted too.
+pub fn language_links(source: &str, namespaces: &Namespaces) -> usize {
+    let links = source.split("[[").skip(1).filter_map(|rest| rest.split(['|', ']', '\n']).next());
+    links
+        .filter(|name| {
+            let resolved = namespaces.resolve(name.split('#').next().unwrap_or_default().trim());
+            !name.starts_with(':') && resolved.is_some_and(|(page, _)| is_other_language(name, &page))
+        })
+        .count()
 }
 
 /// `en:Title`: a link to another language's wiki, of which nothing is shown.

@@ -10,6 +10,8 @@ mod template;
 
 use std::collections::HashMap;
 
+pub use inline::language_links;
+
 use super::{Kind, References, RenderContext, escape_into};
 
 /// How deep templates in templates, notes in notes and links in captions are followed. Real pages
