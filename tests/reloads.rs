@@ -300,3 +300,57 @@ fn the_number_of_workers_follows_the_configuration() {
     }
     assert!(askers.finish() > 0);
 }
+
+#[test]
+fn the_master_is_replaced_in_place_and_a_bad_one_is_not() {
+    let at = Replaceable::start();
+    let server = &at.server;
+    let (pid, before) = (server.pid(), server.pids("worker"));
+    let mut kept = server.connect();
+    assert_eq!(kept.send("GET", "/latest", &[], b"").unwrap().status, 200);
+    let askers = Askers::start(&server.address, 2);
+
+    // A program that is none, one that does not know the record, one that is not there.
+    at.put(Path::new("/bin/false"));
+    let out = server.command("upgrade", &[]);
+    assert_eq!(out.status.code(), Some(1), "{out:?}");
+    std::fs::remove_file(&at.program).unwrap();
+    let out = server.command("upgrade", &[]);
+    assert!(String::from_utf8_lossy(&out.stderr).contains("No such file"), "{out:?}");
+    assert_eq!((server.status()["upgrades"].as_u64(), server.pids("worker")), (Some(0), before.clone()));
+
+    for upgrades in 1..=3 {
+        at.put(&real());
+        let workers = server.pids("worker");
+        let out = server.command("upgrade", &[]);
+        assert!(out.status.success(), "{out:?}");
+        let status = server.status();
+        assert_eq!((status["upgrades"].as_u64(), status["pid"].as_i64()), (Some(upgrades), Some(pid.into())));
+        let now = server.pids("worker");
+        assert!(now.len() == 2 && now.iter().all(|pid| !workers.contains(pid)), "{workers:?} {now:?}");
+        wait_for_the_end_of(&workers);
+        assert_eq!(kept.send("GET", "/latest", &[], b"").unwrap().status, 200);
+    }
+    assert!(askers.finish() > 0);
+    // The new image supervises its inherited children like its own.
+    kill(server.pids("worker")[0], Signal::SIGKILL);
+    wait_for("a replacement", || (server.pids("worker").len() == 2).then_some(()));
+    assert!(is_running(pid));
+    assert!(server.command("stop", &[]).status.success());
+}
+
+#[test]
+fn a_new_master_that_cannot_go_on_becomes_the_old_one_again() {
+    let at = Replaceable::start();
+    let server = &at.server;
+    let before = server.pids("worker");
+    at.put(&at.faulty("MASTER"));
+    let out = server.command("upgrade", &[]);
+    assert_eq!(out.status.code(), Some(1), "{out:?}");
+    let said = String::from_utf8_lossy(&out.stderr);
+    assert!(said.contains("old one goes on") && said.contains("planted"), "{said}");
+    assert_eq!((server.status()["upgrades"].as_u64(), server.pids("worker")), (Some(0), before));
+    assert_eq!(server.get("/latest").status, 200);
+    at.put(&real());
+    assert!(server.command("upgrade", &[]).status.success());
+}

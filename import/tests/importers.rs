@@ -246,6 +246,8 @@ fn the_demonstration_is_the_same_each_time() {
     });
     assert!(deepest.max().unwrap() >= 30);
     assert!(topics(&first).len() >= 30 && pages(&first).len() >= 10);
+    assert_eq!(users(&first).len(), 12);
+    assert!(pages(&first).iter().all(|page| page.revisions.len() >= 3));
 }
 
 fn data(test: &str, path: &str) -> Option<PathBuf> {

@@ -4,7 +4,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -32,6 +32,11 @@ impl Binary {
         Ok(Binary { file: File::open(path)?, name: path.to_owned() })
     }
 
+    /// One that the image before held.
+    pub(crate) fn resumed(fd: OwnedFd, name: PathBuf) -> Binary {
+        Binary { file: fd.into(), name }
+    }
+
     /// A path that leads to this very file for as long as this value lives, in a child up to its exec as
     /// well (proc(5)).
     pub(crate) fn path(&self) -> PathBuf {
@@ -50,6 +55,12 @@ impl Binary {
             Some((of.dev(), of.ino(), of.mtime(), of.mtime_nsec()))
         };
         identity(self).is_some_and(|one| identity(other) == Some(one))
+    }
+}
+
+impl AsFd for Binary {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
     }
 }
 

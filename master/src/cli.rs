@@ -45,8 +45,24 @@ pub(crate) enum Command {
     /// Let a new configuration and a new binary take over without refusing a connection; fails with the
     /// reason, while the old processes go on serving, if these are not good
     Reload(Place),
+    /// Replace the master itself by the binary on disk, keeping its pid, addresses and processes, then reload
+    /// these; fails with the reason, while the old master goes on, if that cannot be
+    Upgrade(Place),
     /// Stop the running server gracefully and wait until it is gone
     Stop(Place),
+    /// What a master becomes
+    #[command(hide = true)]
+    RoleMaster {
+        /// The descriptor of the record to go on from
+        #[arg(long)]
+        handoff: i32,
+        /// Why the image after this one could not
+        #[arg(long)]
+        reverted: Option<String>,
+    },
+    /// What a master asks the image that is to take its place
+    #[command(hide = true)]
+    RoleCheckHandoff,
     /// What a child of the server runs
     #[command(hide = true)]
     RoleWorker,

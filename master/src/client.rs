@@ -10,6 +10,11 @@ use veritable_config::Config;
 use crate::control::Request;
 use crate::{lock, out, status};
 
+/// The connection ended instead of an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the server ended before it answered")]
+struct Ended;
+
 /// A connection to the server of a data directory.
 struct Client {
     stream: BufReader<UnixStream>,
@@ -38,9 +43,11 @@ impl Client {
         line.push('\n');
         self.stream.get_mut().write_all(line.as_bytes()).context("asking the server")?;
         let mut answer = String::new();
-        self.stream.read_line(&mut answer).context("asking the server")?;
-        if answer.is_empty() {
-            bail!("the server ended before it answered");
+        match self.stream.read_line(&mut answer) {
+            Ok(0) => return Err(Ended.into()),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Err(Ended.into()),
+            Err(error) => return Err(error).context("asking the server"),
         }
         let answer: Value = serde_json::from_str(&answer).context("the server's answer")?;
         match answer["error"].as_str() {
@@ -68,6 +75,27 @@ pub(crate) fn reload(config: &Config) -> anyhow::Result<()> {
     let answer = Client::connect(config)?.ask(Request::Reload)?;
     out::line(&format!("Reloaded; this is generation {}.", answer["generation"]));
     Ok(())
+}
+
+/// Has the master replaced by the binary on disk, then everything else.
+///
+/// # Errors
+/// Why the old master, or the old processes, go on.
+pub(crate) fn upgrade(config: &Config) -> anyhow::Result<()> {
+    let upgrades = |status: &Value| status["upgrades"].as_u64().unwrap_or_default();
+    let before = upgrades(&Client::connect(config)?.ask(Request::Status)?);
+    match Client::connect(config)?.ask(Request::Upgrade) {
+        Ok(_) => bail!("the master answered where it should have ended the connection"),
+        Err(error) if error.is::<Ended>() => {}
+        Err(error) => return Err(error),
+    }
+    // The next image answers on the same socket.
+    let status = Client::connect(config)?.ask(Request::Status)?;
+    if upgrades(&status) == before {
+        let why = status["last_upgrade_error"].as_str().unwrap_or("it does not say why");
+        bail!("the new master gave up and the old one goes on: {why}");
+    }
+    reload(config)
 }
 
 /// Stops the server and waits until it is gone.

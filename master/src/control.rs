@@ -23,6 +23,8 @@ pub(crate) enum Request {
     Status,
     /// New configuration and binary; answered when they have taken over or were refused.
     Reload,
+    /// Another image of the master; answered only when it was refused, else the connection ends.
+    Upgrade,
     /// End; the connection is closed by the end itself.
     Stop,
 }
@@ -50,6 +52,7 @@ impl Control {
         Ok(Control { listener, clients: BTreeMap::new(), next: 0 })
     }
 
+    /// The listening socket.
     pub(crate) fn listener(&self) -> BorrowedFd<'_> {
         self.listener.as_fd()
     }

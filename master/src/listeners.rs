@@ -1,10 +1,11 @@
 //! Everything the master listens on, opened once and kept for as long as it lives: the addresses people reach,
 //! the writer's socket, the control socket.
 
+use std::cell::Cell;
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use nix::sys::socket::{Backlog, listen};
 use veritable_config::Config;
 use veritable_config::settings::Entry;
 
+use crate::handoff::ListenerRecord;
 use crate::systemd;
 
 /// Connections the kernel keeps until a worker takes them. It cuts this down to `net.core.somaxconn`.
@@ -29,6 +31,7 @@ pub(crate) struct Listener {
     fd: OwnedFd,
     /// The file to remove when nobody listens any more.
     path: Option<PathBuf>,
+    owns_file: Cell<bool>,
     of_systemd: bool,
 }
 
@@ -39,13 +42,32 @@ impl Listener {
     /// It is something else.
     pub(crate) fn of_systemd(entry: Entry, fd: OwnedFd) -> anyhow::Result<Listener> {
         let address = systemd::stream_listener(&fd)?;
-        Ok(Listener { entry, address, fd, path: None, of_systemd: true })
+        Ok(Listener { entry, address, fd, path: None, owns_file: Cell::new(false), of_systemd: true })
     }
 
     /// Where people reach it: `http://127.0.0.1:8080/` or `unix:/run/site.sock`.
     pub(crate) fn url(&self) -> String {
         let bound = rustix::net::getsockname(&self.fd).ok().and_then(|any| SocketAddr::try_from(any).ok());
         bound.map_or_else(|| self.address.clone(), |bound| format!("http://{bound}/"))
+    }
+}
+
+impl Listener {
+    /// For the next image of this master: all but the descriptor, whose number there is `fd`.
+    pub(crate) fn record(&self, fd: RawFd) -> ListenerRecord {
+        let (entry, address, path) = (self.entry, self.address.clone(), self.path.clone());
+        ListenerRecord { entry, address, fd, path, of_systemd: self.of_systemd }
+    }
+
+    /// The listener of the image before.
+    pub(crate) fn resumed(record: &ListenerRecord, fd: OwnedFd) -> Listener {
+        let (entry, address, path) = (record.entry, record.address.clone(), record.path.clone());
+        Listener { entry, address, fd, path, owns_file: Cell::new(false), of_systemd: record.of_systemd }
+    }
+
+    /// From here on its file goes with it: there is no other image of this master that could need it.
+    pub(crate) fn own_file(&self) {
+        self.owns_file.set(true);
     }
 }
 
@@ -57,7 +79,7 @@ impl AsFd for Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        if let Some(path) = &self.path
+        if let Some(path) = self.path.as_ref().filter(|_| self.owns_file.get())
             && let Err(error) = fs::remove_file(path)
         {
             tracing::warn!(%error, socket = %path.display(), "a socket stays behind");
@@ -99,7 +121,14 @@ fn bind(entry: Entry, address: &str, or_free: bool) -> io::Result<Listener> {
     };
     // Again, for a longer queue than std's.
     listen(&fd, Backlog::new(BACKLOG)?)?;
-    Ok(Listener { entry, address: address.to_owned(), fd, path, of_systemd: false })
+    Ok(Listener {
+        entry,
+        address: address.to_owned(),
+        fd,
+        path,
+        owns_file: Cell::new(true),
+        of_systemd: false,
+    })
 }
 
 fn bind_tcp(address: &str, or_free: bool) -> io::Result<TcpListener> {

@@ -8,6 +8,7 @@ mod cli;
 mod client;
 mod confine;
 mod control;
+mod handoff;
 mod import;
 mod listeners;
 mod lock;
@@ -15,6 +16,7 @@ mod logging;
 mod master;
 mod migrate;
 mod out;
+mod process;
 mod reload;
 mod role;
 mod spawn;
@@ -91,6 +93,18 @@ fn run(command: Command) -> Result<u8, Failure> {
         }
         Command::Reload(place) => {
             client::reload(&of_running(&place)?)?;
+            Ok(0)
+        }
+        Command::Upgrade(place) => {
+            client::upgrade(&of_running(&place)?)?;
+            Ok(0)
+        }
+        Command::RoleMaster { handoff, reverted } => {
+            master::resume(spawn::inherited(handoff).map_err(anyhow::Error::from)?, reverted)?;
+            Ok(0)
+        }
+        Command::RoleCheckHandoff => {
+            role::check_handoff()?;
             Ok(0)
         }
         Command::Stop(place) => {

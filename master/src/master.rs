@@ -4,6 +4,7 @@
 mod events;
 mod reloading;
 mod telling;
+mod upgrading;
 mod vitals;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -13,7 +14,6 @@ use std::io::Write;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
-use std::process::Child;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -22,23 +22,25 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use sd_notify::NotifyState;
 use serde_json::{Value, json};
-use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR2};
 use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::SignalOnly;
 use veritable_config::Config;
 use veritable_config::channel::{DRAIN, HAND_OVER, LEAVE, SHED};
 use veritable_config::keys::WORKERS_MAX;
-use veritable_config::settings::{Entry, Process};
+use veritable_config::settings::{self, Entry};
 use veritable_shm::{Counter, Geometry, Owner, Scoreboard, Segment, SlotState, now_ms};
 
 use crate::binary::Binary;
 use crate::boot::{self, Boot};
 use crate::control::Control;
 use crate::listeners::Listener;
+use crate::process::Process;
 use crate::supervisor::{Action, ChildId, Event, Life, Limits, Millis, Phase, Role, Supervisor};
 use crate::{listeners, out, spawn, status, systemd};
 use reloading::Reloading;
 use telling::Telling;
+use upgrading::Upgrading;
 use vitals::Vitals;
 
 /// Slots of workers in the scoreboard: two generations of the most there may be.
@@ -65,7 +67,7 @@ pub(crate) struct Start {
 
 /// One child's process.
 struct Running {
-    process: Child,
+    process: Process,
     /// `None` once the child has closed its end.
     channel: Option<UnixStream>,
     owner: Option<Owner>,
@@ -112,6 +114,7 @@ struct Master {
     reloading: Reloading,
     vitals: Vitals,
     telling: Telling,
+    upgrading: Upgrading,
     outcome: Option<Result<(), String>>,
 }
 
@@ -125,6 +128,24 @@ pub(crate) fn run(start: Start) -> anyhow::Result<()> {
     tracing::info!(pid = std::process::id(), version = env!("CARGO_PKG_VERSION"), "starting");
     systemd::notify(&[systemd::lasting(master.longest(|process| process.boot_seconds))]);
     master.dispatch(Event::Start);
+    finish(master)
+}
+
+/// Goes on where the image before left off; if that cannot be, becomes that image again.
+///
+/// # Errors
+/// Neither can go on.
+pub(crate) fn resume(record: OwnedFd, reverted: Option<String>) -> anyhow::Result<()> {
+    let mut master = upgrading::resume(record, reverted.as_deref())?;
+    tracing::info!(upgrades = master.upgrading.upgrades, version = env!("CARGO_PKG_VERSION"), "upgraded");
+    if reverted.is_none() {
+        // Its children still run the program of before.
+        master.request_reload(None);
+    }
+    finish(master)
+}
+
+fn finish(mut master: Master) -> anyhow::Result<()> {
     let outcome = master.until_done();
     let config = &master.current().config;
     for socket in [config.control_socket(), config.writer_socket()] {
@@ -140,9 +161,7 @@ impl Master {
     fn new(start: Start) -> anyhow::Result<Master> {
         let Start { config, flags, lock, public, kept_cache } = start;
         // Before any child: one of them may end at once.
-        let (read, write) = UnixStream::pair().context("taking signals")?;
-        let taken = [SIGTERM, SIGINT, SIGHUP, SIGCHLD];
-        let signals = SignalDelivery::with_pipe(read, write, SignalOnly, taken).context("taking signals")?;
+        let signals = take_signals()?;
         listeners::make_runtime_dir(&config)?;
         let for_writer = listeners::open_private(&config.writer_socket())?;
         let control = Control::new(listeners::open_private(&config.control_socket())?)?;
@@ -175,12 +194,13 @@ impl Master {
             reloading: Reloading::default(),
             vitals: Vitals::default(),
             telling: Telling::new(),
+            upgrading: Upgrading::default(),
             outcome: None,
         })
     }
 
     /// How long a start or a stop may take: the writer, the workers, and some.
-    fn longest(&self, seconds: impl Fn(&Process) -> u32) -> Duration {
+    fn longest(&self, seconds: impl Fn(&settings::Process) -> u32) -> Duration {
         let each = seconds(&self.current().config.process);
         2 * Duration::from_secs(each.into()) + SOME
     }
@@ -248,7 +268,7 @@ impl Master {
         role: Role,
         owner: Option<Owner>,
         Generation { config, binary, listeners }: Generation,
-    ) -> anyhow::Result<(Child, UnixStream)> {
+    ) -> anyhow::Result<(Process, UnixStream)> {
         let (command, entries, fds) = match role {
             Role::Writer => ("role-writer", Vec::new(), vec![dup(&self.for_writer)?, dup(&self.lock)?]),
             Role::Worker { .. } => {
@@ -336,6 +356,8 @@ impl Master {
             "data_dir": self.current().config.data_dir,
             "listen": self.current().urls(),
             "last_reload_error": self.reloading.last_error,
+            "upgrades": self.upgrading.upgrades,
+            "last_upgrade_error": self.upgrading.last_error,
             "processes": processes.collect::<Vec<_>>(),
             "cache": status::cache(&self.segment),
             "counters": status::counters(&self.board),
@@ -350,6 +372,12 @@ impl Master {
             self.generations.retain(|generation, _| *generation == current || used.contains(generation));
         }
     }
+}
+
+fn take_signals() -> anyhow::Result<SignalDelivery<UnixStream, SignalOnly>> {
+    let (read, write) = UnixStream::pair().context("taking signals")?;
+    let taken = [SIGTERM, SIGINT, SIGHUP, SIGCHLD, SIGUSR2];
+    SignalDelivery::with_pipe(read, write, SignalOnly, taken).context("taking signals")
 }
 
 /// What the settings say about processes.

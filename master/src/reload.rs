@@ -2,12 +2,15 @@
 //! Nothing of the running server has changed by then.
 
 use std::ffi::OsString;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Child, Stdio};
 
+use command_fds::{CommandFdExt, FdMapping};
 use veritable_config::Config;
 
 use crate::binary::Binary;
+use crate::boot;
 use crate::spawn;
 use crate::supervisor::Millis;
 
@@ -37,6 +40,24 @@ impl Check {
         Ok(Check { process, binary, deadline, is_late: false })
     }
 
+    /// Starts a check of whether the binary on disk understands a handoff.
+    ///
+    /// # Errors
+    /// It cannot be run.
+    pub(crate) fn of_handoff(exe: &Path, record: OwnedFd, deadline: Millis) -> Result<Check, String> {
+        let fail = |error: &dyn std::fmt::Display| format!("running {}: {error}", exe.display());
+        let binary = Binary::open(exe).map_err(|error| fail(&error))?;
+        let process = spawn::command(&binary)
+            .arg("role-check-handoff")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .fd_mappings(vec![FdMapping { parent_fd: record, child_fd: boot::RECORD }])
+            .map_err(|error| fail(&error))?
+            .spawn()
+            .map_err(|error| fail(&error))?;
+        Ok(Check { process, binary, deadline, is_late: false })
+    }
+
     /// When to look at it again, whatever happens.
     pub(crate) fn deadline(&self) -> Option<Millis> {
         (!self.is_late).then_some(self.deadline)
@@ -62,8 +83,19 @@ impl Check {
     /// # Errors
     /// What is wrong with them, as the binary on disk says it.
     pub(crate) fn finish(self) -> Result<(Config, Binary), String> {
+        let (said, binary) = self.said()?;
+        let config = serde_json::from_slice(&said)
+            .map_err(|error| format!("the binary on disk has settings this master does not know: {error}"))?;
+        Ok((config, binary))
+    }
+
+    /// What the binary on disk said, and the binary.
+    ///
+    /// # Errors
+    /// It failed; its own words.
+    pub(crate) fn said(self) -> Result<(Vec<u8>, Binary), String> {
         if self.is_late {
-            return Err("the check of the configuration did not end in time".into());
+            return Err("the check by the binary on disk did not end in time".into());
         }
         // What it says fits into its pipes, so it has never waited for a reader.
         let output = self.process.wait_with_output().map_err(|error| error.to_string())?;
@@ -72,9 +104,7 @@ impl Check {
             let said = said.trim().trim_start_matches("veritable: ");
             return Err(if said.is_empty() { output.status.to_string() } else { said.replace('\n', "; ") });
         }
-        let config = serde_json::from_slice(&output.stdout)
-            .map_err(|error| format!("the binary on disk has settings this master does not know: {error}"))?;
-        Ok((config, self.binary))
+        Ok((output.stdout, self.binary))
     }
 }
 

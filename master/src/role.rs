@@ -15,6 +15,7 @@ use veritable_shm::{Owner, Segment};
 
 use crate::boot::{self, Boot};
 use crate::confine::{self, Child};
+use crate::handoff::Handoff;
 use crate::{logging, spawn};
 
 /// Bytes of a process's short name, as the kernel keeps it.
@@ -59,6 +60,15 @@ pub(crate) fn worker() -> anyhow::Result<()> {
     let context =
         veritable_worker::Context { config: boot.config, listeners, handover, segment, owner, channel };
     said(&mut to_master, veritable_worker::run(context))
+}
+
+/// Says whether this program could go on from a master's record.
+///
+/// # Errors
+/// It could not.
+pub(crate) fn check_handoff() -> anyhow::Result<()> {
+    let record = spawn::inherited(boot::RECORD).context("this command is for the master only")?;
+    Handoff::read(&record.into()).map(drop)
 }
 
 /// Confines this process, unless the settings say otherwise.

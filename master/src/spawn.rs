@@ -6,7 +6,7 @@ use std::io;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use anyhow::Context;
 use command_fds::{CommandFdExt, FdMapping};
@@ -14,6 +14,7 @@ use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 
 use crate::binary::Binary;
 use crate::boot::{self, Boot};
+use crate::process::Process;
 
 /// What systemd tells the master and nobody else.
 const OF_SYSTEMD: [&str; 7] = [
@@ -48,7 +49,7 @@ pub(crate) fn command(binary: &Binary) -> Command {
 
 /// A child and the master's end of its channel.
 pub(crate) struct Spawned {
-    pub(crate) process: Child,
+    pub(crate) process: Process,
     pub(crate) channel: UnixStream,
 }
 
@@ -77,7 +78,7 @@ pub(crate) fn spawn(
         .context("handing descriptors over")?
         .spawn()
         .with_context(|| format!("running {}", binary.name().display()))?;
-    Ok(Spawned { process, channel })
+    Ok(Spawned { process: Process::new(process.id()), channel })
 }
 
 /// Takes a descriptor that the master handed over. It is not handed on.

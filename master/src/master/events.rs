@@ -2,16 +2,13 @@
 
 use std::io::{self, Read};
 use std::os::fd::AsFd;
-use std::os::unix::process::ExitStatusExt;
-use std::process::ExitStatus;
 
 use anyhow::Context;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::Signal;
 use sd_notify::NotifyState;
 use serde_json::json;
-use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR2};
 use veritable_config::channel::{FAILED, READY, REASON_BYTES};
 use veritable_shm::Tags;
 
@@ -47,6 +44,7 @@ impl Master {
             self.look();
             self.dispatch(Event::Tick);
             self.continue_reload();
+            self.continue_upgrade();
         }
     }
 
@@ -56,6 +54,7 @@ impl Master {
             self.supervisor.deadline(),
             self.reloading.deadline(),
             self.telling.deadline(),
+            self.upgrading.deadline(),
             Some(self.vitals.deadline()),
         ];
         let at = deadlines.into_iter().flatten().min().unwrap_or_default();
@@ -96,6 +95,7 @@ impl Master {
             match signal {
                 SIGTERM | SIGINT => self.stop(),
                 SIGHUP => self.request_reload(None),
+                SIGUSR2 => self.request_upgrade(None),
                 SIGCHLD => self.reap(),
                 _ => {}
             }
@@ -119,6 +119,7 @@ impl Master {
                 self.control.answer(id, &status);
             }
             Some(Request::Reload) => self.request_reload(Some(id)),
+            Some(Request::Upgrade) => self.request_upgrade(Some(id)),
             Some(Request::Stop) => {
                 self.control.say(id, &json!({ "pid": std::process::id() }));
                 self.stop();
@@ -155,12 +156,8 @@ impl Master {
         for id in ids {
             self.read_channel(id);
         }
-        for (&id, running) in &mut self.children {
-            match running.process.try_wait() {
-                Ok(None) => {}
-                Ok(Some(status)) => ended.push((id, describe(status))),
-                Err(error) => ended.push((id, format!("is lost: {error}"))),
-            }
+        for (&id, running) in &self.children {
+            ended.extend(running.process.try_wait().map(|how| (id, how)));
         }
         for (id, how) in ended {
             let Some(running) = self.children.remove(&id) else { continue };
@@ -183,17 +180,5 @@ impl Master {
             self.dispatch(Event::Exited(id, how));
         }
         self.forget_old_generations();
-    }
-}
-
-/// `exited with code 1`, `was killed by SIGKILL`.
-fn describe(status: ExitStatus) -> String {
-    match (status.code(), status.signal()) {
-        (Some(code), _) => format!("exited with code {code}"),
-        (None, Some(signal)) => match Signal::try_from(signal) {
-            Ok(signal) => format!("was killed by {signal}"),
-            Err(_) => format!("was killed by signal {signal}"),
-        },
-        (None, None) => status.to_string(),
     }
 }

@@ -25,12 +25,17 @@ pub(super) struct Reloading {
     /// Another one was asked for.
     again: bool,
     /// Generations given out.
-    generations: u64,
+    pub(super) generations: u64,
     /// Why the last one failed; `None` after a good one.
     pub(super) last_error: Option<String>,
 }
 
 impl Reloading {
+    /// Of the next image of a master that has given out so many generations.
+    pub(super) fn resumed(generations: u64) -> Self {
+        Reloading { generations, ..Reloading::default() }
+    }
+
     pub(super) fn deadline(&self) -> Option<Millis> {
         self.check.as_ref().and_then(Check::deadline)
     }
@@ -38,7 +43,7 @@ impl Reloading {
 
 impl Master {
     pub(super) fn is_reloading(&self) -> bool {
-        self.reloading.check.is_some() || self.supervisor.is_rolling()
+        self.reloading.check.is_some() || self.supervisor.is_rolling() || self.upgrading.is_under_way()
     }
 
     pub(super) fn request_reload(&mut self, client: Option<ClientId>) {

@@ -12,7 +12,7 @@ mod roll;
 use std::collections::BTreeMap;
 
 use model::Wear;
-pub(crate) use model::{Action, Child, ChildId, Event, Life, Limits, Phase, Place, Role, Vitals};
+pub(crate) use model::{Action, Child, ChildId, Event, Life, Limits, Phase, Place, Role, Snapshot, Vitals};
 use recycle::Recycling;
 
 /// Milliseconds since the master's start.
@@ -88,6 +88,34 @@ impl Supervisor {
         };
         supervisor.places.extend((0..limits.workers).map(|place| Place::new(Role::Worker { place }, 1)));
         supervisor
+    }
+
+    /// What another image can go on from: everything, provided that nothing is under way.
+    pub(crate) fn snapshot(&self) -> Option<Snapshot> {
+        let is_quiet = self.phase == Phase::Serving
+            && self.roll.is_none()
+            && self.leaving.is_none()
+            && self.places.iter().all(|place| place.successor.is_none())
+            && !self.children.values().any(|child| matches!(child.life, Life::Starting { .. }));
+        is_quiet.then(|| Snapshot {
+            generation: self.generation,
+            children: self.children.clone(),
+            places: self.places.clone(),
+            next_child: self.next_child,
+        })
+    }
+
+    /// Goes on from where another image was.
+    pub(crate) fn resume(limits: Limits, from: Snapshot) -> Self {
+        let Snapshot { generation, children, places, next_child } = from;
+        Supervisor {
+            phase: Phase::Serving,
+            generation,
+            children,
+            places,
+            next_child,
+            ..Supervisor::new(limits)
+        }
     }
 
     /// Whether a reload, or its taking back, is under way.

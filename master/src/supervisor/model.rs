@@ -1,13 +1,17 @@
 //! The supervisor's words: roles, children, places, and what happens to them.
 
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
 use super::Millis;
 
 /// One process, from its spawn to its end; never given out twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) struct ChildId(pub(crate) u64);
 
 /// What a process is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Role {
     /// The only one that writes.
     Writer,
@@ -19,7 +23,7 @@ pub(crate) enum Role {
 }
 
 /// Where a child is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Life {
     /// Spawned; killed at `deadline` unless it is ready by then.
     Starting { deadline: Millis },
@@ -32,7 +36,7 @@ pub(crate) enum Life {
 }
 
 /// One process.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Child {
     pub(crate) role: Role,
     /// Its slot in the scoreboard; the writer has none.
@@ -40,11 +44,12 @@ pub(crate) struct Child {
     pub(crate) generation: u64,
     pub(crate) life: Life,
     pub(crate) spawned: Millis,
+    #[serde(skip)]
     pub(super) wear: Wear,
 }
 
 /// What should run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Place {
     pub(crate) role: Role,
     /// The configuration its next process gets.
@@ -59,6 +64,15 @@ pub(crate) struct Place {
     pub(crate) given_up: bool,
     /// How often its process was started again after it had ended by itself.
     pub(crate) restarts: u64,
+}
+
+/// What the next image of the master goes on from.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Snapshot {
+    pub(super) generation: u64,
+    pub(super) children: BTreeMap<ChildId, Child>,
+    pub(super) places: Vec<Place>,
+    pub(super) next_child: u64,
 }
 
 /// What the settings say about processes.
@@ -155,6 +169,13 @@ pub(crate) enum Phase {
     Serving,
     Stopping,
     Stopped,
+}
+
+impl Snapshot {
+    /// The configuration that holds.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
+    }
 }
 
 impl Place {
