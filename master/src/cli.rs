@@ -44,7 +44,13 @@ pub(crate) enum Command {
     },
     /// Let a new configuration and a new binary take over without refusing a connection; fails with the
     /// reason, while the old processes go on serving, if these are not good
-    Reload(Place),
+    Reload {
+        #[command(flatten)]
+        place: Place,
+        /// Wait for the outcome, as it always does
+        #[arg(long)]
+        wait: bool,
+    },
     /// Replace the master itself by the binary on disk, keeping its pid, addresses and processes, then reload
     /// these; fails with the reason, while the old master goes on, if that cannot be
     Upgrade(Place),

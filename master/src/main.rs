@@ -91,7 +91,7 @@ fn run(command: Command) -> Result<u8, Failure> {
             client::status(&of_running(&place)?, json)?;
             Ok(0)
         }
-        Command::Reload(place) => {
+        Command::Reload { place, wait: _always } => {
             client::reload(&of_running(&place)?)?;
             Ok(0)
         }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use veritable_domain::content::{Content, Format};
 use veritable_domain::ids::{CategoryId, NamespaceId, PostId, RevisionId, TopicId};
-use veritable_domain::markup::{self, Namespaces, RenderContext};
+use veritable_domain::markup::{self, RenderContext};
 use veritable_domain::text::{Comment, Source, TopicTitle};
 use veritable_domain::wiki::{PageTitle, full_title, page_path};
 use veritable_writer_api::message::{Command, Outcome};
@@ -67,15 +67,19 @@ fn id(change: &Change) -> Result<i64, Error> {
     number("id", change.params.get("id").map_or("", String::as_str))
 }
 
-async fn namespaces(app: &App) -> Result<Namespaces, Error> {
-    app.run(Cost::Point, |db| Ok(wiki::namespaces(db)?)).await
-}
-
-async fn post_content(app: &App, text: &str) -> Result<Content, Error> {
-    let source = Source::new(text)?;
-    let namespaces = namespaces(app).await?;
-    let rendered = markup::render(Format::Markdown, source.as_str(), &RenderContext::post(&namespaces));
-    Ok(Content { format: Format::Markdown, source, rendered })
+/// Renders a post's text, or with its full title a page's. On the reading pool: a text at its bounds takes a
+/// third of a second, which others on the event loop would wait for.
+async fn content(app: &App, source: Source, page: Option<String>) -> Result<Content, Error> {
+    app.run(Cost::Pool, move |db| {
+        let namespaces = wiki::namespaces(db)?;
+        let context = match &page {
+            Some(title) => RenderContext::page(&namespaces, title),
+            None => RenderContext::post(&namespaces),
+        };
+        let rendered = markup::render(Format::Markdown, source.as_str(), &context);
+        Ok(Content { format: Format::Markdown, source, rendered })
+    })
+    .await
 }
 
 fn done(status: StatusCode, location: Option<String>, value: &Value) -> Answer {
@@ -97,7 +101,7 @@ pub(crate) fn create_topic<'a>(app: &'a App, change: Change) -> Pending<'a> {
         let asked: NewTopic = body(&change)?;
         let category = CategoryId(id(&change)?);
         let title = TopicTitle::new(&asked.title)?;
-        let content = post_content(app, &asked.body).await?;
+        let content = content(app, Source::new(&asked.body)?, None).await?;
         let command = Command::CreateTopic { actor: change.actor, category, title, content };
         match app.send(command, change.key).await? {
             Outcome::TopicCreated { topic, slug, post } => {
@@ -114,7 +118,7 @@ pub(crate) fn reply<'a>(app: &'a App, change: Change) -> Pending<'a> {
     Box::pin(async move {
         let asked: NewPost = body(&change)?;
         let topic = TopicId(id(&change)?);
-        let content = post_content(app, &asked.body).await?;
+        let content = content(app, Source::new(&asked.body)?, None).await?;
         let command = Command::Reply { actor: change.actor, topic, parent: asked.parent, content };
         match app.send(command, change.key).await? {
             Outcome::PostCreated { post, topic, number } => {
@@ -131,7 +135,7 @@ pub(crate) fn edit_post<'a>(app: &'a App, change: Change) -> Pending<'a> {
         let asked: PostEdit = body(&change)?;
         let post = PostId(id(&change)?);
         let comment = Comment::new(&asked.comment)?;
-        let content = post_content(app, &asked.body).await?;
+        let content = content(app, Source::new(&asked.body)?, None).await?;
         let base_version = asked.base_version;
         let command = Command::EditPost { actor: change.actor, post, base_version, content, comment };
         match app.send(command, change.key).await? {
@@ -152,17 +156,15 @@ pub(crate) fn save_page<'a>(app: &'a App, change: Change) -> Pending<'a> {
         let text = asked.title.clone();
         let (space, title) = app.run(Cost::Point, move |db| space_of(db, &text)).await?;
         let title = PageTitle::new(&title, space.first_letter)?;
-        let namespaces = namespaces(app).await?;
         let full = full_title(&space.name, title.as_str());
-        let rendered =
-            markup::render(Format::Markdown, source.as_str(), &RenderContext::page(&namespaces, &full));
+        let content = content(app, source, Some(full)).await?;
         let path = page_path(&space.name, title.as_str());
         let command = Command::EditPage {
             actor: change.actor,
             namespace: NamespaceId(space.id),
             title,
             base_revision: asked.base_revision,
-            content: Content { format: Format::Markdown, source, rendered },
+            content,
             comment,
             minor: asked.minor,
         };
