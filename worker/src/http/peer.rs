@@ -32,12 +32,17 @@ pub(crate) fn proxy_header(seen: &[u8]) -> ProxyHeader {
     if seen.is_empty() {
         return ProxyHeader::Part;
     }
-    // The parser takes a line without its last byte for a wrong one.
-    if seen.starts_with(b"PROXY") && seen.len() < V1_BYTES && !seen.contains(&b'\n') {
+    // Of a line the parser takes one without its last byte for a wrong one, and some whole ones for parts.
+    let is_line = seen.starts_with(b"PROXY");
+    let is_whole = seen.len() >= V1_BYTES || seen.contains(&b'\n');
+    if is_line && !is_whole {
         return ProxyHeader::Part;
     }
     let parsed = HeaderResult::parse(seen);
     if parsed.is_incomplete() {
+        if is_line {
+            return ProxyHeader::Absent;
+        }
         return if seen.len() < PROXY_BYTES { ProxyHeader::Part } else { ProxyHeader::Absent };
     }
     match parsed {
