@@ -45,6 +45,12 @@ fn the_service_starts_reloads_stops_and_says_how_it_is() {
         assert_ne!(status()["processes"], before, "the same processes after a reload");
 
         let master = property("MainPID");
+        let met =
+            under_requests(|| drop(run(&["/usr/local/bin/veritable", "upgrade", "--config", SETTINGS])));
+        assert!(met.requests > 0 && met.failed == 0, "{met:?}");
+        assert_eq!((status()["upgrades"].as_u64(), property("MainPID")), (Some(1), master.clone()));
+        assert_eq!(property("ActiveState"), "active");
+
         let met = under_requests(|| drop(run(&["systemctl", "restart", "veritable"])));
         assert!(met.requests > 0 && met.failed == 0, "{met:?}: the socket holds what comes meanwhile");
         assert_ne!(property("MainPID"), master);

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 use std::os::fd::AsFd;
+use std::time::Duration;
 
 use anyhow::Context;
 use nix::errno::Errno;
@@ -104,10 +105,9 @@ impl Master {
 
     fn stop(&mut self) {
         tracing::info!("stopping");
-        systemd::notify(&[
-            NotifyState::Stopping,
-            systemd::lasting(self.longest(|process| process.drain_seconds)),
-        ]);
+        let leave = Duration::from_secs(self.current().config.process.leave_seconds.into());
+        let most = leave + self.longest(|process| process.drain_seconds);
+        systemd::notify(&[NotifyState::Stopping, systemd::lasting(most)]);
         self.dispatch(Event::Stop);
     }
 

@@ -218,7 +218,7 @@ fn member_place(view: &View<'_>) -> Result<(String, i64), Error> {
     Ok((key, id))
 }
 
-/// A number and a text, as [`member_place`] and [`entry_place`] go on from.
+/// A number and a text, as `member_place` and the page of all titles go on from.
 fn text_cursor(text: &str) -> Result<(i64, String), Error> {
     let wrong = || invalid("from", "is not a cursor of this site");
     let text = String::from_utf8(unseal("from", text)?).map_err(|_| wrong())?;
