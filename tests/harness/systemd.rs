@@ -140,7 +140,9 @@ Wants=systemd-journald.service harness.service
 /// The unit that runs the body; its result becomes that of the whole systemd.
 fn unit(test: &str) -> String {
     let binary = std::env::current_exe().unwrap();
-    let (binary, here) = (binary.display(), std::env::current_dir().unwrap());
+    let binary = binary.display();
+    // What lies in one of the folders that are overlays here may be gone from sight when somebody changes it
+    // outside: the checkout is no place to stand in.
     format!(
         "[Unit]
 DefaultDependencies=no
@@ -148,15 +150,14 @@ After=systemd-journald.service
 [Service]
 Type=oneshot
 TimeoutStartSec=infinity
-WorkingDirectory={}
+WorkingDirectory=/run/harness
 Environment={INSIDE}=1
 ExecStart=\"{binary}\" --exact {test} --nocapture
 ExecStopPost=/bin/sh -c '[ \"$EXIT_STATUS\" = 0 ] || journalctl --no-pager -n 200 -u veritable.service -u veritable.socket || true'
 ExecStopPost=/bin/sh -c 'case $EXIT_STATUS in [0-9]*) systemctl exit $EXIT_STATUS ;; *) systemctl exit 1 ;; esac'
 StandardOutput=append:/run/harness/output
 StandardError=append:/run/harness/output
-",
-        here.display()
+"
     )
 }
 

@@ -170,7 +170,10 @@ async fn read_through(
     let answer =
         app.run(read.cost, move |db| run(&View { db, site: &site, path: &decoded, params, query })).await?;
     let kept = Kept::of(&answer, accepted);
-    app.cache.put(&key, &kept, &answer.tags, snapshot);
+    // Addresses that lead nowhere are without number: they would push out what does.
+    if kept.status != StatusCode::NOT_FOUND {
+        app.cache.put(&key, &kept, &answer.tags, snapshot);
+    }
     Ok((kept, "miss"))
 }
 
