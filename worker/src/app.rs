@@ -8,6 +8,7 @@ use rusqlite::Connection;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 use veritable_config::Config;
+use veritable_config::keys::WORKERS_MAX;
 use veritable_shm::{Counter, Owner, Scoreboard, Segment, SlotState};
 use veritable_writer_api::CallError;
 use veritable_writer_api::client::Client;
@@ -123,6 +124,20 @@ impl App {
         self.draining.store(true, Ordering::Relaxed);
         self.closing.store(closing, Ordering::Relaxed);
         self.scoreboard.set_state(self.owner, SlotState::Draining);
+    }
+
+    /// Whether at least half of the workers that should serve do.
+    pub(crate) fn has_quorum(&self) -> bool {
+        let cores = || {
+            let all = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+            all.min(usize::from(WORKERS_MAX))
+        };
+        let wanted = if self.config.workers == 0 { cores() } else { usize::from(self.config.workers) };
+        let is_ready = |slot: &u16| {
+            self.scoreboard.status(*slot).is_ok_and(|status| status.state == Some(SlotState::Ready))
+        };
+        // The writer's slot is the last one, and none of these.
+        (0..self.scoreboard.slots().saturating_sub(1)).filter(is_ready).count() * 2 >= wanted
     }
 
     pub(crate) fn is_closing(&self) -> bool {

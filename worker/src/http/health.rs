@@ -11,6 +11,7 @@ pub(crate) async fn answer(app: &App, path: &str) -> Option<Answer> {
         "/livez" => (StatusCode::OK, "alive"),
         "/readyz" if app.is_leaving() => (StatusCode::SERVICE_UNAVAILABLE, "leaving"),
         "/readyz" if app.is_draining() => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
+        "/readyz" if !app.has_quorum() => (StatusCode::SERVICE_UNAVAILABLE, "too few workers serve"),
         "/readyz" if app.writer_answers().await => (StatusCode::OK, "ready"),
         "/readyz" => (StatusCode::SERVICE_UNAVAILABLE, "the writer does not answer"),
         _ => return None,
