@@ -3,7 +3,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, never, select};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -24,6 +24,8 @@ const IDLE: Duration = Duration::from_millis(500);
 /// Answers of commands are kept this long for those who ask again. A worker asks again within seconds; a
 /// client over HTTP may come back after a night.
 const KEEP_DONE_MS: i64 = 24 * 60 * 60 * 1000;
+/// A batch that takes longer is worth a line in the log: who waits for it notices.
+const SLOW: Duration = Duration::from_secs(1);
 /// Most old answers forgotten in one go, so that housekeeping never holds up a command for long.
 const FORGET_AT_ONCE: u32 = 1_000;
 
@@ -100,6 +102,7 @@ impl Batcher {
 
     /// One transaction: all of `jobs`.
     fn commit(&mut self, jobs: Vec<Job>) {
+        let begun = Instant::now();
         let Transacted { results, tags, mark } = match self.transact(&jobs) {
             Ok(done) => done,
             Err(error) => {
@@ -113,6 +116,10 @@ impl Batcher {
                 Transacted { results: vec![Err(refusal); jobs.len()], tags: Vec::new(), mark: None }
             }
         };
+        if begun.elapsed() > SLOW {
+            let first = jobs.first().map(|job| name(&job.request.command));
+            tracing::warn!(took = ?begun.elapsed(), commands = jobs.len(), first, "a batch took long");
+        }
         self.commits += 1;
         if !tags.is_empty() {
             // Before any answer: who knows of a change must find it on every worker.
