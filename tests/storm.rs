@@ -15,6 +15,8 @@ use super::harness::{PATIENCE, rounds, wait_for};
 
 /// Bytes of text in a post.
 const POST_BYTES: usize = 16 * 1024;
+/// Different words in posts.
+const VOCABULARY: u32 = 20_000;
 /// How long a slow client takes for its request.
 const SLOW: Duration = Duration::from_secs(2);
 /// Longest idleness of a pooled client between two requests, in milliseconds.
@@ -88,11 +90,12 @@ impl Storm<'_> {
             if !self.goes_on() {
                 break;
             }
-            let text = format!("{number} {post} {}", "x ".repeat(POST_BYTES / 2));
+            let text = format!("{number} {post} {}", words(number * 1_000_000 + post));
             let path = format!("/api/topics/{}/posts", self.topic);
             let begun = Instant::now();
-            let reply = try_change(&mut connection, self.token, None, "POST", &path, &json!({ "body": text }))
-                .expect("an answer");
+            let reply =
+                try_change(&mut connection, self.token, None, "POST", &path, &json!({ "body": text }))
+                    .expect("an answer");
             assert_eq!(reply.status, 201, "after {:?}: {}", begun.elapsed(), reply.text());
             self.answered();
         }
@@ -122,6 +125,20 @@ impl Storm<'_> {
         }
         Vec::new()
     }
+}
+
+/// As much text as a large post has, some words of it common and most of them rare, as in people's posts: the
+/// search index takes its time over a word by how often it stands there.
+fn words(seed: usize) -> String {
+    let mut state = seed as u64 + 1;
+    let mut text = String::with_capacity(POST_BYTES + 8);
+    while text.len() < POST_BYTES {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let share = (state >> 33) as f64 / (1_u64 << 31) as f64;
+        let word = (share.powi(3) * f64::from(VOCABULARY)) as u32;
+        text.push_str(&format!("w{word:x} "));
+    }
+    text
 }
 
 /// The latency that this share of requests stays below, in microseconds.

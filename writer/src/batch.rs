@@ -24,6 +24,12 @@ const IDLE: Duration = Duration::from_millis(500);
 /// Answers of commands are kept this long for those who ask again. A worker asks again within seconds; a
 /// client over HTTP may come back after a night.
 const KEEP_DONE_MS: i64 = 24 * 60 * 60 * 1000;
+/// Longest wait for readers when the log is truncated at the end.
+const TIDY: Duration = Duration::from_millis(200);
+/// Pages of the search index merged in one go of housekeeping: some milliseconds, unless one word fills more.
+const MERGE_AT_ONCE: u32 = 250;
+const MERGE_POSTS: &str = "INSERT INTO posts_fts (posts_fts, rank) VALUES ('merge', ?1)";
+const MERGE_PAGES: &str = "INSERT INTO pages_fts (pages_fts, rank) VALUES ('merge', ?1)";
 /// A batch that takes longer is worth a line in the log: who waits for it notices.
 const SLOW: Duration = Duration::from_secs(1);
 /// Most old answers forgotten in one go, so that housekeeping never holds up a command for long.
@@ -232,7 +238,8 @@ impl Batcher {
         Ok(())
     }
 
-    /// What can wait for a quiet moment: a checkpoint that waits for nobody, and forgetting old answers.
+    /// What can wait for a quiet moment: a checkpoint that waits for nobody, forgetting old answers, and
+    /// merging the search index, a little each time.
     fn keep_house(&mut self) {
         if !std::mem::take(&mut self.dirty) {
             return;
@@ -245,12 +252,21 @@ impl Batcher {
             .prepare_cached(forget)
             .and_then(|mut statement| statement.execute(params![before, FORGET_AT_ONCE]))
             .and_then(|forgotten| {
-                self.dirty = forgotten == FORGET_AT_ONCE as usize;
+                let merging = self.merge(MERGE_POSTS)? | self.merge(MERGE_PAGES)?;
+                self.dirty = merging || forgotten == FORGET_AT_ONCE as usize;
                 self.checkpoint("PASSIVE")
             });
         if let Err(error) = done {
             tracing::warn!(%error, "housekeeping failed; it will be tried again");
         }
+    }
+
+    /// Merges some of a search index; whether there may be more to merge. It counts as two changes when
+    /// something was done (<https://www.sqlite.org/fts5.html#the_merge_command>).
+    fn merge(&self, statement: &str) -> rusqlite::Result<bool> {
+        let before = self.db.total_changes();
+        self.db.prepare_cached(statement)?.execute([MERGE_AT_ONCE])?;
+        Ok(self.db.total_changes() - before >= 2)
     }
 
     fn checkpoint(&self, mode: &str) -> rusqlite::Result<()> {
@@ -260,7 +276,11 @@ impl Batcher {
     fn close(self, order: Order) -> Order {
         let tidied = match order {
             Order::Drain | Order::HandOver => {
-                self.checkpoint("TRUNCATE").and_then(|()| self.db.execute_batch("PRAGMA optimize"))
+                // Its successor waits: readers of the log are not waited for, the next start has it truncated.
+                self.db
+                    .busy_timeout(TIDY)
+                    .and_then(|()| self.checkpoint("TRUNCATE"))
+                    .and_then(|()| self.db.execute_batch("PRAGMA optimize"))
             }
             // Orphaned workers may hold the log for as long as they live: leave it to the next start.
             Order::MasterGone | Order::Shed | Order::Leave => Ok(()),

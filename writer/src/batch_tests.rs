@@ -87,3 +87,31 @@ fn answers_are_forgotten_after_a_day() {
     assert_eq!(batcher.done_before(&create_user(2, "nobody")).unwrap(), Some(Outcome::Done));
     assert!(!batcher.dirty, "nothing is left to do");
 }
+
+#[test]
+fn the_search_index_is_merged_when_nobody_waits() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = Config { data_dir: dir.path().to_owned(), ..Config::default() };
+    let db = database::open(&config, Database::Forums).unwrap();
+    // A segment for each of these, as with a post at a time.
+    for post in 0..20 {
+        db.execute("INSERT INTO posts_fts (rowid, title, body) VALUES (?1, 'a title', 'some words')", [post])
+            .unwrap();
+    }
+    let mut batcher = Batcher::new(db, &config, None, Arc::default());
+    let segments = |batcher: &Batcher| -> i64 {
+        let count = "SELECT count(DISTINCT segid) FROM posts_fts_idx";
+        batcher.db.query_row(count, [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!(segments(&batcher), 20, "not merged at once while people wait");
+    for _ in 0..20 {
+        batcher.keep_house();
+    }
+    assert!(segments(&batcher) < 4, "{} segments", segments(&batcher));
+    assert!(!batcher.dirty, "housekeeping comes to an end");
+    let found: i64 = batcher
+        .db
+        .query_row("SELECT count(*) FROM posts_fts WHERE posts_fts MATCH 'words'", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(found, 20);
+}

@@ -18,12 +18,20 @@ struct Migration {
     down: &'static str,
 }
 
-const FORUMS: &[Migration] = &[Migration {
-    version: 1,
-    name: "initial",
-    up: include_str!("../../migrations/forums/0001_initial.up.sql"),
-    down: include_str!("../../migrations/forums/0001_initial.down.sql"),
-}];
+const FORUMS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "initial",
+        up: include_str!("../../migrations/forums/0001_initial.up.sql"),
+        down: include_str!("../../migrations/forums/0001_initial.down.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "search_merges",
+        up: include_str!("../../migrations/forums/0002_search_merges.up.sql"),
+        down: include_str!("../../migrations/forums/0002_search_merges.down.sql"),
+    },
+];
 
 const NOTEBOOKS: &[Migration] = &[Migration {
     version: 1,

@@ -21,12 +21,12 @@ fn new_files_have_their_settings_and_are_private() {
     let writer = Writer::start();
     let mode = fs::metadata(&writer.config.data_dir).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o700);
-    for database in [Database::Forums, Database::Notebooks] {
+    for (database, version) in [(Database::Forums, 2), (Database::Notebooks, 1)] {
         let db = Connection::open(database.path(&writer.config)).unwrap();
         assert_eq!(number(&db, "PRAGMA page_size"), PAGE_BYTES.into());
         assert_eq!(number(&db, "PRAGMA auto_vacuum"), 2);
         assert_eq!(number(&db, "PRAGMA application_id"), database.application_id().into());
-        assert_eq!(number(&db, "PRAGMA user_version"), 1);
+        assert_eq!(number(&db, "PRAGMA user_version"), version);
         assert_eq!(column::<String>(&db, "PRAGMA journal_mode"), ["wal"]);
     }
 }
