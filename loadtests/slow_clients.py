@@ -2,15 +2,18 @@
 """What clients that take their time cost everybody else.
 
     loadtests/slow_clients.py DATA_DIR [--binary target/measure/veritable] [--clients 5000] [--seconds 5]
+    loadtests/slow_clients.py DATA_DIR --slowhttptest headers|body|read
 
 A quarter of the slow clients each: say nothing; send a byte of a head every second; send a byte of a body every
 second; ask for a large page again and again and read a byte of it every second. Those that are thrown out come
 again. Meanwhile wrk asks for a cached page over 16 connections, in turns with and without the slow clients.
-Printed: requests per second and p99 of both, and how many slow clients were thrown out.
+Printed: requests per second and p99 of both, and how many slow clients were thrown out. With `--slowhttptest` the
+slow clients are that program's (Debian's package of the same name).
 """
 
 import argparse
 import asyncio
+import os
 import pathlib
 import resource
 import statistics
@@ -21,6 +24,22 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from peers import free_port, start_veritable, stop, wait_for, wrk_rate
 
 KINDS = ("silent", "head", "body", "reader")
+
+
+# What slowhttptest is told for each of its kinds of attack.
+PROGRAM = {
+    "headers": ["-H", "-i", "5"],
+    "body": ["-B", "-i", "5", "-s", "100000"],
+    "read": ["-X", "-n", "5", "-w", "64", "-y", "256", "-z", "16", "-k", "50"],
+}
+
+
+def command(args, port):
+    """The command that attacks: this script again, or slowhttptest."""
+    if not args.slowhttptest:
+        return [sys.executable, __file__, args.data_dir, "--attack", str(port), "--clients", str(args.clients)]
+    url = f"http://127.0.0.1:{port}/latest"
+    return ["slowhttptest", *PROGRAM[args.slowhttptest], "-c", str(args.clients), "-r", "1000", "-l", "120", "-u", url]
 
 
 class Slow:
@@ -85,6 +104,7 @@ def main():
     parser.add_argument("--clients", type=int, default=5000)
     parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--slowhttptest", choices=PROGRAM)
     parser.add_argument("--attack", type=int, help=argparse.SUPPRESS)
     args = parser.parse_args()
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -93,11 +113,12 @@ def main():
         slow = Slow(args.attack, args.clients)
 
         async def attack():
-            task = asyncio.create_task(slow.run())
+            asyncio.create_task(slow.run())
             loop = asyncio.get_running_loop()
             await loop.run_in_executor(None, sys.stdin.readline)
             print(slow.open, slow.thrown_out, flush=True)
-            task.cancel()
+            # Thousands of tasks in the middle of something are not worth ending one by one.
+            os._exit(0)
 
         asyncio.run(attack())
         return
@@ -110,12 +131,15 @@ def main():
     for _ in range(args.rounds):
         calm.append(wrk_rate(url, 16, args.seconds))
         attack = subprocess.Popen(
-            [sys.executable, __file__, args.data_dir, "--attack", str(port), "--clients", str(args.clients)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            command(args, port), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )
         # Past the longest wait for a head, so that some have been thrown out already.
         subprocess.run(["sleep", "12"], check=True)
         slowed.append(wrk_rate(url, 16, args.seconds))
+        if args.slowhttptest:
+            attack.terminate()
+            attack.communicate()
+            continue
         still_open, thrown_out = attack.communicate("\n")[0].split()
         print(f"slow clients open: {still_open}, thrown out so far: {thrown_out}")
     stop(server)
