@@ -135,6 +135,38 @@ pub const KEYS: &[Key] = &[
         "Seconds after which an answer is made anew even if nothing changed.",
     ),
     key(
+        "cache.stale_seconds",
+        Kind::Integer(0, DAY_SECONDS),
+        "60",
+        "Seconds after that for which the old answer is still shown while one worker makes the new one. What a \
+         change made outdated is never shown.",
+    ),
+    key(
+        "cache.negative_seconds",
+        Kind::Integer(0, DAY_SECONDS),
+        "10",
+        "Seconds for which it is remembered that something does not exist; any change ends it; 0: not at all.",
+    ),
+    key(
+        "cache.worker_bytes",
+        Kind::Integer(0, 1 << 40),
+        "8388608",
+        "Bytes of the most asked answers that each worker keeps copies of in its own memory; 0: none.",
+    ),
+    key(
+        "cache.huge_pages",
+        Kind::Choice(&["on", "off"]),
+        "\"off\"",
+        "Whether the shared memory is asked for in huge pages, for caches of gigabytes. The kernel must allow it: \
+         `advise` or more in `/sys/kernel/mm/transparent_hugepage/shmem_enabled`.",
+    ),
+    key(
+        "cache.prefault",
+        Kind::Choice(&["on", "off"]),
+        "\"off\"",
+        "Whether each process maps all of the shared memory when it starts, instead of page by page as it is used.",
+    ),
+    key(
         "http.max_connections",
         Kind::Integer(1, 1_000_000),
         "10000",
@@ -289,7 +321,7 @@ pub fn reference() -> String {
          file. A key that does not exist and a value out of its bounds are refused at the start, with the line.\n\
          `veritable check-config --config FILE` only checks.\n\n\
          A reload (`veritable reload`, `SIGHUP`) applies all keys but `data_dir`, `runtime_dir`, `listen`,\n\
-         `cache.bytes` and `cache.entries`; it is refused when one of these has changed, as they need a restart.\n\n\
+         `cache.bytes`, `cache.entries` and `cache.huge_pages`; it is refused when one of these has changed, as they need a restart.\n\n\
          This page is printed by `veritable check-config --print-reference`.\n",
     );
     let mut section = None;

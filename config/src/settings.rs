@@ -97,11 +97,30 @@ pub struct Cache {
     pub entries: u32,
     /// Seconds after which an answer is made anew even if nothing changed.
     pub ttl_seconds: u32,
+    /// Seconds after that for which it is still shown while one worker makes it anew.
+    pub stale_seconds: u32,
+    /// Seconds for which it is remembered that something does not exist.
+    pub negative_seconds: u32,
+    /// Bytes of copies that each worker keeps in its own memory.
+    pub worker_bytes: u64,
+    /// Whether the segment is asked for in huge pages.
+    pub huge_pages: Switch,
+    /// Whether each process maps all of the segment when it starts.
+    pub prefault: Switch,
 }
 
 impl Default for Cache {
     fn default() -> Self {
-        Cache { bytes: 50 * 1024 * 1024, entries: 1_000, ttl_seconds: 3_600 }
+        Cache {
+            bytes: 50 * 1024 * 1024,
+            entries: 1_000,
+            ttl_seconds: 3_600,
+            stale_seconds: 60,
+            negative_seconds: 10,
+            worker_bytes: 8 * 1024 * 1024,
+            huge_pages: Switch::Off,
+            prefault: Switch::Off,
+        }
     }
 }
 

@@ -28,8 +28,8 @@ use signal_hook::iterator::exfiltrator::SignalOnly;
 use veritable_config::Config;
 use veritable_config::channel::{DRAIN, HAND_OVER, LEAVE, SHED};
 use veritable_config::keys::WORKERS_MAX;
-use veritable_config::settings::{self, Entry};
-use veritable_shm::{Counter, Geometry, Owner, Scoreboard, Segment, SlotState, now_ms};
+use veritable_config::settings::{self, Entry, Switch};
+use veritable_shm::{Counter, Geometry, Owner, Pages, Scoreboard, Segment, SlotState, now_ms};
 
 use crate::binary::Binary;
 use crate::boot::{self, Boot};
@@ -173,7 +173,11 @@ impl Master {
             worker_slots: SLOTS + 1,
             ..Geometry::default()
         };
-        let (segment_fd, segment) = systemd::segment(kept_cache, &geometry)?;
+        let pages = match config.cache.huge_pages {
+            Switch::On => Pages::Huge,
+            Switch::Off => Pages::Usual,
+        };
+        let (segment_fd, segment) = systemd::segment(kept_cache, &geometry, pages)?;
         let binary = Rc::new(Binary::running().context("finding the binary")?);
         let exe = std::env::current_exe().context("finding the binary")?;
         Ok(Master {

@@ -35,6 +35,11 @@ fn enter() -> anyhow::Result<(Boot, Channel, Segment)> {
     prctl::set_name(&CString::new(name)?).context("taking a name")?;
     let channel = Channel::new(UnixStream::from(spawn::inherited(boot::CHANNEL).context("the channel")?));
     let segment = Segment::attach(spawn::inherited(boot::SEGMENT).context("the segment")?)?;
+    if boot.config.cache.prefault == Switch::On
+        && let Err(error) = segment.prefault()
+    {
+        tracing::warn!(%error, "the shared memory is mapped page by page, as it is used");
+    }
     Ok((boot, channel, segment))
 }
 

@@ -11,7 +11,7 @@ use nix::sys::socket::{getsockopt, sockopt};
 use rustix::net::SocketAddrUnix;
 use sd_notify::NotifyState;
 use veritable_config::settings::Entry;
-use veritable_shm::{Geometry, Scoreboard, Segment};
+use veritable_shm::{Geometry, Pages, Scoreboard, Segment};
 
 use crate::listeners::Listener;
 use crate::spawn;
@@ -78,7 +78,11 @@ pub(crate) fn stream_listener(fd: &OwnedFd) -> anyhow::Result<String> {
 ///
 /// # Errors
 /// There is no memory for a new one.
-pub(crate) fn segment(kept: Option<OwnedFd>, geometry: &Geometry) -> anyhow::Result<(OwnedFd, Segment)> {
+pub(crate) fn segment(
+    kept: Option<OwnedFd>,
+    geometry: &Geometry,
+    pages: Pages,
+) -> anyhow::Result<(OwnedFd, Segment)> {
     if let Some(fd) = kept {
         match adopt(&fd, geometry) {
             Ok(segment) => {
@@ -94,7 +98,7 @@ pub(crate) fn segment(kept: Option<OwnedFd>, geometry: &Geometry) -> anyhow::Res
         drop(fd);
         notify(&[NotifyState::FdStoreRemove, NotifyState::FdName(CACHE)]);
     }
-    let (fd, segment) = Segment::create(geometry).context("making the shared cache")?;
+    let (fd, segment) = Segment::create_in(geometry, pages).context("making the shared cache")?;
     let store = [NotifyState::FdStore, NotifyState::FdName(CACHE)];
     if let Err(error) = sd_notify::notify_with_fds(&store, &[fd.as_fd()]) {
         tracing::warn!(%error, "systemd does not keep the cache; a restart begins with an empty one");
@@ -150,25 +154,26 @@ mod tests {
 
     #[test]
     fn a_kept_segment_is_taken_over_with_its_owners_dead() {
-        let (fd, first) = segment(None, &SMALL).unwrap();
+        let (fd, first) = segment(None, &SMALL, Pages::Usual).unwrap();
         let board = Scoreboard::of(&first);
         let owner = board.enlist(2, 1, 0).unwrap();
         board.set_state(owner, SlotState::Ready);
 
-        let (_fd, second) = segment(Some(fd), &SMALL).unwrap();
+        let (_fd, second) = segment(Some(fd), &SMALL, Pages::Usual).unwrap();
         assert!(!Scoreboard::of(&second).is_alive(owner));
         assert_eq!(board.status(2).unwrap().state, Some(SlotState::Empty), "both see one segment");
     }
 
     #[test]
     fn what_does_not_fit_is_replaced() {
-        let (fd, first) = segment(None, &SMALL).unwrap();
+        let (fd, first) = segment(None, &SMALL, Pages::Usual).unwrap();
         let owner = Scoreboard::of(&first).enlist(0, 1, 0).unwrap();
         let larger = Geometry { cache_bytes: 2 << 20, ..SMALL };
-        let (_fd, second) = segment(Some(fd), &larger).unwrap();
+        let (_fd, second) = segment(Some(fd), &larger, Pages::Usual).unwrap();
         assert_eq!(second.geometry(), larger);
         assert!(Scoreboard::of(&first).is_alive(owner), "nobody touches the old one");
-        let (_fd, third) = segment(Some(std::fs::File::open("/dev/null").unwrap().into()), &SMALL).unwrap();
+        let (_fd, third) =
+            segment(Some(std::fs::File::open("/dev/null").unwrap().into()), &SMALL, Pages::Usual).unwrap();
         assert_eq!(third.geometry(), SMALL);
     }
 }

@@ -88,7 +88,7 @@ fn large_key(i: usize) -> Vec<u8> {
 
 fn insert(cache: &Cache, key: &[u8], value: &[u8], now: u64) {
     let tags = [TagRef::new(b"site"), TagRef::new(&key[..14]), TagRef::new(b"latest")];
-    let entry = NewEntry { value, meta: 1, tags: &tags, snapshot: cache.snapshot(), lifetime: LIFETIME };
+    let entry = NewEntry { value, tags: &tags, snapshot: cache.snapshot(), lifetime: LIFETIME };
     black_box(cache.insert(key, &entry, now));
 }
 

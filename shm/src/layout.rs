@@ -20,7 +20,7 @@ pub(crate) const BLOCK_BYTES: usize = 256;
 /// Words of a payload block.
 pub(crate) const BLOCK_WORDS: usize = BLOCK_BYTES / WORD;
 /// Words of an entry's descriptor.
-pub(crate) const DESC_WORDS: usize = 4;
+pub(crate) const DESC_WORDS: usize = 3;
 /// Words of a shard's header: the lock has a cache line of its own, the holder's fields the next one.
 pub(crate) const SHARD_WORDS: usize = 16;
 /// Words of a scoreboard slot: four cache lines.
@@ -128,9 +128,9 @@ impl Layout {
     /// hand, through the text).
     pub(crate) fn hash() -> u64 {
         let text = format!(
-            "v3 header {HEADER_BYTES} areas {AREA_COUNT} slot {SLOT_WORDS} tags {TAG_HEAD_WORDS} sequence,floor,mark \
+            "v4 header {HEADER_BYTES} areas {AREA_COUNT} slot {SLOT_WORDS} tags {TAG_HEAD_WORDS} sequence,floor,mark \
              shard {SHARD_WORDS} desc {DESC_WORDS} block {BLOCK_BYTES} \
-             record checksum,meta,snapshot,stored,ttl+stale,tags,key,value"
+             desc version+hash,first+next,sizes record checksum,snapshot+ttl,stored+stale,tags,key,value"
         );
         xxh3_64(text.as_bytes())
     }
@@ -141,7 +141,8 @@ impl ShardLayout {
         let entries = to_usize(geometry.cache_entries.into());
         let stride = to_usize(geometry.cache_bytes) / shards / LINE * LINE;
         let descs = entries.div_ceil(shards);
-        let buckets = descs.next_power_of_two();
+        // Up to one and a half entries a bucket: a step more now and then, and half the memory.
+        let buckets = (descs * 2 / 3).next_power_of_two();
         let buckets_at = SHARD_WORDS * WORD;
         let descs_at = (buckets_at + buckets * 4).next_multiple_of(LINE);
         let heat_at = descs_at + descs * DESC_WORDS * WORD;

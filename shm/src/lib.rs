@@ -26,7 +26,7 @@ mod tags;
 
 pub use cache::{
     Audit, Cache, CacheStats, EntryInfo, Inserted, KEY_BYTES_MAX, KeyInfo, Lifetime, Lookup, Miss, NewEntry,
-    Removed,
+    Place, Removed,
 };
 pub use clock::now_ms;
 pub use error::ShmError;
@@ -35,5 +35,5 @@ pub use geometry::{
 };
 pub use lease::{Flight, LEASE_MS_MAX, LeaseGuard, Leases};
 pub use scoreboard::{Counter, Owner, Scoreboard, SlotState, SlotStatus};
-pub use segment::Segment;
-pub use tags::{ENTRY_TAGS_MAX, Snapshot, TagRef, Tags};
+pub use segment::{Pages, Segment};
+pub use tags::{ENTRY_TAGS_MAX, EVERY_TAG, Snapshot, TagRef, Tags};

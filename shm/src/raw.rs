@@ -9,7 +9,7 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use std::slice;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 
-use memmap2::{MmapOptions, MmapRaw};
+use memmap2::{Advice, MmapOptions, MmapRaw};
 
 /// Bytes of one word.
 pub(crate) const WORD: usize = 8;
@@ -25,6 +25,16 @@ impl Mapping {
     pub(crate) fn new(fd: BorrowedFd<'_>, len: usize) -> std::io::Result<Self> {
         let map = MmapOptions::new().len(len).map_raw(fd.as_raw_fd())?;
         Ok(Self { map })
+    }
+
+    /// Asks for huge pages where nothing is mapped yet (`MADV_HUGEPAGE`, madvise(2)).
+    pub(crate) fn want_huge_pages(&self) -> std::io::Result<()> {
+        self.map.advise(Advice::HugePage)
+    }
+
+    /// Maps every page for writing now, making those that are not there (`MADV_POPULATE_WRITE`, Linux 5.14).
+    pub(crate) fn populate(&self) -> std::io::Result<()> {
+        self.map.advise(Advice::PopulateWrite)
     }
 
     /// `count` items of `T` at byte `offset`, or none of them when they are not all inside the mapping.

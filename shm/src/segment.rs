@@ -35,6 +35,16 @@ struct Inner {
     seed: u64,
 }
 
+/// What a segment is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pages {
+    /// The machine's usual pages.
+    Usual,
+    /// Transparent huge pages where the kernel allows them (`shmem_enabled` of `advise` or more): fewer misses
+    /// of the address cache in segments of gigabytes.
+    Huge,
+}
+
 impl std::fmt::Debug for Segment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Segment").field("geometry", &self.inner.layout.geometry).finish_non_exhaustive()
@@ -50,6 +60,14 @@ impl Segment {
     /// [`ShmError::Geometry`] for a geometry out of bounds, [`ShmError::Memory`] when the kernel has not
     /// got the memory, [`ShmError::Descriptor`] or [`ShmError::Map`] when another call fails.
     pub fn create(geometry: &Geometry) -> Result<(OwnedFd, Segment), ShmError> {
+        Self::create_in(geometry, Pages::Usual)
+    }
+
+    /// [`Segment::create`] in pages of a kind.
+    ///
+    /// # Errors
+    /// As there; a kernel that knows no huge pages is [`ShmError::Memory`] too.
+    pub fn create_in(geometry: &Geometry, pages: Pages) -> Result<(OwnedFd, Segment), ShmError> {
         geometry.check()?;
         let layout = Layout::new(*geometry);
         let bytes = layout.total as u64;
@@ -61,11 +79,20 @@ impl Segment {
         let fd = memfd()?;
         let len = i64::try_from(layout.total).map_err(|_| memory("ftruncate")(Errno::EFBIG))?;
         ftruncate(&fd, len).map_err(memory("ftruncate"))?;
-        fallocate(&fd, FallocateFlags::empty(), 0, len).map_err(memory("fallocate"))?;
+        if pages == Pages::Usual {
+            fallocate(&fd, FallocateFlags::empty(), 0, len).map_err(memory("fallocate"))?;
+        }
         let seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL;
         fcntl(&fd, FcntlArg::F_ADD_SEALS(seals))
             .map_err(|source| ShmError::Descriptor { step: "F_ADD_SEALS", source })?;
         let mapping = map(fd.as_fd(), layout.total)?;
+        if pages == Pages::Huge {
+            // Huge pages come through the mapping only, and only where no small one is yet.
+            let reserved = mapping.want_huge_pages().and_then(|()| mapping.populate());
+            let errno =
+                |error: std::io::Error| Errno::from_raw(error.raw_os_error().unwrap_or(Errno::ENOMEM as i32));
+            reserved.map_err(|error| memory("huge pages")(errno(error)))?;
+        }
         let seed = RandomState::new().build_hasher().finish();
         let segment = Segment { inner: Arc::new(Inner { mapping, layout, seed }) };
         crate::cache::format(&segment);
@@ -99,6 +126,14 @@ impl Segment {
         let seed = head.words(header::SEED * WORD, 1).first().map_or(0, |w| w.load(Ordering::Relaxed));
         let mapping = map(fd, layout.total)?;
         Ok(Segment { inner: Arc::new(Inner { mapping, layout, seed }) })
+    }
+
+    /// Maps all of it now, so that no later access waits for the kernel to do so page by page.
+    ///
+    /// # Errors
+    /// The kernel is older than Linux 5.14, or has not got the memory for the page tables.
+    pub fn prefault(&self) -> std::io::Result<()> {
+        self.inner.mapping.populate()
     }
 
     /// The geometry it was made with.

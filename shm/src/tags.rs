@@ -22,6 +22,10 @@ use crate::segment::Segment;
 /// entry with more depends on *every* invalidation instead (any bump of any tag ends it).
 pub const ENTRY_TAGS_MAX: usize = 32;
 
+/// More tags than an entry can name: whatever has these depends on every invalidation, as an answer does of
+/// which nobody can say what would change it.
+pub const EVERY_TAG: &[TagRef] = &[TagRef(0); ENTRY_TAGS_MAX + 1];
+
 /// Words of the tag area's head.
 const SEQUENCE: usize = 0;
 const FLOOR: usize = 1;
@@ -89,6 +93,17 @@ impl Tags {
         let sequence = table.advance();
         table.floor().fetch_max(sequence, Ordering::Release);
         Snapshot(sequence)
+    }
+
+    /// Whether what was read after `snapshot` and depends on `tags` is still what would be read now.
+    #[must_use]
+    pub fn unchanged_since(&self, tags: &[TagRef], snapshot: Snapshot) -> bool {
+        let table = Table::of(&self.segment);
+        let slots = self.segment.geometry().tag_slots;
+        if tags.len() > ENTRY_TAGS_MAX {
+            return table.unchanged(snapshot);
+        }
+        table.above_floor(snapshot) && tags.iter().all(|tag| table.slot_unchanged(tag.slot(slots), snapshot))
     }
 
     /// The mark of the last commit whose tags were all bumped; 0 when there was none.

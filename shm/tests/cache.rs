@@ -2,9 +2,11 @@
 
 mod common;
 
+use xxhash_rust::xxh3::xxh3_64;
+
 use common::{LONG, Noise, SMALL, bench, describes, put, self_describing};
 use veritable_shm::{
-    Cache, Inserted, KEY_BYTES_MAX, Lifetime, Lookup, Miss, NewEntry, Removed, Segment, TagRef,
+    Cache, Inserted, KEY_BYTES_MAX, Lifetime, Lookup, Miss, NewEntry, Removed, Segment, TagRef, Tags,
 };
 
 fn get(cache: &Cache, key: &[u8], now_ms: u64) -> (Lookup, Vec<u8>) {
@@ -22,7 +24,7 @@ fn values_of_every_length_come_back_whole() {
         assert_eq!(put(&b.cache, key.as_bytes(), &value, &[]), Inserted::Stored);
         let (found, out) = get(&b.cache, key.as_bytes(), 0);
         let Lookup::Hit(info) = found else { panic!("{len}: {found:?}") };
-        assert_eq!((info.meta, info.len), (7, value.len()));
+        assert_eq!((info.digest, info.len), (xxh3_64(&value), value.len()));
         assert_eq!(out, value);
     }
     assert_eq!(b.cache.audit().wrong_shards, 0);
@@ -60,7 +62,7 @@ fn a_value_is_appended_and_a_miss_appends_nothing() {
 fn an_entry_is_fresh_then_stale_then_gone() {
     let b = bench(SMALL);
     let lifetime = Lifetime { ttl_ms: 100, stale_ms: 50 };
-    let entry = NewEntry { value: b"v", meta: 0, tags: &[], snapshot: b.cache.snapshot(), lifetime };
+    let entry = NewEntry { value: b"v", tags: &[], snapshot: b.cache.snapshot(), lifetime };
     assert_eq!(b.cache.insert(b"k", &entry, 1000), Inserted::Stored);
     let at = |now| get(&b.cache, b"k", now);
     assert!(matches!(at(1099), (Lookup::Hit(info), out) if info.age_ms == 99 && out == b"v"));
@@ -230,4 +232,46 @@ fn threads_of_one_process_share_it() {
     });
     assert_eq!(b.cache.audit().wrong_shards, 0);
     assert_eq!(b.cache.stats().damages, 0);
+}
+
+#[test]
+fn a_place_holds_until_its_entry_is_not_what_a_lookup_would_yield() {
+    let b = bench(SMALL);
+    let (cache, tags) = (&b.cache, Tags::of(&b.segment));
+    let tag = [TagRef::new(b"topic:1")];
+    let place = |now_ms| match get(cache, b"key", now_ms).0 {
+        Lookup::Hit(info) => info.place,
+        other => panic!("{other:?}"),
+    };
+    let again = || assert_eq!(put(cache, b"key", b"value", &tag), Inserted::Stored);
+    again();
+    let found = place(0);
+    assert_eq!(place(0), found);
+    assert!(cache.is_there(&found, 0) && cache.is_there(&found, 3_599_999));
+    assert!(!cache.is_there(&found, 3_600_000), "over");
+    let changes: [(&str, &dyn Fn()); 5] = [
+        ("another value", &again),
+        ("its tag", &|| drop(tags.invalidate(&tag))),
+        ("everything", &|| drop(tags.invalidate_all())),
+        ("removed", &|| drop(cache.remove(b"key"))),
+        ("cleared", &|| drop(cache.clear())),
+    ];
+    for (what, change) in changes {
+        again();
+        let found = place(0);
+        assert!(cache.is_there(&found, 0), "{what}: not yet");
+        change();
+        assert!(!cache.is_there(&found, 0), "{what}");
+    }
+    again();
+    let found = place(0);
+    let mut number = 0_u32;
+    while get(cache, b"key", 0).0 != Lookup::Miss(Miss::Absent) {
+        assert!(number < 10_000, "never evicted");
+        number += 1;
+        for other in 0..128 {
+            put(cache, format!("{number}-{other}").as_bytes(), b"other", &[]);
+        }
+    }
+    assert!(!cache.is_there(&found, 0), "evicted");
 }

@@ -73,7 +73,7 @@ impl Worker {
         match self.cache.get(&key.to_le_bytes(), 0, &mut out) {
             Lookup::Miss(_) => assert_eq!(out, b"before"),
             Lookup::Hit(info) | Lookup::Expired(info) => {
-                assert_eq!(info.meta, key);
+                assert_eq!(info.len, out.len() - 6);
                 assert!(self.stored.contains(&(key, out[6..].to_vec())), "{key}: never stored");
                 self.hits += 1;
             }
@@ -83,13 +83,7 @@ impl Worker {
     fn put(&mut self, key: u64, nonce: u64, len: usize) {
         let value = self_describing(key, nonce, len);
         let tags = [TagRef::new(&key.to_le_bytes())];
-        let entry = NewEntry {
-            value: &value,
-            meta: key,
-            tags: &tags,
-            snapshot: self.cache.snapshot(),
-            lifetime: LONG,
-        };
+        let entry = NewEntry { value: &value, tags: &tags, snapshot: self.cache.snapshot(), lifetime: LONG };
         self.stored.insert((key, value.clone()));
         self.cache.insert(&key.to_le_bytes(), &entry, 0);
     }

@@ -118,7 +118,7 @@ impl Model {
         let value: Vec<u8> = (0..len).map(|i| (i as u8) ^ self.nonce).collect();
         let refs: Vec<TagRef> = tags.iter().map(|t| TagRef::new(&[*t])).collect();
         let snapshot = if late { self.kept } else { self.b.cache.snapshot() };
-        let entry = NewEntry { value: &value, meta: u64::from(key), tags: &refs, snapshot, lifetime };
+        let entry = NewEntry { value: &value, tags: &refs, snapshot, lifetime };
         let outcome = self.b.cache.insert(&[key], &entry, self.now);
         if late && (self.all_bumped || tags.iter().any(|t| self.bumped.contains(t))) {
             prop_assert_eq!(outcome, Inserted::Stale);
@@ -153,7 +153,7 @@ impl Model {
                 prop_assert!(entry.valid && !over);
                 prop_assert_eq!(matches!(found, Lookup::Hit(_)), fresh);
                 prop_assert_eq!(&out, &entry.value);
-                prop_assert_eq!((info.meta, info.age_ms), (u64::from(key), age));
+                prop_assert_eq!(info.age_ms, age);
                 prop_assert_eq!(info.snapshot, entry.snapshot);
             }
             Lookup::Miss(Miss::Invalidated) => prop_assert!(!entry.valid),

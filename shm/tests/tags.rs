@@ -60,7 +60,7 @@ fn an_answer_read_before_a_commit_and_stored_after_it_is_never_shown() {
     let snapshot = tags.snapshot();
     // Here the reader reads, and the writer commits, bumps and acknowledges.
     tags.invalidate(&[tag("topic:1")]);
-    let entry = NewEntry { value: b"old", meta: 0, tags: &[tag("topic:1")], snapshot, lifetime: LONG };
+    let entry = NewEntry { value: b"old", tags: &[tag("topic:1")], snapshot, lifetime: LONG };
     assert_eq!(b.cache.insert(b"k", &entry, 0), Inserted::Stale);
     assert_eq!(found(&b.cache, b"k"), Lookup::Miss(Miss::Absent));
     assert_eq!(b.cache.stats().outdated, 1);
@@ -74,7 +74,7 @@ fn an_older_answer_does_not_replace_a_newer_one() {
     let old = Tags::of(&b.segment).snapshot();
     Tags::of(&b.segment).invalidate(&[tag("elsewhere")]);
     put(&b.cache, b"k", b"new", &[tag("topic:1")]);
-    let entry = NewEntry { value: b"old", meta: 0, tags: &[tag("topic:1")], snapshot: old, lifetime: LONG };
+    let entry = NewEntry { value: b"old", tags: &[tag("topic:1")], snapshot: old, lifetime: LONG };
     assert_eq!(b.cache.insert(b"k", &entry, 0), Inserted::Stale);
 }
 
@@ -86,7 +86,7 @@ fn invalidating_everything_spares_only_what_is_read_later() {
     put(&b.cache, b"untagged", b"v", &[]);
     let after = tags.invalidate_all();
     assert_eq!(found(&b.cache, b"untagged"), Lookup::Miss(Miss::Invalidated));
-    let entry = |snapshot| NewEntry { value: b"v", meta: 0, tags: &[], snapshot, lifetime: LONG };
+    let entry = |snapshot| NewEntry { value: b"v", tags: &[], snapshot, lifetime: LONG };
     assert_eq!(b.cache.insert(b"k", &entry(before), 0), Inserted::Stale);
     assert_eq!(b.cache.insert(b"k", &entry(after), 0), Inserted::Stored);
     assert_eq!(b.cache.insert(b"j", &entry(before.min(after)), 0), Inserted::Stale);
@@ -129,7 +129,7 @@ fn no_reader_is_shown_a_version_older_than_one_acknowledged() {
                     let snapshot = b.cache.snapshot();
                     let value = source.load(Ordering::Acquire).to_le_bytes();
                     let tags = [tag("topic:1")];
-                    let entry = NewEntry { value: &value, meta: 0, tags: &tags, snapshot, lifetime: LONG };
+                    let entry = NewEntry { value: &value, tags: &tags, snapshot, lifetime: LONG };
                     b.cache.insert(b"k", &entry, 0);
                 }
             });

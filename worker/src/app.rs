@@ -1,5 +1,6 @@
 //! What every request of this worker shares: settings, cache, readers, the way to the writer.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use veritable_writer_api::client::Client;
 use veritable_writer_api::message::{Command, IdempotencyKey, Outcome};
 
 use crate::WorkerError;
-use crate::cache::PageCache;
+use crate::cache::SharedCache;
 use crate::error::Error;
 use crate::http::router::Router;
 use crate::memory;
@@ -29,7 +30,7 @@ const WRITER_SEEN: Duration = Duration::from_secs(1);
 pub struct App {
     pub(crate) config: Config,
     pub(crate) router: Router,
-    pub(crate) cache: PageCache,
+    pub(crate) cache: Arc<SharedCache>,
     /// See `http.trusted_proxies`.
     pub(crate) trusted_proxies: Vec<IpNet>,
     leaving: AtomicBool,
@@ -53,7 +54,7 @@ impl App {
             .map_err(|error| WorkerError::Database { path: path.display().to_string(), error })?;
         Ok(App {
             router: Router::new(crate::routes::table()),
-            cache: PageCache::new(segment, owner, &config)?,
+            cache: Arc::new(SharedCache::new(segment, owner, &config)?),
             // The settings were checked: what does not parse is not there.
             trusted_proxies: config.http.trusted_proxies.iter().flat_map(|text| text.parse()).collect(),
             leaving: AtomicBool::new(false),
@@ -166,6 +167,7 @@ impl App {
     /// within a second or so.
     pub(crate) fn shed(&self) {
         tracing::info!(heap_bytes = memory::heap_bytes(), "giving memory back");
+        self.cache.shed();
         self.reads.shrink();
     }
 }

@@ -1,5 +1,7 @@
 //! Everything a handler can fail with, and the one table that maps it to a status.
 
+use std::borrow::Cow;
+
 use http::StatusCode;
 use veritable_domain::permission::Denial;
 use veritable_domain::text::TextError;
@@ -12,7 +14,7 @@ pub enum Error {
     #[error("there is no such {what}")]
     NotFound {
         /// `topic`, `page`, ...
-        what: &'static str,
+        what: Cow<'static, str>,
     },
     /// A part of the request is wrong; `where_` names the field, parameter or header.
     #[error("{where_}: {why}")]

@@ -149,15 +149,11 @@ impl Cache {
         value: &mut Vec<u8>,
     ) -> Option<KeyInfo> {
         let desc = shard.desc(index).filter(|d| !d.is_free())?;
-        let hash = desc.hash();
-        let mut reading = Reading::begin(shard, desc, hash)?;
+        let mut reading = Reading::begin(shard, desc)?;
         let key = reading.key()?;
         let head = reading.head;
         let len = reading.sizes.value;
-        reading.value(value)?;
-        if self.hash(&key) != hash {
-            return None;
-        }
+        reading.value(self.hash(&key), value)?;
         let (age_ms, lifetime) = (head.age_ms(now_ms), head.lifetime());
         let fresh = head.is_valid(table) && age_ms < u64::from(lifetime.ttl_ms);
         Some(KeyInfo { key, len, age_ms, lifetime, fresh })

@@ -5,7 +5,7 @@
 //! is reset, because nobody can say how far a change had come; that costs one shard's entries.
 
 use std::hint;
-use std::sync::atomic::{AtomicU64, Ordering, fence};
+use std::sync::atomic::Ordering;
 
 use super::shard::{ENTRIES, FREE_BLOCK, FREE_BLOCKS, FREE_DESC, HAND, LOCK, NIL, Shard};
 use crate::scoreboard::{self, Counter, Owner};
@@ -98,25 +98,12 @@ impl Drop for Held<'_> {
     }
 }
 
-/// Opens an entry for change: readers see an odd version from here on. The fence keeps the stores that
-/// follow behind it, also those to blocks that will be another entry's.
-pub(crate) fn open(version: &AtomicU64) {
-    version.store(version.load(Ordering::Relaxed) | 1, Ordering::Relaxed);
-    fence(Ordering::Release);
-}
-
-/// Closes it again under a version that was never used.
-pub(crate) fn close(version: &AtomicU64) {
-    let odd = version.load(Ordering::Relaxed) | 1;
-    version.store(odd.wrapping_add(1), Ordering::Release);
-}
-
 /// Empties a shard: all descriptors and blocks on their free lists. Only for the lock's holder and the
 /// segment's maker.
 pub(crate) fn reset(shard: &Shard<'_>) {
     let descs = || (0..shard.desc_count()).filter_map(|i| shard.desc(i).map(|d| (i, d)));
     for (_, desc) in descs() {
-        open(desc.version());
+        desc.open();
     }
     for bucket in shard.buckets {
         bucket.store(NIL, Ordering::Relaxed);
@@ -124,7 +111,6 @@ pub(crate) fn reset(shard: &Shard<'_>) {
     let last = shard.desc_count().saturating_sub(1);
     for (i, desc) in descs() {
         desc.set_links(NIL, if i == last { NIL } else { i + 1 });
-        desc.set_hash(0);
         desc.set_sizes(0);
     }
     for heat in shard.heat {
@@ -140,7 +126,7 @@ pub(crate) fn reset(shard: &Shard<'_>) {
         shard.head[field].store(value, Ordering::Relaxed);
     }
     for (_, desc) in descs() {
-        close(desc.version());
+        desc.close(0);
     }
 }
 

@@ -15,6 +15,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 pub use inspect::{Audit, CacheStats, KeyInfo};
 use lock::{Damaged, Held};
+pub use read::Place;
 use record::{Head, Sizes};
 pub use record::{KEY_BYTES_MAX, Lifetime};
 use shard::Shard;
@@ -65,8 +66,8 @@ pub enum Miss {
 /// What an entry says about itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EntryInfo {
-    /// The word given at insert, for the caller's own use (status, encoding, flags).
-    pub meta: u64,
+    /// XXH3 of the value, 64 bits: computed to verify it, and good for an `ETag`.
+    pub digest: u64,
     /// Bytes of the value.
     pub len: usize,
     /// Milliseconds since it was stored.
@@ -75,6 +76,8 @@ pub struct EntryInfo {
     pub lifetime: Lifetime,
     /// The snapshot it was computed from: an answer made of this one is no newer.
     pub snapshot: Snapshot,
+    /// Where it was found, for [`Cache::is_there`].
+    pub place: Place,
 }
 
 /// An entry to be stored.
@@ -82,8 +85,6 @@ pub struct EntryInfo {
 pub struct NewEntry<'a> {
     /// The value.
     pub value: &'a [u8],
-    /// A word for the caller's own use.
-    pub meta: u64,
     /// What it depends on. More than [`crate::ENTRY_TAGS_MAX`] tags mean: on every invalidation.
     pub tags: &'a [TagRef],
     /// Taken before the source was read.
@@ -139,15 +140,33 @@ impl Cache {
     #[inline]
     pub fn get(&self, key: &[u8], now_ms: u64, out: &mut Vec<u8>) -> Lookup {
         let answer = self.peek(key, now_ms, out);
-        self.count(match answer {
+        self.tally(&answer);
+        answer
+    }
+
+    /// Counts what a lookup found, for those who [`Cache::peek`] more than once on behalf of a request.
+    #[inline]
+    pub fn tally(&self, found: &Lookup) {
+        self.count(match found {
             Lookup::Hit(_) => Counter::CacheHit,
             Lookup::Expired(_) => Counter::CacheStale,
             Lookup::Miss(_) => Counter::CacheMiss,
         });
-        answer
     }
 
-    /// [`Cache::get`] without counting: for a second look on behalf of the same request.
+    /// Whether what was found at `place` is still there, valid and fresh: then a copy of its value is what
+    /// [`Cache::get`] would yield now. For the price of a few loads; a `true` counts as a hit.
+    #[inline]
+    #[must_use]
+    pub fn is_there(&self, place: &Place, now_ms: u64) -> bool {
+        let there = read::is_there(&self.segment, place, now_ms);
+        if there {
+            self.count(Counter::CacheHit);
+        }
+        there
+    }
+
+    /// [`Cache::get`] without counting.
     #[inline]
     pub fn peek(&self, key: &[u8], now_ms: u64, out: &mut Vec<u8>) -> Lookup {
         let hash = self.hash(key);

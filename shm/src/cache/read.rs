@@ -5,15 +5,18 @@
 //! to the entry or to blocks it gives up, so a reader that copied any of those stores sees the version
 //! changed. The checksum then covers what no protocol can: damage from outside.
 
-use std::sync::atomic::{Ordering, fence};
+use std::sync::atomic::Ordering;
+
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::record::{Head, Sizes};
-use super::shard::{Chain, Desc, NIL, Shard};
+use super::shard::{Chain, Desc, NIL, Shard, Stamp};
 use super::{EntryInfo, Lookup, Miss};
+use crate::segment::Segment;
 use crate::tags::Table;
 
-/// Entries of one bucket that a lookup looks at. Buckets are at most half full on average, so only damage
-/// makes them longer; a lookup then misses.
+/// Entries of one bucket that a lookup looks at. Buckets hold at most one and a half on average, so only
+/// damage makes them this long; a lookup then misses.
 const BUCKET_STEPS_MAX: usize = 64;
 /// Walks before a lookup that keeps losing against writers is a miss.
 const WALKS_MAX: usize = 3;
@@ -21,8 +24,7 @@ const WALKS_MAX: usize = 3;
 /// An entry half read: its head is in, its key comes next.
 pub(crate) struct Reading<'a> {
     desc: Desc<'a>,
-    version: u64,
-    hash: u64,
+    stamp: Stamp,
     pub(crate) sizes: Sizes,
     pub(crate) head: Head,
     chain: Chain<'a>,
@@ -31,15 +33,15 @@ pub(crate) struct Reading<'a> {
 impl<'a> Reading<'a> {
     /// Loads the head of an entry. `None` when it is free, being written, or makes no sense.
     #[inline]
-    pub(crate) fn begin(shard: &Shard<'a>, desc: Desc<'a>, hash: u64) -> Option<Self> {
-        let version = desc.version().load(Ordering::Acquire);
+    pub(crate) fn begin(shard: &Shard<'a>, desc: Desc<'a>) -> Option<Self> {
+        let stamp = desc.stamp();
         let sizes = Sizes::unpack(desc.sizes())?;
-        if version & 1 == 1 || sizes.blocks() > shard.block_count() {
+        if stamp.is_open() || sizes.blocks() > shard.block_count() {
             return None;
         }
         let mut chain = shard.chain(desc.first());
         let head = Head::load(chain.run(sizes.head_words())?, sizes);
-        Some(Self { desc, version, hash, sizes, head, chain })
+        Some(Self { desc, stamp, sizes, head, chain })
     }
 
     /// Whether the key is this one. `None` when the chain ends early.
@@ -61,22 +63,55 @@ impl<'a> Reading<'a> {
     /// Whether what was read so far belongs to one version of the entry.
     #[inline]
     pub(crate) fn is_settled(&self) -> bool {
-        fence(Ordering::Acquire);
-        self.desc.version().load(Ordering::Relaxed) == self.version
+        self.desc.is_still(self.stamp)
     }
 
-    /// Appends the value to `out` and verifies everything; `None`, and `out` as before, when anything is
-    /// off.
+    /// Appends the value of the key with this hash to `out` and verifies everything: the value's digest.
+    /// `None`, and `out` as before, when anything is off.
     #[inline]
-    pub(crate) fn value(mut self, out: &mut Vec<u8>) -> Option<()> {
+    pub(crate) fn value(mut self, hash: u64, out: &mut Vec<u8>) -> Option<u64> {
         let start = out.len();
-        let copied = self.chain.copy(self.sizes.value, out).is_some();
-        if copied && self.is_settled() && self.head.is_sealed(self.hash, &out[start..]) {
-            return Some(());
+        if self.chain.copy(self.sizes.value, out).is_some() && self.is_settled() {
+            let digest = xxh3_64(&out[start..]);
+            if self.head.is_sealed(hash, digest) {
+                return Some(digest);
+            }
         }
         out.truncate(start);
         None
     }
+}
+
+/// Where an entry was found and as which version: whoever keeps a copy of its value asks with this whether
+/// the copy still is what a lookup would yield, for the price of a few loads.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    shard: usize,
+    index: u32,
+    stamp: Stamp,
+    head: Head,
+}
+
+impl std::fmt::Debug for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Place")
+            .field("shard", &self.shard)
+            .field("index", &self.index)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whether the entry at `place` is still the one that was found there, and fresh. Counts as a use of it.
+#[inline]
+pub(crate) fn is_there(segment: &Segment, place: &Place, now_ms: u64) -> bool {
+    let shard = Shard::of(segment, place.shard);
+    let there = shard.desc(place.index).is_some_and(|desc| desc.stamp() == place.stamp);
+    // Loaded after the entry was seen in its place, as a lookup does it.
+    let good = there && place.head.is_valid(Table::of(segment)) && place.head.is_fresh(now_ms);
+    if good {
+        warm(&shard, place.index);
+    }
+    good
 }
 
 /// Looks `key` up and appends its value to `out`.
@@ -113,14 +148,14 @@ fn walk(
             break;
         }
         let desc = shard.desc(index)?;
-        if desc.hash() == hash {
-            let mut reading = Reading::begin(shard, desc, hash)?;
+        if desc.stamp().may_be(hash) {
+            let mut reading = Reading::begin(shard, desc)?;
             if reading.key_is(key)? {
-                let answer = judge(&reading, table, now_ms);
-                if matches!(answer, Lookup::Miss(_)) {
-                    return reading.is_settled().then_some(answer);
+                let mut answer = judge(shard, index, &reading, table, now_ms);
+                match &mut answer {
+                    Lookup::Miss(_) => return reading.is_settled().then_some(answer),
+                    Lookup::Hit(info) | Lookup::Expired(info) => info.digest = reading.value(hash, out)?,
                 }
-                reading.value(out)?;
                 warm(shard, index);
                 return Some(answer);
             }
@@ -135,7 +170,7 @@ fn walk(
 
 /// What the head says about an entry, before its value is copied.
 #[inline]
-fn judge(reading: &Reading<'_>, table: Table<'_>, now_ms: u64) -> Lookup {
+fn judge(shard: &Shard<'_>, index: u32, reading: &Reading<'_>, table: Table<'_>, now_ms: u64) -> Lookup {
     let head = &reading.head;
     if !head.is_valid(table) {
         return Lookup::Miss(Miss::Invalidated);
@@ -144,13 +179,14 @@ fn judge(reading: &Reading<'_>, table: Table<'_>, now_ms: u64) -> Lookup {
         return Lookup::Miss(Miss::Expired);
     }
     let info = EntryInfo {
-        meta: head.meta(),
+        digest: 0,
         len: reading.sizes.value,
         age_ms: head.age_ms(now_ms),
         lifetime: head.lifetime(),
         snapshot: head.snapshot(),
+        place: Place { shard: shard.index, index, stamp: reading.stamp, head: *head },
     };
-    if info.age_ms < u64::from(info.lifetime.ttl_ms) { Lookup::Hit(info) } else { Lookup::Expired(info) }
+    if head.is_fresh(now_ms) { Lookup::Hit(info) } else { Lookup::Expired(info) }
 }
 
 /// How often an entry may be spared by the clock hand: with more, a once popular entry stays for too long.

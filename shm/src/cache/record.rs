@@ -1,5 +1,5 @@
-//! What an entry's blocks hold, in order: checksum, user word, snapshot, times, tags, key, value. Fixed
-//! fields and tags always fit into the first block, so that one bounded read decides about validity.
+//! What an entry's blocks hold, in order: checksum, snapshot and times, tags, key, value. Fixed fields and
+//! tags always fit into the first block, so that one bounded read decides about validity.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,12 +14,16 @@ pub const KEY_BYTES_MAX: usize = 1024;
 
 /// Words before the tags.
 const CHECKSUM: usize = 0;
-const META: usize = 1;
-const SNAPSHOT: usize = 2;
-const STORED: usize = 3;
-/// TTL in the low half, stale window in the high half, milliseconds both.
-const LIFETIME: usize = 4;
-const TAGS: usize = 5;
+/// Snapshot in the low [`POINT_BITS`], TTL above.
+const SNAPSHOT: usize = 1;
+/// When it was stored in the low [`POINT_BITS`], stale window above.
+const STORED: usize = 2;
+const TAGS: usize = 3;
+/// Bits of a snapshot and of a time: a trillion commits, 34 years of milliseconds.
+const POINT_BITS: u32 = 40;
+/// Bits of a duration's exponent and of its mantissa, in what a point leaves of a word.
+const EXPONENT_BITS: u32 = 5;
+const MANTISSA_BITS: u32 = 64 - POINT_BITS - EXPONENT_BITS;
 /// Words of the fixed fields and as many tags as an entry may have.
 pub(crate) const HEAD_WORDS_MAX: usize = TAGS + ENTRY_TAGS_MAX / 2;
 const _: () = assert!(HEAD_WORDS_MAX <= BLOCK_WORDS);
@@ -28,10 +32,29 @@ const SEAL_EXTRA: usize = 3;
 /// Stands for the number of tags of an entry that depends on every invalidation.
 const EVERY_TAG: u8 = u8::MAX;
 
+#[inline]
+fn point(word: u64) -> u64 {
+    word & ((1 << POINT_BITS) - 1)
+}
+
+/// Milliseconds as a mantissa and an exponent of two, rounded down: exact below eight minutes, then to one
+/// part in 260,000.
+fn pack(ms: u32) -> u64 {
+    let exponent = (u32::BITS - ms.leading_zeros()).saturating_sub(MANTISSA_BITS);
+    u64::from(ms >> exponent) << EXPONENT_BITS | u64::from(exponent)
+}
+
+/// Takes back [`pack`]; of noise it makes some duration.
+#[inline]
+fn unpack(packed: u64) -> u32 {
+    let mantissa = packed >> EXPONENT_BITS;
+    u32::try_from(mantissa << (packed & ((1 << EXPONENT_BITS) - 1))).unwrap_or(u32::MAX)
+}
+
 /// How long an entry may be shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lifetime {
-    /// Milliseconds for which it is fresh.
+    /// Milliseconds for which it is fresh. Both are kept to one part in 260,000, rounded down.
     pub ttl_ms: u32,
     /// Milliseconds after that for which it may still be shown while somebody makes a new one.
     pub stale_ms: u32,
@@ -90,7 +113,7 @@ impl Sizes {
 }
 
 /// The fixed fields and tags of a record, copied out of the segment or about to go into it.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Head {
     words: [u64; HEAD_WORDS_MAX],
     sizes: Sizes,
@@ -123,32 +146,30 @@ impl Head {
         now_ms: u64,
     ) -> Self {
         let mut words = [0; HEAD_WORDS_MAX];
-        words[META] = entry.meta;
-        words[SNAPSHOT] = entry.snapshot.0;
-        words[STORED] = now_ms;
-        words[LIFETIME] = u64::from(entry.lifetime.ttl_ms) | u64::from(entry.lifetime.stale_ms) << 32;
+        words[SNAPSHOT] = point(entry.snapshot.0) | pack(entry.lifetime.ttl_ms) << POINT_BITS;
+        words[STORED] = point(now_ms) | pack(entry.lifetime.stale_ms) << POINT_BITS;
         for (i, tag) in entry.tags.iter().take(sizes.named_tags()).enumerate() {
             words[TAGS + i / 2] |= u64::from(tag.slot(tag_slots)) << (32 * (i % 2));
         }
         let mut head = Self { words, sizes };
-        head.words[CHECKSUM] = head.seal(hash, entry.value);
+        head.words[CHECKSUM] = head.seal(hash, xxh3_64(entry.value));
         head
     }
 
-    /// Whether key hash, sizes, fields, tags and value are those the checksum was made over. The key
-    /// itself is compared byte by byte.
+    /// Whether key hash, sizes, fields, tags and value (by its digest) are those the checksum was made over.
+    /// The key itself is compared byte by byte.
     #[inline]
-    pub(crate) fn is_sealed(&self, hash: u64, value: &[u8]) -> bool {
-        self.words[CHECKSUM] == self.seal(hash, value)
+    pub(crate) fn is_sealed(&self, hash: u64, digest: u64) -> bool {
+        self.words[CHECKSUM] == self.seal(hash, digest)
     }
 
     #[inline]
-    fn seal(&self, hash: u64, value: &[u8]) -> u64 {
+    fn seal(&self, hash: u64, digest: u64) -> u64 {
         let mut bytes = [0; (HEAD_WORDS_MAX + SEAL_EXTRA) * WORD];
         let head = &self.words[CHECKSUM + 1..self.sizes.head_words()];
         let (cells, _) = bytes.as_chunks_mut::<WORD>();
         // Plain loops: iterator chains were not inlined here and cost more than the hash.
-        for (cell, word) in cells.iter_mut().zip([hash, self.sizes.pack(), xxh3_64(value)]) {
+        for (cell, word) in cells.iter_mut().zip([hash, self.sizes.pack(), digest]) {
             *cell = word.to_le_bytes();
         }
         for (cell, word) in cells[SEAL_EXTRA..].iter_mut().zip(head) {
@@ -159,25 +180,26 @@ impl Head {
     }
 
     #[inline]
-    pub(crate) fn meta(&self) -> u64 {
-        self.words[META]
-    }
-
-    #[inline]
     pub(crate) fn snapshot(&self) -> Snapshot {
-        Snapshot(self.words[SNAPSHOT])
+        Snapshot(point(self.words[SNAPSHOT]))
     }
 
     #[inline]
     pub(crate) fn lifetime(&self) -> Lifetime {
-        let word = self.words[LIFETIME];
-        Lifetime { ttl_ms: (word & u64::from(u32::MAX)) as u32, stale_ms: (word >> 32) as u32 }
+        let duration = |word: u64| unpack(word >> POINT_BITS);
+        Lifetime { ttl_ms: duration(self.words[SNAPSHOT]), stale_ms: duration(self.words[STORED]) }
     }
 
     /// Milliseconds since it was stored.
     #[inline]
     pub(crate) fn age_ms(&self, now_ms: u64) -> u64 {
-        now_ms.saturating_sub(self.words[STORED])
+        now_ms.saturating_sub(point(self.words[STORED]))
+    }
+
+    /// Whether its TTL is not over.
+    #[inline]
+    pub(crate) fn is_fresh(&self, now_ms: u64) -> bool {
+        self.age_ms(now_ms) < u64::from(self.lifetime().ttl_ms)
     }
 
     /// Whether even its stale window is over.
@@ -201,5 +223,22 @@ impl Head {
             let slot = (self.words[TAGS + i / 2] >> (32 * (i % 2))) as u32;
             table.slot_unchanged(slot, snapshot)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_kept_to_a_small_part() {
+        for ms in [0, 1, 499_999, (1 << 19) - 1] {
+            assert_eq!(unpack(pack(ms)), ms, "exact");
+        }
+        for ms in [1 << 19, 3_600_000, 31_536_000, 2_592_000_123, u32::MAX] {
+            let kept = unpack(pack(ms));
+            assert!(kept <= ms && u64::from(ms - kept) << 18 <= u64::from(ms), "{ms}: {kept}");
+        }
+        assert!(pack(u32::MAX) < 1 << (64 - POINT_BITS));
     }
 }

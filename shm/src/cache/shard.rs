@@ -3,7 +3,7 @@
 //! A shard is a hash table (buckets of chained descriptors) over fixed blocks in chains. Only the holder
 //! of its lock changes it; readers walk it at any time and verify afterwards.
 
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
 
 use crate::layout::{Area, BLOCK_WORDS, DESC_WORDS, SHARD_WORDS};
 use crate::raw::WORD;
@@ -20,16 +20,17 @@ pub(crate) const FREE_DESC: usize = 10;
 pub(crate) const ENTRIES: usize = 11;
 pub(crate) const HAND: usize = 12;
 
-/// Words of a descriptor.
+/// Words of a descriptor. First: the low half of the key's hash in the high half, the version in the low one.
 const VERSION: usize = 0;
-const HASH: usize = 1;
 /// First block in the high half, next descriptor of the bucket (or of the free list) in the low half.
-const LINKS: usize = 2;
-const SIZES: usize = 3;
+const LINKS: usize = 1;
+const SIZES: usize = 2;
 
 /// A view of one shard.
 #[derive(Clone, Copy)]
 pub(crate) struct Shard<'a> {
+    /// Which one.
+    pub(crate) index: usize,
     pub(crate) head: &'a [AtomicU64],
     pub(crate) buckets: &'a [AtomicU32],
     pub(crate) descs: &'a [AtomicU64],
@@ -48,6 +49,7 @@ impl<'a> Shard<'a> {
         let s = &layout.shard;
         let base = layout.area(Area::Cache).offset + index * s.stride;
         Self {
+            index,
             head: segment.words(base, SHARD_WORDS),
             buckets: segment.halves(base + s.buckets_at, s.buckets),
             descs: segment.words(base + s.descs_at, s.descs * DESC_WORDS),
@@ -107,19 +109,55 @@ pub(crate) struct Desc<'a> {
     words: &'a [AtomicU64],
 }
 
+/// A descriptor's first word as it was at one time.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stamp(u64);
+
+impl Stamp {
+    /// Whether it is the entry of a key with this hash, as far as the descriptor knows: it keeps half of it.
+    #[inline]
+    pub(crate) fn may_be(self, hash: u64) -> bool {
+        self.0 >> 32 == hash & u64::from(u32::MAX)
+    }
+
+    /// As much of the hash as is kept: what its bucket is chosen by.
+    pub(crate) fn hash(self) -> u64 {
+        self.0 >> 32
+    }
+
+    #[inline]
+    pub(crate) fn is_open(self) -> bool {
+        self.0 & 1 == 1
+    }
+}
+
 impl Desc<'_> {
+    /// Version and hash at one time. Acquire: what was stored before the version it shows is seen.
     #[inline]
-    pub(crate) fn version(&self) -> &AtomicU64 {
-        &self.words[VERSION]
+    pub(crate) fn stamp(&self) -> Stamp {
+        Stamp(self.words[VERSION].load(Ordering::Acquire))
     }
 
+    /// Whether nothing was changed since `stamp`: what was copied in between belongs together. The fence
+    /// keeps the copying before the second look.
     #[inline]
-    pub(crate) fn hash(&self) -> u64 {
-        self.words[HASH].load(Ordering::Relaxed)
+    pub(crate) fn is_still(&self, stamp: Stamp) -> bool {
+        fence(Ordering::Acquire);
+        self.words[VERSION].load(Ordering::Relaxed) == stamp.0
     }
 
-    pub(crate) fn set_hash(&self, hash: u64) {
-        self.words[HASH].store(hash, Ordering::Relaxed);
+    /// Opens it for change: readers see an odd version from here on. The fence keeps the stores that
+    /// follow behind it, also those to blocks that will be another entry's.
+    pub(crate) fn open(&self) {
+        self.words[VERSION].store(self.words[VERSION].load(Ordering::Relaxed) | 1, Ordering::Relaxed);
+        fence(Ordering::Release);
+    }
+
+    /// Closes it again as the entry of `hash`, under a version that was not used for four billion changes.
+    pub(crate) fn close(&self, hash: u64) {
+        let odd = self.words[VERSION].load(Ordering::Relaxed) as u32 | 1;
+        let word = hash << 32 | u64::from(odd.wrapping_add(1));
+        self.words[VERSION].store(word, Ordering::Release);
     }
 
     /// First block of its chain; [`NIL`] for a free descriptor.

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::lock::{Damaged, Held, close, open};
+use super::lock::{Damaged, Held};
 use super::read::Reading;
 use super::record::{Head, Sizes};
 use super::shard::{Desc, ENTRIES, FREE_BLOCK, FREE_BLOCKS, FREE_DESC, HAND, NIL};
@@ -42,8 +42,8 @@ impl<'a> Held<'a> {
                 return Ok(None);
             }
             let desc = self.desc(index)?;
-            if desc.hash() == hash {
-                let mut reading = Reading::begin(&self.shard, desc, hash).ok_or(Damaged)?;
+            if desc.stamp().may_be(hash) {
+                let mut reading = Reading::begin(&self.shard, desc).ok_or(Damaged)?;
                 if reading.key_is(key).ok_or(Damaged)? {
                     return Ok(Some((index, reading.head)));
                 }
@@ -57,21 +57,20 @@ impl<'a> Held<'a> {
     pub(crate) fn unlink(&mut self, index: u32) -> Result<(), Damaged> {
         let desc = self.desc(index)?;
         let sizes = Sizes::unpack(desc.sizes()).ok_or(Damaged)?;
-        open(desc.version());
+        desc.open();
         self.unchain(index, desc)?;
         self.free_blocks(desc.first(), sizes.blocks())?;
-        desc.set_hash(0);
         desc.set_sizes(0);
         desc.set_links(NIL, (self.get(FREE_DESC) & u64::from(NIL)) as u32);
         self.set(FREE_DESC, index.into());
         self.set(ENTRIES, self.get(ENTRIES).checked_sub(1).ok_or(Damaged)?);
-        close(desc.version());
+        desc.close(0);
         Ok(())
     }
 
     /// Removes a descriptor from its bucket's chain.
     fn unchain(&self, index: u32, desc: Desc<'_>) -> Result<(), Damaged> {
-        let bucket = self.shard.bucket(desc.hash());
+        let bucket = self.shard.bucket(desc.stamp().hash());
         let mut at = bucket.load(Ordering::Relaxed);
         if at == index {
             bucket.store(desc.next(), Ordering::Release);
@@ -146,9 +145,8 @@ impl<'a> Held<'a> {
         }
         self.set(FREE_DESC, desc.next().into());
         let first = self.take_blocks(blocks)?;
-        open(desc.version());
+        desc.open();
         let bucket = self.shard.bucket(record.hash);
-        desc.set_hash(record.hash);
         desc.set_sizes(record.sizes.pack());
         desc.set_links(first, bucket.load(Ordering::Relaxed));
         let mut chain = self.shard.chain(first);
@@ -158,7 +156,7 @@ impl<'a> Held<'a> {
         if let Some(heat) = self.shard.heat.get(index as usize) {
             heat.store(0, Ordering::Relaxed);
         }
-        close(desc.version());
+        desc.close(record.hash);
         bucket.store(index, Ordering::Release);
         self.set(ENTRIES, self.get(ENTRIES) + 1);
         self.count(Counter::CacheInsert, 1);
@@ -197,7 +195,7 @@ impl<'a> Held<'a> {
 
     /// Whether anybody may still be shown this entry.
     fn is_of_use(&self, desc: Desc<'_>, table: Table<'_>, now_ms: u64) -> bool {
-        Reading::begin(&self.shard, desc, desc.hash())
+        Reading::begin(&self.shard, desc)
             .is_some_and(|reading| reading.head.is_valid(table) && !reading.head.is_over(now_ms))
     }
 }

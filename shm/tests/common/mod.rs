@@ -31,7 +31,7 @@ pub fn bench(geometry: Geometry) -> Bench {
 
 /// Inserts with the current snapshot and a long life.
 pub fn put(cache: &Cache, key: &[u8], value: &[u8], tags: &[TagRef]) -> Inserted {
-    let entry = NewEntry { value, meta: 7, tags, snapshot: cache.snapshot(), lifetime: LONG };
+    let entry = NewEntry { value, tags, snapshot: cache.snapshot(), lifetime: LONG };
     cache.insert(key, &entry, 0)
 }
 

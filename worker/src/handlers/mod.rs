@@ -34,7 +34,7 @@ pub(crate) fn invalid(where_: &'static str, why: &str) -> Error {
 }
 
 pub(crate) fn missing(what: &'static str) -> Error {
-    Error::NotFound { what }
+    Error::NotFound { what: what.into() }
 }
 
 /// A positive number in the path or query.

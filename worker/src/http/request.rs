@@ -11,6 +11,7 @@ use http::{Method, Response, StatusCode};
 use http_body_util::Full;
 use hyper::Request;
 use hyper::body::Incoming;
+use rusqlite::Connection;
 use veritable_config::settings::Entry;
 use veritable_shm::Counter;
 
@@ -21,7 +22,7 @@ use super::{health, peer, problem, write};
 use crate::answer::Answer;
 use crate::app::App;
 use crate::assets;
-use crate::cache::Kept;
+use crate::cache::{Computed, How, Kept, Stored};
 use crate::error::Error;
 use crate::routes::View;
 
@@ -61,7 +62,7 @@ pub(crate) async fn answer(app: Arc<App>, origin: &Origin, request: Request<Inco
         .flatten();
     if origin.entry == Entry::Health {
         let answer = health::answer(&app, &path).await;
-        let nothing = || Error::NotFound { what: "page at a health address" };
+        let nothing = || Error::NotFound { what: "page at a health address".into() };
         return answer.map_or_else(|| refuse(&app, &path, &nothing()), |answer| plain(&answer));
     }
     let mut reply = match tokio::time::timeout(within, dispatch(&app, request)).await {
@@ -93,7 +94,7 @@ pub(crate) async fn answer(app: Arc<App>, origin: &Origin, request: Request<Inco
     reply
 }
 
-async fn dispatch(app: &App, request: Request<Incoming>) -> Reply {
+async fn dispatch(app: &Arc<App>, request: Request<Incoming>) -> Reply {
     let (head, body) = request.into_parts();
     let path = head.uri.path();
     let reading = matches!(head.method, Method::GET | Method::HEAD);
@@ -103,13 +104,12 @@ async fn dispatch(app: &App, request: Request<Incoming>) -> Reply {
     let public = !head.headers.contains_key(header::AUTHORIZATION);
     if reading && public && head.uri.query().is_none() {
         let key = app.cache.key(accepted, path, "");
-        if let Some(kept) = app.cache.peek(&key) {
-            app.count(Counter::CacheHit);
-            return send(&kept, &head.headers, "hit");
+        if let Some((Stored::Answer(kept), How::Hit)) = app.cache.find(&key) {
+            return send(&kept, &head.headers, How::Hit);
         }
     }
     if reading && let Some(asset) = assets::find(path) {
-        return send_asset(app, path, accepted, asset, &head.headers);
+        return send_asset(app, path, accepted, asset, &head.headers).await;
     }
     if reading && let Some(answer) = health::answer(app, path).await {
         return plain(&answer);
@@ -118,7 +118,7 @@ async fn dispatch(app: &App, request: Request<Incoming>) -> Reply {
 }
 
 /// A request for the route table.
-async fn routed(app: &App, head: &Parts, body: Incoming, accepted: Encoding) -> Result<Reply, Error> {
+async fn routed(app: &Arc<App>, head: &Parts, body: Incoming, accepted: Encoding) -> Result<Reply, Error> {
     let (path, raw_query) = (head.uri.path(), head.uri.query());
     if path.len() + raw_query.map_or(0, str::len) > TARGET_BYTES {
         return Err(Error::Invalid {
@@ -131,54 +131,43 @@ async fn routed(app: &App, head: &Parts, body: Incoming, accepted: Encoding) -> 
         return Ok(plain(&write::answer(app, found, &head.method, &head.headers, body).await?));
     }
     let read = found.route.read.ok_or_else(|| Error::MethodNotAllowed { allow: found.route.allow() })?;
-    let (kept, how) = read_through(app, found, read, path, raw_query, accepted).await?;
-    Ok(send(&kept, &head.headers, how))
+    Ok(match read_through(app, found, read, path, raw_query, accepted).await? {
+        (Ok(kept), how) => send(&kept, &head.headers, how),
+        (Err(error), _) => refuse(app, path, &error),
+    })
 }
 
-/// A read by way of the cache: a key that names only what matters, one computation at a time.
+/// A read by way of the cache, under a key that names only what matters.
 async fn read_through(
-    app: &App,
+    app: &Arc<App>,
     found: Found<'_>,
     read: ReadRoute,
     path: &str,
     raw_query: Option<&str>,
     accepted: Encoding,
-) -> Result<(Kept, &'static str), Error> {
+) -> Result<(Result<Kept, Arc<Error>>, How), Error> {
     let query = query(raw_query, read.query)?;
     let named: Vec<String> = query
         .iter()
         .map(|(name, value)| format!("{name}={}", value.replace('%', "%25").replace('&', "%26")))
         .collect();
     let key = app.cache.key(accepted, path, &named.join("&"));
-    if let Some(kept) = app.cache.get(&key) {
-        return Ok((kept, "hit"));
-    }
-    let _turn = app.cache.turn(&key).await;
-    if let Some(kept) = app.cache.peek(&key) {
-        return Ok((kept, "hit"));
-    }
-    let _lease = match app.cache.lead(&key).await {
-        Ok(lease) => lease,
-        Err(kept) => return Ok((*kept, "hit")),
+    let compute = || {
+        let (app, params, query) = (app.clone(), found.params.clone(), query.clone());
+        let decoded = super::router::decode(path).unwrap_or_else(|| path.to_owned());
+        async move {
+            let site = app.config.site.clone();
+            let run =
+                move |db: &Connection| (read.run)(&View { db, site: &site, path: &decoded, params, query });
+            let answer = app.run(read.cost, run).await?;
+            Ok(Computed { kept: Kept::of(&answer, accepted), tags: answer.tags })
+        }
     };
-    // Before the read transaction begins: a commit after this makes the answer stale, never one before.
-    let snapshot = app.cache.snapshot();
-    let site = app.config.site.clone();
-    let decoded = super::router::decode(path).unwrap_or_else(|| path.to_owned());
-    let params = found.params;
-    let run = read.run;
-    let answer =
-        app.run(read.cost, move |db| run(&View { db, site: &site, path: &decoded, params, query })).await?;
-    let kept = Kept::of(&answer, accepted);
-    // Addresses that lead nowhere are without number: they would push out what does.
-    if kept.status != StatusCode::NOT_FOUND {
-        app.cache.put(&key, &kept, &answer.tags, snapshot);
-    }
-    Ok((kept, "miss"))
+    Ok(app.cache.get_or_compute(&key, compute).await)
 }
 
 /// An answer that may be kept by whoever asks again first.
-fn send(kept: &Kept, asked: &HeaderMap, how: &'static str) -> Reply {
+fn send(kept: &Kept, asked: &HeaderMap, how: How) -> Reply {
     let etag = format!("\"{:016x}\"", kept.etag);
     let known = kept.status == StatusCode::OK
         && asked.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()).is_some_and(|known| {
@@ -206,34 +195,33 @@ fn send(kept: &Kept, asked: &HeaderMap, how: &'static str) -> Reply {
     // Anything may change at any moment: ask every time, and be told quickly that nothing has.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
-    headers.insert(HeaderName::from_static("x-cache"), HeaderValue::from_static(how));
+    headers.insert(HeaderName::from_static("x-cache"), HeaderValue::from_static(how.name()));
     headers.extend(SECURITY);
     reply
 }
 
 /// A style sheet or picture of ours: its address changes with its content.
-fn send_asset(
-    app: &App,
+async fn send_asset(
+    app: &Arc<App>,
     path: &str,
     accepted: Encoding,
     (content_type, bytes): (&'static str, &'static [u8]),
     asked: &HeaderMap,
 ) -> Reply {
-    let answer = Answer {
-        status: StatusCode::OK,
-        content_type: crate::answer::ContentType::Text,
-        body: Bytes::from_static(bytes),
-        location: None,
-        tags: Vec::new(),
+    let compute = || async move {
+        let answer = Answer {
+            status: StatusCode::OK,
+            content_type: crate::answer::ContentType::Text,
+            body: Bytes::from_static(bytes),
+            location: None,
+            tags: Vec::new(),
+        };
+        Ok(Computed { kept: Kept::of(&answer, accepted), tags: Vec::new() })
     };
     let key = app.cache.key(accepted, "asset:", path);
-    let (kept, how) = match app.cache.get(&key) {
-        Some(kept) => (kept, "hit"),
-        None => {
-            let kept = Kept::of(&answer, accepted);
-            app.cache.put(&key, &kept, &[], app.cache.snapshot());
-            (kept, "miss")
-        }
+    let (kept, how) = match app.cache.get_or_compute(&key, compute).await {
+        (Ok(kept), how) => (kept, how),
+        (Err(error), _) => return refuse(app, path, &error),
     };
     let mut reply = send(&kept, asked, how);
     reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));

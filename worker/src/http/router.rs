@@ -61,7 +61,7 @@ impl Router {
     /// # Errors
     /// Nothing does, or a part of the path is not UTF-8.
     pub(crate) fn find(&self, path: &str) -> Result<Found<'_>, Error> {
-        let matched = self.patterns.at(path).map_err(|_| Error::NotFound { what: "page here" })?;
+        let matched = self.patterns.at(path).map_err(|_| Error::NotFound { what: "page here".into() })?;
         let route = &self.routes[*matched.value];
         let mut params = BTreeMap::new();
         for (name, (_, value)) in route.names.iter().zip(matched.params.iter()) {

@@ -1,0 +1,149 @@
+//! What the cache keeps of an answer, and its form there.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use http::StatusCode;
+use xxhash_rust::xxh3::Xxh3Default;
+
+use crate::answer::{Answer, ContentType};
+use crate::error::Error;
+use crate::http::encoding::Encoding;
+
+/// Bytes before the location and the body: status, content type, encoding, length of the location.
+const HEAD_BYTES: usize = 6;
+/// Stands for the content type where there is nothing but the name of what is missing.
+const NOTHING: u8 = u8::MAX;
+
+/// A whole answer, ready to be sent.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Kept {
+    pub(crate) status: StatusCode,
+    pub(crate) content_type: ContentType,
+    pub(crate) encoding: Encoding,
+    pub(crate) location: Option<String>,
+    /// Of this representation: the digest of its form in the cache, which a lookup has computed anyway.
+    pub(crate) etag: u64,
+    pub(crate) body: Bytes,
+}
+
+/// A value of the cache.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Stored {
+    Answer(Kept),
+    /// That there is nothing, and what there would be.
+    Nothing(Cow<'static, str>),
+}
+
+impl Stored {
+    /// As a result: nothing is an error to whoever asks.
+    pub(crate) fn into_result(self) -> Result<Kept, Error> {
+        match self {
+            Stored::Answer(kept) => Ok(kept),
+            Stored::Nothing(what) => Err(Error::NotFound { what }),
+        }
+    }
+
+    /// Bytes it takes in this process.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Stored::Answer(kept) => kept.body.len() + kept.location.as_deref().map_or(0, str::len),
+            Stored::Nothing(what) => what.len(),
+        }
+    }
+
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        match self {
+            Stored::Answer(kept) => [&kept.head()[..], &kept.body].concat(),
+            Stored::Nothing(what) => {
+                [&head(StatusCode::NOT_FOUND, NOTHING, 0, "")[..], what.as_bytes()].concat()
+            }
+        }
+    }
+
+    /// Takes back [`Stored::encode`]; `None` for anything else, as the segment is not trusted.
+    pub(crate) fn decode(bytes: Vec<u8>, digest: u64) -> Option<Stored> {
+        let fixed: &[u8; HEAD_BYTES] = bytes.first_chunk()?;
+        if fixed[2] == NOTHING {
+            let what = String::from_utf8(bytes[HEAD_BYTES..].to_vec()).ok()?;
+            return Some(Stored::Nothing(what.into()));
+        }
+        let status = StatusCode::from_u16(u16::from_le_bytes([fixed[0], fixed[1]])).ok()?;
+        let content_type = ContentType::from_number(fixed[2])?;
+        let encoding = Encoding::from_number(fixed[3])?;
+        let location_end = HEAD_BYTES + usize::from(u16::from_le_bytes([fixed[4], fixed[5]]));
+        let location = std::str::from_utf8(bytes.get(HEAD_BYTES..location_end)?).ok()?;
+        let location = (!location.is_empty()).then(|| location.to_owned());
+        let body = Bytes::from(bytes).slice(location_end..);
+        Some(Stored::Answer(Kept { status, content_type, encoding, location, etag: digest, body }))
+    }
+}
+
+impl Kept {
+    /// An answer in the encoding its asker accepts.
+    pub(crate) fn of(answer: &Answer, accepted: Encoding) -> Kept {
+        let (encoding, body) = accepted.encode(&answer.body);
+        let mut kept = Kept {
+            status: answer.status,
+            content_type: answer.content_type,
+            encoding,
+            location: answer.location.clone(),
+            etag: 0,
+            body: body.into(),
+        };
+        let mut digest = Xxh3Default::new();
+        digest.update(&kept.head());
+        digest.update(&kept.body);
+        kept.etag = digest.digest();
+        kept
+    }
+
+    fn head(&self) -> Vec<u8> {
+        let location = self.location.as_deref().unwrap_or_default();
+        head(self.status, self.content_type.number(), self.encoding as u8, location)
+    }
+}
+
+fn head(status: StatusCode, content_type: u8, encoding: u8, location: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(HEAD_BYTES + location.len());
+    bytes.extend_from_slice(&status.as_u16().to_le_bytes());
+    bytes.extend_from_slice(&[content_type, encoding]);
+    // Addresses are bounded far below this; a longer one would read back as nothing sensible, which is a miss.
+    bytes.extend_from_slice(&u16::try_from(location.len()).unwrap_or(u16::MAX).to_le_bytes());
+    bytes.extend_from_slice(location.as_bytes());
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use xxhash_rust::xxh3::xxh3_64;
+
+    use super::*;
+
+    #[test]
+    fn what_is_kept_comes_back_and_damage_is_a_miss() {
+        let answer = Answer::moved("/wiki/Café".into(), Vec::new());
+        let kept =
+            Kept::of(&Answer { body: Bytes::from_static(b"gone there"), ..answer }, Encoding::Identity);
+        let stored = Stored::Answer(kept.clone());
+        let bytes = stored.encode();
+        assert_eq!(xxh3_64(&bytes), kept.etag, "the first answer is labelled as the kept ones are");
+        assert_eq!(Stored::decode(bytes.clone(), kept.etag), Some(stored));
+        for cut in 0..HEAD_BYTES + 11 {
+            assert_eq!(Stored::decode(bytes[..cut].to_vec(), 0), None, "{cut}");
+        }
+        let nothing = Stored::Nothing("topic".into());
+        assert_eq!(Stored::decode(nothing.encode(), 0), Some(nothing));
+        let mut seed = 7u64;
+        for _ in 0..20_000 {
+            let noise: Vec<u8> = (0..40)
+                .map(|_| {
+                    seed =
+                        seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                    (seed >> 56) as u8
+                })
+                .collect();
+            let _kept_or_miss = Stored::decode(noise, 0);
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! Answers in the shared cache: found, or computed once for everybody who asks meanwhile.
+//!
+//! [`SharedCache::get_or_compute`] is the one way: a lookup here (`nearby`), a lookup in the segment, then one
+//! computation a key over all workers. `kept` is what an answer looks like in the cache, `flight` how one
+//! computation serves many.
+
+mod flight;
+mod kept;
+mod nearby;
+
+use std::sync::Arc;
+
+use veritable_config::Config;
+use veritable_config::settings::Site;
+use veritable_domain::tag::Tag;
+use veritable_shm::{Cache, Leases, Lifetime, Lookup, NewEntry, Owner, Segment, ShmError, TagRef, Tags};
+use xxhash_rust::xxh3::xxh3_64;
+
+use self::flight::{Flights, Landed};
+pub(crate) use self::kept::{Kept, Stored};
+use self::nearby::Nearby;
+use crate::error::Error;
+use crate::http::encoding::Encoding;
+
+/// The part of a lifetime by which it may be cut short, as a divisor: what was stored together does not end
+/// together.
+const JITTER: u32 = 10;
+
+/// How an answer came about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum How {
+    /// It was kept.
+    Hit,
+    /// It was kept and its time is over; a new one is being made.
+    Stale,
+    /// It was made now, for this asker or for another.
+    Miss,
+}
+
+impl How {
+    /// As `X-Cache` says it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            How::Hit => "hit",
+            How::Stale => "stale",
+            How::Miss => "miss",
+        }
+    }
+}
+
+/// What a computation yields: an answer and what it was made from.
+pub(crate) struct Computed {
+    pub(crate) kept: Kept,
+    pub(crate) tags: Vec<Tag>,
+}
+
+/// The cache as the HTTP side uses it.
+pub(crate) struct SharedCache {
+    cache: Cache,
+    tags: Tags,
+    leases: Leases,
+    nearby: Nearby,
+    flights: Flights,
+    /// Of what was found, and of what was not.
+    found: Lifetime,
+    nothing: Lifetime,
+    /// What else a page depends on: this binary's templates and what the settings say of the site. Part of
+    /// every key, so that old and new workers do not show each other's pages during and after a reload.
+    edition: u64,
+}
+
+impl SharedCache {
+    /// # Errors
+    /// The segment has no such slot.
+    pub(crate) fn new(segment: &Segment, owner: Owner, config: &Config) -> Result<Self, ShmError> {
+        let settings = &config.cache;
+        let millis = |seconds: u32| seconds.saturating_mul(1_000);
+        let stale_ms = millis(settings.stale_seconds);
+        Ok(SharedCache {
+            cache: Cache::of(segment, owner)?,
+            tags: Tags::of(segment),
+            leases: Leases::of(segment, owner)?,
+            nearby: Nearby::new(settings.worker_bytes),
+            flights: Flights::default(),
+            found: Lifetime { ttl_ms: millis(settings.ttl_seconds), stale_ms },
+            nothing: Lifetime { ttl_ms: millis(settings.negative_seconds), stale_ms: 0 },
+            edition: edition(&config.site),
+        })
+    }
+
+    /// The key of an address in one encoding: what the client accepts, then the address.
+    pub(crate) fn key(&self, encoding: Encoding, path: &str, query: &str) -> Vec<u8> {
+        key(self.edition, encoding, path, query)
+    }
+
+    /// What is kept under `key`, and whether it is fresh or stale. Counts what it finds.
+    pub(crate) fn find(&self, key: &[u8]) -> Option<(Stored, How)> {
+        let now_ms = veritable_shm::now_ms();
+        if let Some(stored) = self.nearby.get(key, |place| self.cache.is_there(place, now_ms)) {
+            return Some((stored, How::Hit));
+        }
+        let mut bytes = Vec::new();
+        let lookup = self.cache.peek(key, now_ms, &mut bytes);
+        let (info, how) = match lookup {
+            Lookup::Hit(info) => (info, How::Hit),
+            Lookup::Expired(info) => (info, How::Stale),
+            Lookup::Miss(_) => return None,
+        };
+        let stored = Stored::decode(bytes, info.digest)?;
+        self.cache.tally(&lookup);
+        if how == How::Hit {
+            self.nearby.put(key, info.place, stored.clone());
+        }
+        Some((stored, how))
+    }
+
+    /// What is kept under `key`, or else what `compute` yields, which is then kept. However many ask for a
+    /// key at once, over all workers, it is computed once; an answer whose time is over is shown while one
+    /// worker makes the next. That there is nothing is kept for a little while, too; other errors never are.
+    pub(crate) async fn get_or_compute<F>(
+        self: &Arc<Self>,
+        key: &[u8],
+        compute: impl Fn() -> F,
+    ) -> (Result<Kept, Arc<Error>>, How)
+    where
+        F: Future<Output = Result<Computed, Error>> + Send + 'static,
+    {
+        match self.find(key) {
+            Some((stored, How::Stale)) => {
+                self.fly(key, compute());
+                return (stored.into_result().map_err(Arc::new), How::Stale);
+            }
+            Some((stored, how)) => return (stored.into_result().map_err(Arc::new), how),
+            None => {}
+        }
+        self.cache.tally(&Lookup::Miss(veritable_shm::Miss::Absent));
+        loop {
+            // What was read before this moment may lack a change that its asker knows of.
+            let asked = self.cache.snapshot();
+            let Some(landed) = self.fly(key, compute()).land().await else {
+                let error = Error::Internal("a computation ended without a result".into());
+                return (Err(error.into()), How::Miss);
+            };
+            if landed.is_good_since(asked, &self.tags) {
+                return (landed.result, How::Miss);
+            }
+        }
+    }
+
+    /// Keeps what was computed. That it cannot be kept (too large, busy, outdated) is counted there and no
+    /// matter.
+    fn keep(&self, key: &[u8], landed: &Landed) {
+        let (stored, lifetime) = match &landed.result {
+            Ok(kept) if kept.status == http::StatusCode::NOT_FOUND => {
+                (Stored::Answer(kept.clone()), self.nothing)
+            }
+            Ok(kept) => (Stored::Answer(kept.clone()), self.found),
+            Err(error) => match &**error {
+                Error::NotFound { what } => (Stored::Nothing(what.clone()), self.nothing),
+                _ => return,
+            },
+        };
+        if lifetime.ttl_ms == 0 {
+            return;
+        }
+        let value = stored.encode();
+        let now_ms = veritable_shm::now_ms();
+        let sooner = xxh3_64(key).wrapping_add(now_ms) % u64::from(lifetime.ttl_ms / JITTER).max(1);
+        let ttl_ms = lifetime.ttl_ms - u32::try_from(sooner).unwrap_or(0);
+        let entry = NewEntry {
+            value: &value,
+            tags: &landed.tags,
+            snapshot: landed.snapshot,
+            lifetime: Lifetime { ttl_ms, ..lifetime },
+        };
+        self.cache.insert(key, &entry, now_ms);
+    }
+
+    /// Gives the memory of this worker's copies back.
+    pub(crate) fn shed(&self) {
+        self.nearby.clear();
+    }
+}
+
+fn refs(tags: &[Tag]) -> Vec<TagRef> {
+    tags.iter().map(|tag| TagRef::new(tag.to_string().as_bytes())).collect()
+}
+
+fn key(edition: u64, encoding: Encoding, path: &str, query: &str) -> Vec<u8> {
+    let mut key = Vec::with_capacity(10 + path.len() + query.len());
+    key.extend_from_slice(&edition.to_le_bytes());
+    key.push(encoding as u8);
+    key.extend_from_slice(path.as_bytes());
+    if !query.is_empty() {
+        key.push(b'?');
+        key.extend_from_slice(query.as_bytes());
+    }
+    key
+}
+
+/// The same for the same binary and the same site, so that a restarted worker finds its pages.
+fn edition(site: &Site) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    let binary = match std::fs::metadata("/proc/self/exe") {
+        Ok(file) => (file.ino(), file.len(), file.mtime(), file.mtime_nsec()),
+        Err(error) => {
+            // Only a procfs that is not there: then a restart begins with an empty cache.
+            tracing::warn!(%error, "cannot tell this binary from others");
+            (u64::from(std::process::id()), 0, 0, 0)
+        }
+    };
+    xxh3_64(format!("{binary:?}{site:?}").as_bytes())
+}
+
+#[cfg(test)]
+mod tests;
