@@ -134,8 +134,15 @@ mod tests {
     use std::os::unix::net::UnixListener;
     use veritable_shm::SlotState;
 
-    const SMALL: Geometry =
-        Geometry { cache_bytes: 1 << 20, cache_entries: 64, tag_slots: 64, lease_slots: 16, worker_slots: 4 };
+    const SMALL: Geometry = Geometry {
+        cache_bytes: 1 << 20,
+        cache_entries: 64,
+        tag_slots: 64,
+        lease_slots: 16,
+        worker_slots: 4,
+        session_slots: 64,
+        limit_slots: 64,
+    };
 
     #[test]
     fn only_stream_listeners_are_taken_for_some() {

@@ -22,6 +22,10 @@ const TAG_SLOTS_MAX: u32 = 1 << 24;
 const LEASE_SLOTS_MIN: u32 = 16;
 /// The same bound on misprints as for tags.
 const LEASE_SLOTS_MAX: u32 = 1 << 20;
+/// A session is in one of four places, a limit in one of four words.
+const SET_SLOTS_MIN: u32 = 4;
+/// 128 bytes each: two gigabytes of sessions, an eighth of that of limits.
+const SET_SLOTS_MAX: u32 = 1 << 24;
 /// Entries a shard should hold at least, so that its own clock hand has something to choose from.
 const SHARD_ENTRIES: u64 = 64;
 /// Bytes a shard should hold at least, so that a large page is still a small part of it.
@@ -43,10 +47,14 @@ pub struct Geometry {
     /// Slots of the scoreboard: processes that may be known at once, two generations and the writer
     /// included.
     pub worker_slots: u16,
+    /// Records of the session table, a power of two, 128 bytes each.
+    pub session_slots: u32,
+    /// Words of the rate limits, a power of two.
+    pub limit_slots: u32,
 }
 
 impl Default for Geometry {
-    /// 50 MB, 1,000 entries, 65,536 tag slots, 1,024 leases, 64 worker slots.
+    /// 50 MB, 1,000 entries, 65,536 tag slots, 1,024 leases, 64 worker slots, 16,384 sessions, 65,536 limits.
     fn default() -> Self {
         Self {
             cache_bytes: 50 * 1024 * 1024,
@@ -54,6 +62,8 @@ impl Default for Geometry {
             tag_slots: 65_536,
             lease_slots: 1024,
             worker_slots: 64,
+            session_slots: 16_384,
+            limit_slots: 65_536,
         }
     }
 }
@@ -82,6 +92,11 @@ impl Geometry {
             || !(LEASE_SLOTS_MIN..=LEASE_SLOTS_MAX).contains(&self.lease_slots)
         {
             return fail("lease_slots", self.lease_slots.into(), "a power of two from 16 to 1,048,576");
+        }
+        for (field, slots) in [("session_slots", self.session_slots), ("limit_slots", self.limit_slots)] {
+            if !slots.is_power_of_two() || !(SET_SLOTS_MIN..=SET_SLOTS_MAX).contains(&slots) {
+                return fail(field, slots.into(), "a power of two from 4 to 16,777,216");
+            }
         }
         if !(1..=WORKER_SLOTS_MAX).contains(&self.worker_slots) {
             return fail("worker_slots", self.worker_slots.into(), "1 to 1,000");
@@ -122,6 +137,8 @@ mod tests {
             Geometry { lease_slots: 0, ..base },
             Geometry { worker_slots: 0, ..base },
             Geometry { worker_slots: 1001, ..base },
+            Geometry { session_slots: 2, ..base },
+            Geometry { limit_slots: 100, ..base },
         ] {
             assert!(matches!(bad.check(), Err(ShmError::Geometry { .. })), "{bad:?}");
         }

@@ -3,7 +3,7 @@
 //! Each process computes the layout for itself and compares the header with it; no offset is ever taken
 //! from the segment. The header lists the areas all the same, for tools and for people with a hex dump.
 //!
-//! To add an area (sessions, rate limits): a variant of [`Area`], its length in [`Layout::new`], done. The
+//! To add an area: a variant of [`Area`], its length in [`Layout::new`], done. The
 //! layout hash changes with it, so older processes refuse the segment instead of misreading it.
 
 use xxhash_rust::xxh3::xxh3_64;
@@ -25,6 +25,8 @@ pub(crate) const DESC_WORDS: usize = 3;
 pub(crate) const SHARD_WORDS: usize = 16;
 /// Words of a scoreboard slot: four cache lines.
 pub(crate) const SLOT_WORDS: usize = 32;
+/// Words of a session's record: two cache lines.
+pub(crate) const SESSION_WORDS: usize = 16;
 /// Words before the tag slots: sequence, floor and mark on a cache line of their own.
 pub(crate) const TAG_HEAD_WORDS: usize = 8;
 /// Cache line, the unit of alignment of everything that is written by several processes.
@@ -41,9 +43,9 @@ pub(crate) mod header {
     /// The geometry's fields, in their order.
     pub(crate) const GEOMETRY: usize = 3;
     /// Random seed of the key hash.
-    pub(crate) const SEED: usize = 8;
+    pub(crate) const SEED: usize = 10;
     /// Number of areas, then offset and length in bytes of each, then a checksum.
-    pub(crate) const AREAS: usize = 9;
+    pub(crate) const AREAS: usize = 11;
 }
 
 /// The areas of a segment, in their order.
@@ -52,11 +54,13 @@ pub(crate) enum Area {
     Scoreboard,
     Tags,
     Leases,
+    Sessions,
+    Limits,
     Cache,
 }
 
 /// How many areas there are.
-pub(crate) const AREA_COUNT: usize = 4;
+pub(crate) const AREA_COUNT: usize = 6;
 
 /// A range of bytes in the segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,6 +104,8 @@ impl Layout {
             usize::from(geometry.worker_slots) * SLOT_WORDS * WORD,
             (TAG_HEAD_WORDS + to_usize(geometry.tag_slots.into())) * WORD,
             to_usize(geometry.lease_slots.into()) * WORD,
+            to_usize(geometry.session_slots.into()) * SESSION_WORDS * WORD,
+            to_usize(geometry.limit_slots.into()) * WORD,
             shard.stride * shards,
         ];
         let mut offset = HEADER_BYTES;
@@ -128,7 +134,8 @@ impl Layout {
     /// hand, through the text).
     pub(crate) fn hash() -> u64 {
         let text = format!(
-            "v4 header {HEADER_BYTES} areas {AREA_COUNT} slot {SLOT_WORDS} tags {TAG_HEAD_WORDS} sequence,floor,mark \
+            "v5 header {HEADER_BYTES} areas {AREA_COUNT} slot {SLOT_WORDS} tags {TAG_HEAD_WORDS} sequence,floor,mark \
+             session {SESSION_WORDS} state,used,checksum,digest,expires,snapshot,tag+len limit fingerprint+time \
              shard {SHARD_WORDS} desc {DESC_WORDS} block {BLOCK_BYTES} \
              desc version+hash,first+next,sizes record checksum,snapshot+ttl,stored+stale,tags,key,value"
         );

@@ -1,8 +1,9 @@
 //! The shared memory segment: what all processes of one server know together, and nothing else of ours.
 //!
 //! One sealed memfd holds the bounded cache ([`Cache`]), the tags that make its entries stale ([`Tags`]),
-//! the leases that keep two workers from computing one answer ([`Leases`]) and the scoreboard that says
-//! who is alive ([`Scoreboard`]). Every process maps it; any of them may be killed at any instruction.
+//! the leases that keep two workers from computing one answer ([`Leases`]), the sessions ([`Sessions`]), the rate
+//! limits ([`Limits`]) and the scoreboard that says who is alive ([`Scoreboard`]). Every process maps it; any of
+//! them may be killed at any instruction.
 //!
 //! Three rules hold everywhere:
 //! - **Nothing read from the segment is trusted.** Offsets and lengths are checked against a layout that
@@ -19,9 +20,11 @@ mod error;
 mod geometry;
 mod layout;
 mod lease;
+mod limits;
 mod raw;
 mod scoreboard;
 mod segment;
+mod sessions;
 mod tags;
 
 pub use cache::{
@@ -34,6 +37,8 @@ pub use geometry::{
     CACHE_BYTES_MAX, CACHE_BYTES_MIN, CACHE_ENTRIES_MAX, CACHE_ENTRIES_MIN, Geometry, WORKER_SLOTS_MAX,
 };
 pub use lease::{Flight, LEASE_MS_MAX, LeaseGuard, Leases};
+pub use limits::{Limits, Rate, Verdict};
 pub use scoreboard::{Counter, Owner, Scoreboard, SlotState, SlotStatus};
 pub use segment::{Pages, Segment};
+pub use sessions::{NewSession, SESSION_BYTES_MAX, SessionDigest, Sessions};
 pub use tags::{ENTRY_TAGS_MAX, EVERY_TAG, Snapshot, TagRef, Tags};

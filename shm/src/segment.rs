@@ -203,6 +203,8 @@ fn header_words(layout: &Layout, seed: u64) -> Vec<u64> {
         g.tag_slots.into(),
         g.lease_slots.into(),
         g.worker_slots.into(),
+        g.session_slots.into(),
+        g.limit_slots.into(),
         seed,
     ];
     debug_assert_eq!(words.len(), header::AREAS);
@@ -230,6 +232,8 @@ fn read_header(words: &[AtomicU64], size: usize) -> Result<Layout, ShmError> {
         tag_slots: narrow(2)?,
         lease_slots: narrow(3)?,
         worker_slots: u16::try_from(narrow(4)?).map_err(|_| ShmError::Foreign("geometry"))?,
+        session_slots: narrow(5)?,
+        limit_slots: narrow(6)?,
     };
     geometry.check().map_err(|_| ShmError::Foreign("geometry"))?;
     let layout = Layout::new(geometry);

@@ -251,10 +251,10 @@ fn a_place_holds_until_its_entry_is_not_what_a_lookup_would_yield() {
     assert!(!cache.is_there(&found, 3_600_000), "over");
     let changes: [(&str, &dyn Fn()); 5] = [
         ("another value", &again),
-        ("its tag", &|| drop(tags.invalidate(&tag))),
-        ("everything", &|| drop(tags.invalidate_all())),
-        ("removed", &|| drop(cache.remove(b"key"))),
-        ("cleared", &|| drop(cache.clear())),
+        ("its tag", &|| assert!(tags.invalidate(&tag) <= tags.snapshot())),
+        ("everything", &|| assert!(tags.invalidate_all() <= tags.snapshot())),
+        ("removed", &|| assert_eq!(cache.remove(b"key"), Removed::Removed)),
+        ("cleared", &|| assert_eq!(cache.clear(), 0)),
     ];
     for (what, change) in changes {
         again();

@@ -18,8 +18,15 @@ const ROUNDS: u64 = 4000;
 /// The whole test takes some seconds; this long means that something runs in circles.
 const HANG: Duration = Duration::from_secs(300);
 const KEYS: u64 = 40;
-const SMALLEST: Geometry =
-    Geometry { cache_bytes: 256 << 10, cache_entries: 32, tag_slots: 64, lease_slots: 16, worker_slots: 4 };
+const SMALLEST: Geometry = Geometry {
+    cache_bytes: 256 << 10,
+    cache_entries: 32,
+    tag_slots: 64,
+    lease_slots: 16,
+    worker_slots: 4,
+    session_slots: 64,
+    limit_slots: 64,
+};
 
 /// One round's damage: words of one kind of noise at a random place, mostly in the structures.
 fn damage(file: &File, noise: &mut Noise, bytes: u64) {

@@ -187,8 +187,15 @@ fn play(geometry: Geometry, ops: &[Op]) -> Result<u64, TestCaseError> {
     Ok(model.b.cache.stats().evictions)
 }
 
-const TIGHT: Geometry =
-    Geometry { cache_bytes: 256 << 10, cache_entries: 16, tag_slots: 64, lease_slots: 16, worker_slots: 2 };
+const TIGHT: Geometry = Geometry {
+    cache_bytes: 256 << 10,
+    cache_entries: 16,
+    tag_slots: 64,
+    lease_slots: 16,
+    worker_slots: 2,
+    session_slots: 64,
+    limit_slots: 64,
+};
 
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(128) })]

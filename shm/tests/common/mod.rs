@@ -9,8 +9,15 @@ use veritable_shm::{Cache, Geometry, Inserted, Lifetime, NewEntry, Owner, Scoreb
 pub const LONG: Lifetime = Lifetime { ttl_ms: 3_600_000, stale_ms: 0 };
 
 /// Two shards of 2 MB, 128 entries.
-pub const SMALL: Geometry =
-    Geometry { cache_bytes: 4 << 20, cache_entries: 128, tag_slots: 1024, lease_slots: 64, worker_slots: 8 };
+pub const SMALL: Geometry = Geometry {
+    cache_bytes: 4 << 20,
+    cache_entries: 128,
+    tag_slots: 1024,
+    lease_slots: 64,
+    worker_slots: 8,
+    session_slots: 64,
+    limit_slots: 64,
+};
 
 /// A segment with its first owner enlisted.
 pub struct Bench {

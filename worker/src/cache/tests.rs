@@ -10,8 +10,15 @@ use veritable_shm::{Geometry, Scoreboard};
 use super::*;
 use crate::answer::Answer;
 
-const SMALL: Geometry =
-    Geometry { cache_bytes: 1 << 20, cache_entries: 64, tag_slots: 64, lease_slots: 16, worker_slots: 4 };
+const SMALL: Geometry = Geometry {
+    cache_bytes: 1 << 20,
+    cache_entries: 64,
+    tag_slots: 64,
+    lease_slots: 16,
+    worker_slots: 4,
+    session_slots: 64,
+    limit_slots: 64,
+};
 
 /// Two workers of one server.
 struct Two {
