@@ -26,7 +26,7 @@ mod tags;
 
 pub use cache::{
     Audit, Cache, CacheStats, EntryInfo, Inserted, KEY_BYTES_MAX, KeyInfo, Lifetime, Lookup, Miss, NewEntry,
-    Removed,
+    Removed, ShardStats,
 };
 pub use clock::now_ms;
 pub use error::ShmError;

@@ -8,13 +8,18 @@ mod cache;
 pub mod error;
 pub mod handlers;
 mod http;
+mod key;
 mod memory;
 pub mod reads;
 pub mod routes;
 pub mod views;
 
+pub use cache::Kept;
+pub use handlers::wiki::page_called;
 pub use http::accept::Listener;
+pub use http::encoding::Encoding;
 pub use http::handover::Handover;
+pub use key::Key;
 
 use std::sync::Arc;
 

@@ -13,7 +13,7 @@ mod write;
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-pub use inspect::{Audit, CacheStats, KeyInfo};
+pub use inspect::{Audit, CacheStats, KeyInfo, ShardStats};
 use lock::{Damaged, Held};
 use record::{Head, Sizes};
 pub use record::{KEY_BYTES_MAX, Lifetime};
