@@ -91,9 +91,8 @@ impl Storm<'_> {
             let text = format!("{number} {post} {}", "x ".repeat(POST_BYTES / 2));
             let path = format!("/api/topics/{}/posts", self.topic);
             let begun = Instant::now();
-            let reply =
-                try_change(&mut connection, self.token, None, "POST", &path, &json!({ "body": text }))
-                    .expect("an answer");
+            let reply = try_change(&mut connection, self.token, None, "POST", &path, &json!({ "body": text }))
+                .expect("an answer");
             assert_eq!(reply.status, 201, "after {:?}: {}", begun.elapsed(), reply.text());
             self.answered();
         }
