@@ -14,7 +14,8 @@ fn refused(args: &[&str], expected: &[&str]) {
 
 #[test]
 fn help_and_version_are_everywhere() {
-    for command in ["serve", "demo", "check-config", "import", "migrate", "status", "reload", "stop"] {
+    for command in ["serve", "demo", "check-config", "import", "migrate", "status", "cache", "reload", "stop"]
+    {
         let out = run(&[command, "--help"]);
         assert!(out.status.success(), "{command}");
         assert!(String::from_utf8_lossy(&out.stdout).contains("Usage:"), "{command}");

@@ -4,6 +4,7 @@
 mod harness;
 
 mod balancers;
+mod cache;
 mod command_line;
 mod communities;
 mod demo;

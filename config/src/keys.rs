@@ -6,6 +6,8 @@ use std::fmt;
 /// Most worker processes: far more cores than the machines this is meant for have, and twice as many slots
 /// must fit into the scoreboard.
 pub const WORKERS_MAX: u16 = 64;
+/// Slots of workers, the first ones of the scoreboard: two generations of the most there may be.
+pub const WORKER_SLOTS: u16 = 2 * WORKERS_MAX;
 /// Least bytes of cache: the segment's own lower bound.
 const CACHE_BYTES_MIN: i64 = 256 * 1024;
 /// Most bytes of cache: the segment's own upper bound.

@@ -2,6 +2,7 @@
 //! answer that names one of them is stale from then on, in every process.
 
 use std::fmt;
+use std::str::FromStr;
 
 use wincode::{SchemaRead, SchemaWrite};
 
@@ -46,6 +47,70 @@ impl fmt::Display for Tag {
             Tag::Titles => f.write_str("titles"),
             Tag::RecentChanges => f.write_str("recent-changes"),
             Tag::Search => f.write_str("search"),
+        }
+    }
+}
+
+/// What is not the name of a tag.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{0:?} is no tag; tags are site, categories, latest, titles, recent-changes, search, category:ID, topic:ID, \
+     user:ID, page:ID"
+)]
+pub struct UnknownTag(pub String);
+
+impl FromStr for Tag {
+    type Err = UnknownTag;
+
+    /// Takes back the [`fmt::Display`] form.
+    fn from_str(text: &str) -> Result<Tag, UnknownTag> {
+        let unknown = || UnknownTag(text.to_owned());
+        let Some((kind, id)) = text.split_once(':') else {
+            return match text {
+                "site" => Ok(Tag::Site),
+                "categories" => Ok(Tag::Categories),
+                "latest" => Ok(Tag::Latest),
+                "titles" => Ok(Tag::Titles),
+                "recent-changes" => Ok(Tag::RecentChanges),
+                "search" => Ok(Tag::Search),
+                _ => Err(unknown()),
+            };
+        };
+        let id: i64 = id.parse().map_err(|_| unknown())?;
+        match kind {
+            _ if id < 1 => Err(unknown()),
+            "category" => Ok(Tag::Category(CategoryId(id))),
+            "topic" => Ok(Tag::Topic(TopicId(id))),
+            "user" => Ok(Tag::User(UserId(id))),
+            "page" => Ok(Tag::Page(PageId(id))),
+            _ => Err(unknown()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_tag_is_read_as_it_is_written_and_nothing_else_is() {
+        for tag in [
+            Tag::Site,
+            Tag::Categories,
+            Tag::Latest,
+            Tag::Category(CategoryId(3)),
+            Tag::Topic(TopicId(42)),
+            Tag::User(UserId(i64::MAX)),
+            Tag::Page(PageId(7)),
+            Tag::Titles,
+            Tag::RecentChanges,
+            Tag::Search,
+        ] {
+            assert_eq!(tag.to_string().parse(), Ok(tag));
+        }
+        for wrong in ["", "topics", "topic:", "topic:x", "topic:0", "topic:-1", "topic:1:2", "post:1", "Site"]
+        {
+            assert_eq!(wrong.parse::<Tag>(), Err(UnknownTag(wrong.to_owned())));
         }
     }
 }

@@ -6,7 +6,10 @@ use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 use veritable_config::Overrides;
 use veritable_config::keys::WORKERS_MAX;
+use veritable_worker::Encoding;
 use veritable_writer::database::Database;
+
+use crate::cache;
 
 /// A self-hosted community server: forum, wiki and notebooks in one binary.
 #[derive(Debug, Parser)]
@@ -42,6 +45,11 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Look into the cache of the running server, or end what it holds
+    Cache {
+        #[command(subcommand)]
+        asked: CacheCommand,
+    },
     /// Let a new configuration and a new binary take over without refusing a connection; fails with the
     /// reason, while the old processes go on serving, if these are not good
     Reload {
@@ -75,6 +83,75 @@ pub(crate) enum Command {
     /// What a child of the server runs
     #[command(hide = true)]
     RoleWriter,
+}
+
+/// What to do with the cache. docs/cache.md explains the figures.
+#[derive(Debug, Subcommand)]
+pub(crate) enum CacheCommand {
+    /// Show how full it is, how often it helped, and what else became of lookups and inserts
+    Stats {
+        #[command(flatten)]
+        place: Place,
+        /// Also how full each shard is
+        #[arg(long)]
+        shards: bool,
+        /// One JSON object instead of a table
+        #[arg(long)]
+        json: bool,
+    },
+    /// List what is kept, by address
+    Keys {
+        /// Only addresses that begin like this
+        prefix: Option<String>,
+        #[command(flatten)]
+        place: Place,
+        /// List no more than this many, the first by address
+        #[arg(long, value_name = "N", default_value_t = 1_000)]
+        limit: usize,
+        /// One JSON object instead of a table
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write the body kept for an address to standard output, byte by byte, and what is known of it to
+    /// standard error
+    Get {
+        /// The address as `cache keys` shows it
+        address: String,
+        #[command(flatten)]
+        place: Place,
+        /// The one kept for askers who accept this: identity, gzip, br or zstd; otherwise the first there is
+        #[arg(long, value_name = "NAME", value_parser = cache::encoding)]
+        encoding: Option<Encoding>,
+        /// Only what is known of it, to standard output
+        #[arg(long)]
+        head: bool,
+    },
+    /// End everything it holds
+    Clear {
+        #[command(flatten)]
+        place: Place,
+    },
+    /// End what depends on any of some tags
+    Invalidate {
+        /// site, categories, latest, titles, recent-changes, search, category:ID, topic:ID, user:ID, page:ID,
+        /// or wiki:TITLE for the page of that title
+        #[arg(required = true, value_name = "TAG", value_parser = cache::named_tag)]
+        tags: Vec<cache::NamedTag>,
+        #[command(flatten)]
+        place: Place,
+    },
+}
+
+impl CacheCommand {
+    pub(crate) fn place(&self) -> &Place {
+        match self {
+            CacheCommand::Stats { place, .. }
+            | CacheCommand::Keys { place, .. }
+            | CacheCommand::Get { place, .. }
+            | CacheCommand::Clear { place }
+            | CacheCommand::Invalidate { place, .. } => place,
+        }
+    }
 }
 
 /// What to do with the schemas.
@@ -259,6 +336,11 @@ mod tests {
             (&["veritable", "serve", "--no-such"], "--no-such"),
             (&["veritable"], "a command is missing"),
             (&["veritable", "import"], "a command is missing"),
+            (&["veritable", "cache"], "a command is missing"),
+            (&["veritable", "cache", "invalidate"], "TAG"),
+            (&["veritable", "cache", "invalidate", "site", "topics:1"], "topics:1"),
+            (&["veritable", "cache", "invalidate", "wiki:"], "wiki:"),
+            (&["veritable", "cache", "get", "/", "--encoding", "lzma"], "lzma"),
         ] {
             let line = one_line(&Cli::try_parse_from(args).unwrap_err());
             assert!(!line.contains('\n') && line.contains(part), "{args:?}: {line:?}");

@@ -1,14 +1,21 @@
 //! The commands that talk to a running server over its control socket.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, IoSliceMut, Read, Write};
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
 use anyhow::{Context, bail};
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
 use serde_json::Value;
 use veritable_config::Config;
+use veritable_shm::{Cache, Owner, Segment};
 
 use crate::control::Request;
 use crate::{lock, out, status};
+
+/// Read at once of an answer with a descriptor, which has some 30.
+const ANSWER_BEGIN_BYTES: usize = 1_024;
 
 /// The connection ended instead of an answer.
 #[derive(Debug, thiserror::Error)]
@@ -39,22 +46,84 @@ impl Client {
     }
 
     fn ask(&mut self, request: Request) -> anyhow::Result<Value> {
+        self.send(request)?;
+        understood(&mut self.stream)
+    }
+
+    fn send(&mut self, request: Request) -> anyhow::Result<()> {
         let mut line = serde_json::to_string(&request)?;
         line.push('\n');
-        self.stream.get_mut().write_all(line.as_bytes()).context("asking the server")?;
-        let mut answer = String::new();
-        match self.stream.read_line(&mut answer) {
-            Ok(0) => return Err(Ended.into()),
-            Ok(_) => {}
-            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Err(Ended.into()),
-            Err(error) => return Err(error).context("asking the server"),
-        }
-        let answer: Value = serde_json::from_str(&answer).context("the server's answer")?;
-        match answer["error"].as_str() {
-            Some(reason) => bail!("{reason}"),
-            None => Ok(answer),
-        }
+        self.stream.get_mut().write_all(line.as_bytes()).context("asking the server")
     }
+}
+
+/// The next answer.
+fn understood(mut stream: impl BufRead) -> anyhow::Result<Value> {
+    let mut answer = String::new();
+    match stream.read_line(&mut answer) {
+        Ok(0) => return Err(Ended.into()),
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Err(Ended.into()),
+        Err(error) => return Err(error).context("asking the server"),
+    }
+    let answer: Value = serde_json::from_str(&answer).context("the server's answer")?;
+    match answer["error"].as_str() {
+        Some(reason) => bail!("{reason}"),
+        None => Ok(answer),
+    }
+}
+
+/// The server's segment, lent to this process.
+pub(crate) struct Lent {
+    /// The mapping, shared with all processes of the server.
+    pub(crate) segment: Segment,
+    /// With whose locks; nobody's unless they were asked for.
+    owner: Owner,
+    /// The server takes its slot back when this ends, which may not be before the last change is made.
+    _lender: Client,
+}
+
+impl Lent {
+    /// Borrows the segment of the running server; `locks` says whether to take any there.
+    ///
+    /// # Errors
+    /// No server runs, it does not lend, or this program and that one are of different versions.
+    pub(crate) fn borrow(config: &Config, locks: bool) -> anyhow::Result<Lent> {
+        let mut lender = Client::connect(config)?;
+        lender.send(Request::Lend { locks })?;
+        let (begin, fd) = receive(lender.stream.get_ref()).context("asking the server")?;
+        let answer = understood(begin.as_slice().chain(&mut lender.stream))?;
+        let fd = fd.context("the server's answer has no descriptor")?;
+        let segment =
+            Segment::attach(fd).context("the running server's cache (`veritable upgrade` updates it)")?;
+        let number = |name: &str| answer[name].as_u64().unwrap_or_default();
+        // Epoch 0 is nobody's.
+        let owner = Owner { slot: u16::try_from(number("slot"))?, epoch: u32::try_from(number("epoch"))? };
+        Ok(Lent { segment, owner, _lender: lender })
+    }
+
+    /// The cache in it.
+    ///
+    /// # Errors
+    /// The server named a slot that is not there.
+    pub(crate) fn cache(&self) -> anyhow::Result<Cache> {
+        Ok(Cache::of(&self.segment, self.owner)?)
+    }
+}
+
+/// The beginning of an answer, and the descriptor that comes with its first byte.
+fn receive(stream: &UnixStream) -> io::Result<(Vec<u8>, Option<OwnedFd>)> {
+    let mut bytes = vec![0; ANSWER_BEGIN_BYTES];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let received =
+        recvmsg(stream, &mut [IoSliceMut::new(&mut bytes)], &mut control, RecvFlags::CMSG_CLOEXEC)?;
+    let fd = control.drain().find_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(mut fds) => fds.next(),
+        _ => None,
+    });
+    bytes.truncate(received.bytes);
+    Ok((bytes, fd))
 }
 
 /// Prints how the server is.

@@ -1,12 +1,14 @@
 //! The control socket's server side: one JSON object a line from a client of the same user, one line back.
 
 use std::collections::BTreeMap;
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
+use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 
 use nix::sys::socket::{getsockopt, sockopt};
 use nix::unistd::geteuid;
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -27,6 +29,9 @@ pub(crate) enum Request {
     Upgrade,
     /// End; the connection is closed by the end itself.
     Stop,
+    /// The segment's descriptor comes with the answer. With `locks` also the right to take locks there, for as
+    /// long as the client stays connected.
+    Lend { locks: bool },
 }
 
 /// One connection, by a number of its own.
@@ -35,6 +40,8 @@ pub(crate) type ClientId = u64;
 struct Client {
     stream: UnixStream,
     input: Vec<u8>,
+    /// Only its own end matters any more: it is neither heard, answered nor forgotten before.
+    kept: bool,
 }
 
 /// All connections.
@@ -67,7 +74,7 @@ impl Control {
             match self.listener.accept() {
                 Ok((stream, _)) => match admit(&stream) {
                     Ok(()) if self.clients.len() < CLIENTS_MAX => {
-                        self.clients.insert(self.next, Client { stream, input: Vec::new() });
+                        self.clients.insert(self.next, Client { stream, input: Vec::new(), kept: false });
                         self.next += 1;
                     }
                     Ok(()) => {
@@ -94,8 +101,11 @@ impl Control {
                 self.clients.remove(&id);
                 return None;
             }
+            Ok(_) if client.kept => return None,
             Ok(count) => client.input.extend_from_slice(&bytes[..count]),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
+                return None;
+            }
             Err(_) => {
                 self.clients.remove(&id);
                 return None;
@@ -122,6 +132,10 @@ impl Control {
     /// Answers a client and lets it go.
     pub(crate) fn answer(&mut self, id: ClientId, answer: &Value) {
         let Some(mut client) = self.clients.remove(&id) else { return };
+        if client.kept {
+            self.clients.insert(id, client);
+            return;
+        }
         // The socket's buffer holds any answer; a client that does not read must not hold the master up.
         if let Err(error) = client.stream.write_all(format!("{answer}\n").as_bytes()) {
             tracing::debug!(%error, "a control client left before its answer");
@@ -130,12 +144,56 @@ impl Control {
 
     /// Answers a client that stays connected, to notice this process's end.
     pub(crate) fn say(&mut self, id: ClientId, answer: &Value) {
-        if let Some(client) = self.clients.get_mut(&id)
+        if let Some(client) = self.clients.get_mut(&id).filter(|client| !client.kept)
             && let Err(error) = client.stream.write_all(format!("{answer}\n").as_bytes())
         {
             tracing::debug!(%error, "a control client left before its answer");
             self.clients.remove(&id);
         }
+    }
+
+    /// Answers a client with a descriptor; it is let go unless it is kept.
+    ///
+    /// # Errors
+    /// It is gone or does not read; then it is forgotten.
+    pub(crate) fn hand(&mut self, id: ClientId, answer: &Value, fd: &impl AsFd) -> Result<(), String> {
+        let client = self.clients.get(&id).ok_or("the client is gone")?;
+        let fds = [fd.as_fd()];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        control.push(SendAncillaryMessage::ScmRights(&fds));
+        let line = format!("{answer}\n");
+        let sent =
+            sendmsg(&client.stream, &[IoSlice::new(line.as_bytes())], &mut control, SendFlags::NOSIGNAL);
+        if sent.is_err() || !client.kept {
+            self.clients.remove(&id);
+        }
+        // Nothing was sent to it before: a buffer without room for a line is no client's.
+        match sent {
+            Ok(count) if count == line.len() => Ok(()),
+            Ok(_) => Err("the client does not read".into()),
+            Err(error) => Err(format!("the client cannot be answered: {error}")),
+        }
+    }
+
+    /// Keeps a client until it ends its connection by itself.
+    pub(crate) fn keep(&mut self, id: ClientId) {
+        if let Some(client) = self.clients.get_mut(&id) {
+            client.kept = true;
+        }
+    }
+
+    pub(crate) fn is_connected(&self, id: ClientId) -> bool {
+        self.clients.contains_key(&id)
+    }
+
+    /// The pid of a client, to tell people; 0 when the kernel does not say.
+    pub(crate) fn pid(&self, id: ClientId) -> i32 {
+        let peer = self
+            .clients
+            .get(&id)
+            .and_then(|client| getsockopt(&client.stream, sockopt::PeerCredentials).ok());
+        peer.map_or(0, |peer| peer.pid())
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod binary;
 mod boot;
+mod cache;
 mod cli;
 mod client;
 mod confine;
@@ -89,6 +90,10 @@ fn run(command: Command) -> Result<u8, Failure> {
         }
         Command::Status { place, json } => {
             client::status(&of_running(&place)?, json)?;
+            Ok(0)
+        }
+        Command::Cache { asked } => {
+            cache::run(&of_running(asked.place())?, &asked)?;
             Ok(0)
         }
         Command::Reload { place, wait: _always } => {

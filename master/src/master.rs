@@ -2,6 +2,7 @@
 //! `poll`; it never waits for a child and takes no lock in the segment.
 
 mod events;
+mod lending;
 mod reloading;
 mod telling;
 mod upgrading;
@@ -27,7 +28,7 @@ use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::SignalOnly;
 use veritable_config::Config;
 use veritable_config::channel::{DRAIN, HAND_OVER, LEAVE, SHED};
-use veritable_config::keys::WORKERS_MAX;
+use veritable_config::keys::{WORKER_SLOTS, WORKERS_MAX};
 use veritable_config::settings::{self, Entry, Switch};
 use veritable_shm::{Counter, Geometry, Owner, Pages, Scoreboard, Segment, SlotState, now_ms};
 
@@ -38,15 +39,16 @@ use crate::listeners::Listener;
 use crate::process::Process;
 use crate::supervisor::{Action, ChildId, Event, Life, Limits, Millis, Phase, Role, Supervisor};
 use crate::{listeners, out, spawn, status, systemd};
+use lending::Lending;
 use reloading::Reloading;
 use telling::Telling;
 use upgrading::Upgrading;
 use vitals::Vitals;
 
-/// Slots of workers in the scoreboard: two generations of the most there may be.
-const SLOTS: u16 = 2 * WORKERS_MAX;
-/// The writer's slot, after those. Two writers never run at a time.
-const WRITER_SLOT: u16 = SLOTS;
+/// The writer's slot, after those of workers. Two writers never run at a time.
+const WRITER_SLOT: u16 = WORKER_SLOTS;
+/// Slots of the scoreboard: workers, the writer, a tool.
+const SLOTS: u16 = lending::TOOL_SLOT + 1;
 
 /// What a start or a stop takes beside its processes' own time.
 const SOME: Duration = Duration::from_secs(10);
@@ -114,6 +116,7 @@ struct Master {
     reloading: Reloading,
     vitals: Vitals,
     telling: Telling,
+    lending: Lending,
     upgrading: Upgrading,
     outcome: Option<Result<(), String>>,
 }
@@ -170,7 +173,7 @@ impl Master {
         let geometry = Geometry {
             cache_bytes: config.cache.bytes,
             cache_entries: config.cache.entries,
-            worker_slots: SLOTS + 1,
+            worker_slots: SLOTS,
             ..Geometry::default()
         };
         let pages = match config.cache.huge_pages {
@@ -198,6 +201,7 @@ impl Master {
             reloading: Reloading::default(),
             vitals: Vitals::default(),
             telling: Telling::new(),
+            lending: Lending::default(),
             upgrading: Upgrading::default(),
             outcome: None,
         })
@@ -391,7 +395,7 @@ fn limits(config: &Config) -> Limits {
     let workers = if config.workers == 0 { cores().min(WORKERS_MAX) } else { config.workers };
     Limits {
         workers,
-        slots: SLOTS,
+        slots: WORKER_SLOTS,
         drain: millis(config.process.drain_seconds),
         leave: millis(config.process.leave_seconds),
         boot: millis(config.process.boot_seconds),

@@ -9,3 +9,15 @@ pub(crate) fn line(text: &str) {
         tracing::debug!(%error, "nobody reads standard output");
     }
 }
+
+/// Writes bytes as they are.
+///
+/// # Errors
+/// They cannot be written. A reader that wants no more is none.
+pub(crate) fn bytes(bytes: &[u8]) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error),
+        _ => Ok(()),
+    }
+}

@@ -110,7 +110,8 @@ fn adopt(fd: &OwnedFd, geometry: &Geometry) -> anyhow::Result<Segment> {
     let segment = Segment::attach(fd)?;
     ensure!(segment.geometry() == *geometry, "its sizes are not those of the settings");
     // The lock of the data directory is ours, and systemd starts nobody before the last one's processes are
-    // gone: whoever held a shard or a lease is dead.
+    // gone: whoever held a shard or a lease is dead. Only a `veritable cache clear` that was at work then may
+    // live for a moment longer; what it and another write at once into a shard fails the checks there.
     Scoreboard::of(&segment).retire_all()?;
     Ok(segment)
 }

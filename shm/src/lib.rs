@@ -29,7 +29,7 @@ mod tags;
 
 pub use cache::{
     Audit, Cache, CacheStats, EntryInfo, Inserted, KEY_BYTES_MAX, KeyInfo, Lifetime, Lookup, Miss, NewEntry,
-    Place, Removed,
+    Place, Removed, ShardStats,
 };
 pub use clock::now_ms;
 pub use error::ShmError;

@@ -6,7 +6,8 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use common::{LONG, Noise, SMALL, bench, describes, put, self_describing};
 use veritable_shm::{
-    Cache, Inserted, KEY_BYTES_MAX, Lifetime, Lookup, Miss, NewEntry, Removed, Segment, TagRef, Tags,
+    Cache, Geometry, Inserted, KEY_BYTES_MAX, Lifetime, Lookup, Miss, NewEntry, Removed, Segment, TagRef,
+    Tags,
 };
 
 fn get(cache: &Cache, key: &[u8], now_ms: u64) -> (Lookup, Vec<u8>) {
@@ -182,6 +183,38 @@ fn tools_see_keys_by_prefix() {
     assert_eq!(b.cache.keys(b"", 2, 5).len(), 2);
     let wiki = &b.cache.keys(b"/wiki", 10, 5)[0];
     assert_eq!((wiki.len, wiki.age_ms, wiki.lifetime, wiki.fresh), (10, 5, LONG, true));
+}
+
+#[test]
+fn tools_see_what_an_invalidation_would_end_and_it_does() {
+    let b = bench(SMALL);
+    let [topic, page] = [TagRef::new(b"topic:1"), TagRef::new(b"page:1")];
+    put(&b.cache, b"both", b"v", &[topic, page]);
+    put(&b.cache, b"one", b"v", &[topic]);
+    put(&b.cache, b"none", b"v", &[]);
+    // Too many to be named: it depends on every tag.
+    let many: Vec<TagRef> = (0..40_u8).map(|i| TagRef::new(&[i])).collect();
+    put(&b.cache, b"many", b"v", &many);
+    assert_eq!(b.cache.depending(&[page], 0), 2);
+    assert_eq!(b.cache.depending(&[topic, page], 0), 3);
+    assert_eq!(b.cache.depending(&[], 0), 0);
+    Tags::of(&b.segment).invalidate(&[page]);
+    assert_eq!(b.cache.depending(&[topic, page], 0), 1);
+    assert_eq!(b.cache.keys(b"", 10, 0).iter().filter(|key| key.fresh).count(), 2);
+}
+
+#[test]
+fn shards_add_up_to_the_totals() {
+    let b = bench(Geometry { cache_bytes: 8 << 20, cache_entries: 512, ..SMALL });
+    for i in 0..100_u64 {
+        put(&b.cache, &i.to_le_bytes(), &self_describing(i, i, 700), &[]);
+    }
+    let (stats, shards) = (b.cache.stats(), b.cache.shard_stats());
+    assert!(shards.len() > 1 && shards.len() as u64 == stats.shards);
+    assert!(shards.iter().all(|shard| shard.entries <= shard.capacity_entries));
+    assert_eq!((shards.iter().map(|shard| shard.entries).sum::<u64>(), stats.entries), (100, 100));
+    assert_eq!(shards.iter().map(|shard| shard.used_bytes).sum::<u64>(), stats.used_bytes);
+    assert_eq!(shards.iter().map(|shard| shard.block_bytes).sum::<u64>(), stats.block_bytes);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 use veritable_config::Config;
-use veritable_config::keys::WORKERS_MAX;
+use veritable_config::keys::{WORKER_SLOTS, WORKERS_MAX};
 use veritable_shm::{Counter, Owner, Scoreboard, Segment, SlotState};
 use veritable_writer_api::CallError;
 use veritable_writer_api::client::Client;
@@ -137,8 +137,7 @@ impl App {
         let is_ready = |slot: &u16| {
             self.scoreboard.status(*slot).is_ok_and(|status| status.state == Some(SlotState::Ready))
         };
-        // The writer's slot is the last one, and none of these.
-        (0..self.scoreboard.slots().saturating_sub(1)).filter(is_ready).count() * 2 >= wanted
+        (0..WORKER_SLOTS).filter(is_ready).count() * 2 >= wanted
     }
 
     pub(crate) fn is_closing(&self) -> bool {

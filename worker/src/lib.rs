@@ -13,7 +13,10 @@ pub mod reads;
 pub mod routes;
 pub mod views;
 
+pub use cache::{Kept, Key, Stored};
+pub use handlers::wiki::page_called;
 pub use http::accept::Listener;
+pub use http::encoding::Encoding;
 pub use http::handover::Handover;
 
 use std::sync::Arc;

@@ -113,7 +113,8 @@ impl Master {
 
     fn serve_client(&mut self, id: ClientId) {
         match self.control.read(id) {
-            None => {}
+            None => self.take_back(),
+            Some(Request::Lend { locks }) => self.lend(id, locks),
             Some(Request::Status) => {
                 let status = self.status();
                 self.control.answer(id, &status);

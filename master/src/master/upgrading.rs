@@ -10,10 +10,11 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use serde_json::json;
 use veritable_shm::{Owner, Scoreboard, Segment};
 
+use super::lending::Lending;
 use super::reloading::Reloading;
 use super::telling::Telling;
 use super::vitals::Vitals;
@@ -108,6 +109,10 @@ impl Master {
 
     /// Everything this master knows; its descriptors duplicated into `passing`.
     fn record(&self, passing: &mut Passing) -> anyhow::Result<Handoff> {
+        if let Some(pid) = self.lending.holder() {
+            // Its connection does not outlive the exec, and that is all by which its end is known.
+            bail!("`veritable cache` is at work (pid {pid}); try again");
+        }
         let supervisor = self.supervisor.snapshot().ok_or_else(|| {
             anyhow!("processes are being started or replaced, or the server stops; try again")
         })?;
@@ -244,6 +249,8 @@ fn go_on(handoff: Handoff, taken: &Taken, reverted: Option<&str>) -> anyhow::Res
         reloading: Reloading::resumed(last_generation),
         vitals: Vitals::default(),
         telling: Telling::new(),
+        // No tool had locks, or there would be no record.
+        lending: Lending::default(),
         upgrading: Upgrading { upgrades, last_error, ..Upgrading::default() },
         outcome: None,
     })

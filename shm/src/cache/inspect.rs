@@ -9,7 +9,7 @@ use super::record::{Lifetime, Sizes};
 use super::shard::{ENTRIES, FREE_BLOCK, FREE_BLOCKS, NIL, Shard};
 use crate::layout::{Area, BLOCK_BYTES};
 use crate::scoreboard::{Counter, Scoreboard};
-use crate::tags::Table;
+use crate::tags::{Table, TagRef};
 
 /// Totals over all shards and all processes since the segment was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +52,19 @@ pub struct CacheStats {
     pub damages: u64,
 }
 
+/// How full one shard is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShardStats {
+    /// Entries present, those not yet noticed to be stale included.
+    pub entries: u64,
+    /// Entries that may be present.
+    pub capacity_entries: u64,
+    /// Bytes of blocks in use.
+    pub used_bytes: u64,
+    /// Bytes of all blocks.
+    pub block_bytes: u64,
+}
+
 /// One entry, as tools list it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyInfo {
@@ -88,20 +101,15 @@ impl Cache {
     pub fn stats(&self) -> CacheStats {
         let layout = self.segment.layout();
         let board = Scoreboard::of(&self.segment);
-        let (mut entries, mut free) = (0_u64, 0_u64);
-        for index in 0..layout.shards {
-            let shard = Shard::of(&self.segment, index);
-            let at = |field: usize| shard.head[field].load(Ordering::Relaxed);
-            entries += at(ENTRIES).min(shard.quota as u64);
-            free += at(FREE_BLOCKS).min(shard.block_count() as u64);
-        }
-        let block_bytes = (layout.shards * layout.shard.blocks * BLOCK_BYTES) as u64;
+        let shards = self.shard_stats();
+        let sum = |part: fn(&ShardStats) -> u64| shards.iter().map(part).sum::<u64>();
+        let block_bytes = sum(|shard| shard.block_bytes);
         CacheStats {
             capacity_bytes: layout.geometry.cache_bytes,
             metadata_bytes: layout.area(Area::Cache).len as u64 - block_bytes,
-            used_bytes: block_bytes - free * BLOCK_BYTES as u64,
+            used_bytes: sum(|shard| shard.used_bytes),
             block_bytes,
-            entries,
+            entries: sum(|shard| shard.entries),
             capacity_entries: layout.geometry.cache_entries.into(),
             shards: layout.shards as u64,
             value_bytes_max: (self.record_blocks_max() * BLOCK_BYTES) as u64,
@@ -116,6 +124,46 @@ impl Cache {
             takeovers: board.total(Counter::CacheTakeover),
             damages: board.total(Counter::CacheDamage),
         }
+    }
+
+    /// How full each shard is, read as for [`Cache::stats`].
+    #[must_use]
+    pub fn shard_stats(&self) -> Vec<ShardStats> {
+        let shards = (0..self.segment.layout().shards).map(|index| Shard::of(&self.segment, index));
+        shards
+            .map(|shard| {
+                let at = |field: usize| shard.head[field].load(Ordering::Relaxed);
+                let blocks = shard.block_count() as u64;
+                ShardStats {
+                    entries: at(ENTRIES).min(shard.quota as u64),
+                    capacity_entries: shard.quota as u64,
+                    used_bytes: (blocks - at(FREE_BLOCKS).min(blocks)) * BLOCK_BYTES as u64,
+                    block_bytes: blocks * BLOCK_BYTES as u64,
+                }
+            })
+            .collect()
+    }
+
+    /// Entries that would be hits now and that an invalidation of `tags` would end. For tools: it looks at
+    /// every entry.
+    #[must_use]
+    pub fn depending(&self, tags: &[TagRef], now_ms: u64) -> u64 {
+        let table = Table::of(&self.segment);
+        let slots: Vec<u32> = tags.iter().map(|tag| tag.slot(self.segment.geometry().tag_slots)).collect();
+        let ends = |shard: &Shard<'_>, index: u32| {
+            let desc = shard.desc(index).filter(|desc| !desc.is_free())?;
+            let reading = Reading::begin(shard, desc)?;
+            let head = reading.head;
+            let fresh = head.is_valid(table) && head.age_ms(now_ms) < u64::from(head.lifetime().ttl_ms);
+            let ends = fresh && slots.iter().any(|&slot| head.depends_on(slot));
+            (ends && reading.is_settled()).then_some(())
+        };
+        let shards = (0..self.segment.layout().shards).map(|index| Shard::of(&self.segment, index));
+        shards
+            .map(|shard| {
+                (0..shard.desc_count()).filter(|&index| ends(&shard, index).is_some()).count() as u64
+            })
+            .sum()
     }
 
     /// Up to `limit` entries whose key starts with `prefix`, in no order. For tools: it reads every entry

@@ -13,7 +13,7 @@ mod write;
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-pub use inspect::{Audit, CacheStats, KeyInfo};
+pub use inspect::{Audit, CacheStats, KeyInfo, ShardStats};
 use lock::{Damaged, Held};
 pub use read::Place;
 use record::{Head, Sizes};

@@ -209,6 +209,12 @@ impl Head {
         self.age_ms(now_ms) >= u64::from(life.ttl_ms) + u64::from(life.stale_ms)
     }
 
+    /// Whether an invalidation of the tag with this slot would end it.
+    pub(crate) fn depends_on(&self, slot: u32) -> bool {
+        let named = |i: usize| (self.words[TAGS + i / 2] >> (32 * (i % 2))) as u32;
+        self.sizes.tags == EVERY_TAG || (0..self.sizes.named_tags()).any(|i| named(i) == slot)
+    }
+
     /// Whether nothing it depends on was invalidated since its snapshot.
     #[inline]
     pub(crate) fn is_valid(&self, table: Table<'_>) -> bool {

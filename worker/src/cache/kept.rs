@@ -17,19 +17,25 @@ const NOTHING: u8 = u8::MAX;
 
 /// A whole answer, ready to be sent.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Kept {
-    pub(crate) status: StatusCode,
-    pub(crate) content_type: ContentType,
-    pub(crate) encoding: Encoding,
-    pub(crate) location: Option<String>,
+pub struct Kept {
+    /// As in [`Answer`].
+    pub status: StatusCode,
+    /// Kind of the body.
+    pub content_type: ContentType,
+    /// What the body is in; identity also for one that an encoding would not make shorter.
+    pub encoding: Encoding,
+    /// As in [`Answer`].
+    pub location: Option<String>,
     /// Of this representation: the digest of its form in the cache, which a lookup has computed anyway.
-    pub(crate) etag: u64,
-    pub(crate) body: Bytes,
+    pub etag: u64,
+    /// The bytes as they are sent.
+    pub body: Bytes,
 }
 
 /// A value of the cache.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Stored {
+pub enum Stored {
+    /// An answer.
     Answer(Kept),
     /// That there is nothing, and what there would be.
     Nothing(Cow<'static, str>),
@@ -62,7 +68,7 @@ impl Stored {
     }
 
     /// Takes back [`Stored::encode`]; `None` for anything else, as the segment is not trusted.
-    pub(crate) fn decode(bytes: Vec<u8>, digest: u64) -> Option<Stored> {
+    pub fn decode(bytes: Vec<u8>, digest: u64) -> Option<Stored> {
         let fixed: &[u8; HEAD_BYTES] = bytes.first_chunk()?;
         if fixed[2] == NOTHING {
             let what = String::from_utf8(bytes[HEAD_BYTES..].to_vec()).ok()?;

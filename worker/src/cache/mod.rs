@@ -6,6 +6,7 @@
 
 mod flight;
 mod kept;
+mod key;
 mod nearby;
 
 use std::sync::Arc;
@@ -17,7 +18,8 @@ use veritable_shm::{Cache, Leases, Lifetime, Lookup, NewEntry, Owner, Segment, S
 use xxhash_rust::xxh3::xxh3_64;
 
 use self::flight::{Flights, Landed};
-pub(crate) use self::kept::{Kept, Stored};
+pub use self::kept::{Kept, Stored};
+pub use self::key::Key;
 use self::nearby::Nearby;
 use crate::error::Error;
 use crate::http::encoding::Encoding;
@@ -90,7 +92,7 @@ impl SharedCache {
 
     /// The key of an address in one encoding: what the client accepts, then the address.
     pub(crate) fn key(&self, encoding: Encoding, path: &str, query: &str) -> Vec<u8> {
-        key(self.edition, encoding, path, query)
+        key::of(self.edition, encoding, path, query)
     }
 
     /// What is kept under `key`, and whether it is fresh or stale. Counts what it finds.
@@ -184,18 +186,6 @@ impl SharedCache {
 
 fn refs(tags: &[Tag]) -> Vec<TagRef> {
     tags.iter().map(|tag| TagRef::new(tag.to_string().as_bytes())).collect()
-}
-
-fn key(edition: u64, encoding: Encoding, path: &str, query: &str) -> Vec<u8> {
-    let mut key = Vec::with_capacity(10 + path.len() + query.len());
-    key.extend_from_slice(&edition.to_le_bytes());
-    key.push(encoding as u8);
-    key.extend_from_slice(path.as_bytes());
-    if !query.is_empty() {
-        key.push(b'?');
-        key.extend_from_slice(query.as_bytes());
-    }
-    key
 }
 
 /// The same for the same binary and the same site, so that a restarted worker finds its pages.

@@ -49,20 +49,6 @@ fn body(answer: Result<Kept, Arc<Error>>) -> Bytes {
     answer.expect("an answer").body
 }
 
-#[test]
-fn keys_differ_by_encoding_path_and_query() {
-    let keys = [
-        key(1, Encoding::Identity, "/a", ""),
-        key(1, Encoding::Zstd, "/a", ""),
-        key(1, Encoding::Identity, "/a", "b=1"),
-        key(1, Encoding::Identity, "/b", ""),
-        key(2, Encoding::Identity, "/b", ""),
-    ];
-    for (index, key) in keys.iter().enumerate() {
-        assert!(!keys[..index].contains(key));
-    }
-}
-
 #[tokio::test]
 async fn a_thousand_who_ask_at_once_over_two_workers_cost_one_computation() {
     let two = two(|_| {});

@@ -5,10 +5,14 @@ use std::io::Write;
 /// How a body is encoded. The number is part of cache keys and entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(crate) enum Encoding {
+pub enum Encoding {
+    /// As it is.
     Identity = 0,
+    /// RFC 1952.
     Gzip = 1,
+    /// RFC 7932.
     Brotli = 2,
+    /// RFC 8878.
     Zstd = 3,
 }
 
@@ -21,14 +25,15 @@ const BROTLI_LEVEL: u32 = 5;
 const GZIP_LEVEL: u32 = 6;
 
 impl Encoding {
+    /// All there are.
+    pub const ALL: [Encoding; 4] = [Encoding::Identity, Encoding::Gzip, Encoding::Brotli, Encoding::Zstd];
+
     pub(crate) fn from_number(number: u8) -> Option<Encoding> {
-        [Encoding::Identity, Encoding::Gzip, Encoding::Brotli, Encoding::Zstd]
-            .into_iter()
-            .find(|encoding| *encoding as u8 == number)
+        Self::ALL.into_iter().find(|encoding| *encoding as u8 == number)
     }
 
     /// The name in headers; `None` for identity, which has none.
-    pub(crate) fn name(self) -> Option<&'static str> {
+    pub fn name(self) -> Option<&'static str> {
         match self {
             Encoding::Identity => None,
             Encoding::Gzip => Some("gzip"),

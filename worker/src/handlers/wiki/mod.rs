@@ -1,5 +1,8 @@
 //! Wiki pages, and what is said where there is none.
 
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
 use similar::TextDiff;
 use veritable_domain::ids::PageId;
 use veritable_domain::markup::{headings, mark_missing};
@@ -32,26 +35,36 @@ const MAX_WORDS: usize = 8;
 const BEGINNING: usize = 3;
 
 /// A title of an address: its namespace and the title in it, with spaces.
-fn resolve(view: &View<'_>, text: &str) -> Result<(wiki::Space, String), Error> {
-    let (space, title) = space_of(view.db, text)?;
+fn resolve(db: &Connection, text: &str) -> Result<(wiki::Space, String), Error> {
+    let (space, title) = space_of(db, text)?;
     let title = veritable_domain::text::fold_line(&title.replace('_', " "));
     if title.is_empty() { Err(missing("page")) } else { Ok((space, title)) }
 }
 
 /// The address of the page a title means, whether or not there is one.
 pub(crate) fn title_path(view: &View<'_>, text: &str) -> Result<String, Error> {
-    let (space, title) = resolve(view, text)?;
+    let (space, title) = resolve(view.db, text)?;
     let title = if space.first_letter { upper_first(&title) } else { title };
     Ok(page_path(&space.name, &title))
 }
 
 /// The page of a title; its first letter in upper case when there is none as written.
-fn find(view: &View<'_>, text: &str) -> Result<Option<wiki::Page>, Error> {
-    let (space, title) = resolve(view, text)?;
-    match wiki::page(view.db, space.id, &title)? {
+fn find(db: &Connection, text: &str) -> Result<Option<wiki::Page>, Error> {
+    let (space, title) = resolve(db, text)?;
+    match wiki::page(db, space.id, &title)? {
         Some(page) => Ok(Some(page)),
-        None => Ok(wiki::page(view.db, space.id, &upper_first(&title))?),
+        None => Ok(wiki::page(db, space.id, &upper_first(&title))?),
     }
+}
+
+/// The page a title means, as the wiki's addresses have it, for tools.
+///
+/// # Errors
+/// The database cannot be read, or the text can be no title.
+pub fn page_called(forums_db: &Path, title: &str) -> Result<Option<PageId>, Error> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let db = Connection::open_with_flags(forums_db, flags)?;
+    Ok(find(&db, title)?.map(|page| PageId(page.id)))
 }
 
 fn tags(page: &wiki::Page) -> Vec<Tag> {
@@ -59,7 +72,7 @@ fn tags(page: &wiki::Page) -> Vec<Tag> {
 }
 
 pub(crate) fn page(view: &View<'_>) -> Result<Answer, Error> {
-    let Some(page) = find(view, param(view, "title"))? else { return absent(view) };
+    let Some(page) = find(view.db, param(view, "title"))? else { return absent(view) };
     if let Some(moved) = revisions::old_address(view, &page)? {
         return Ok(moved);
     }
@@ -75,7 +88,7 @@ pub(crate) fn page(view: &View<'_>) -> Result<Answer, Error> {
     let follow = asked(view, "redirect") != Some("no");
     // One step only, so that a ring of redirects ends.
     if let Some(target) = page.redirect_to.as_deref().filter(|_| follow)
-        && let Some(target) = find(view, target)?
+        && let Some(target) = find(view.db, target)?
     {
         let from = (page.full_title(), page.path());
         let extra = Tag::Page(PageId(page.id));
@@ -86,7 +99,7 @@ pub(crate) fn page(view: &View<'_>) -> Result<Answer, Error> {
 
 /// A title that no page has: the members of a category nobody described, or what is like it.
 fn absent(view: &View<'_>) -> Result<Answer, Error> {
-    let (space, title) = resolve(view, param(view, "title"))?;
+    let (space, title) = resolve(view.db, param(view, "title"))?;
     // What cannot be a title is not suggested for, however long it is.
     let title = PageTitle::new(&title, space.first_letter).map_err(|_| missing("page"))?;
     let title = title.as_str();
@@ -227,7 +240,7 @@ fn text_cursor(text: &str) -> Result<(i64, String), Error> {
 }
 
 /// As [`resolve`], for titles in bodies of requests.
-pub(crate) fn space_of(db: &rusqlite::Connection, text: &str) -> Result<(wiki::Space, String), Error> {
+pub(crate) fn space_of(db: &Connection, text: &str) -> Result<(wiki::Space, String), Error> {
     let (prefix, rest) = split_title(text);
     if let Some(prefix) = prefix.filter(|prefix| !prefix.is_empty())
         && let Some(space) = wiki::namespace(db, prefix)?
