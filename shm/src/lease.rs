@@ -20,6 +20,7 @@ use std::sync::atomic::Ordering;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::error::ShmError;
+use crate::fail::{Point, point};
 use crate::layout::Area;
 use crate::scoreboard::{self, Counter, Owner};
 use crate::segment::Segment;
@@ -120,7 +121,10 @@ impl Leases {
                 return self.lead(None);
             }
             match slot.compare_exchange(seen, word, Ordering::AcqRel, Ordering::Acquire) {
-                Ok(_) => return self.lead(Some((index, word))),
+                Ok(_) => {
+                    point(Point::LeaseTaken);
+                    return self.lead(Some((index, word)));
+                }
                 Err(now) => seen = now,
             }
         }

@@ -17,6 +17,8 @@
 mod cache;
 mod clock;
 mod error;
+#[doc(hidden)]
+pub mod fail;
 mod geometry;
 mod layout;
 mod lease;

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
+use crate::fail::{Point, point};
 use crate::layout::Area;
 use crate::segment::Segment;
 
@@ -76,6 +77,7 @@ impl Limits {
             }
             let new = hash & !TIME | next & TIME;
             if word.compare_exchange(seen, new, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+                point(Point::LimitMoved);
                 return Verdict::Allowed;
             }
         }

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering, fence};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::error::ShmError;
+use crate::fail::{Point, point};
 use crate::layout::{Area, SESSION_WORDS};
 use crate::raw::WORD;
 use crate::scoreboard::{self, Owner};
@@ -138,6 +139,7 @@ impl Sessions {
             return false;
         }
         fence(Ordering::Release);
+        point(Point::SessionHeld);
         change(record);
         // Fails only when this process was declared dead while it lived: then it is another's.
         let free = u64::from((held as u32).wrapping_add(1));
@@ -175,6 +177,7 @@ impl Record<'_> {
     fn store(&self, copy: &Copy) {
         for (cell, word) in self.words.iter().zip(copy.0).skip(CHECKSUM) {
             cell.store(word, Ordering::Relaxed);
+            point(Point::SessionHalf);
         }
     }
 }

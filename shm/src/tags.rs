@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::fail::{Point, point};
 use crate::layout::{Area, TAG_HEAD_WORDS};
 use crate::segment::Segment;
 
@@ -81,8 +82,10 @@ impl Tags {
     pub fn invalidate(&self, tags: &[TagRef]) -> Snapshot {
         let table = Table::of(&self.segment);
         let sequence = table.advance();
+        point(Point::TagsAdvanced);
         for tag in tags {
             table.bump(*tag, sequence);
+            point(Point::TagsHalf);
         }
         Snapshot(sequence)
     }

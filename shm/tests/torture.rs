@@ -1,11 +1,12 @@
-//! Torture: processes share one cache and are killed at random instants, some hundred times.
+//! Torture: processes share one segment and die some hundred times: every other one is killed at a random
+//! instant, the others die by themselves at one of the named points inside the critical sections.
 //!
 //! The test starts itself again with [`ROLE`] set: each child maps the segment, runs random operations and
 //! checks every value it is given. The parent kills one child after the other, declares its slot dead,
 //! starts a successor and goes on. Nothing may ever be wrong, nobody may hang, and in the end the whole
 //! capacity must be usable.
 //!
-//! VERITABLE_TORTURE_KILLS sets the number of kills.
+//! VERITABLE_TORTURE_KILLS sets the number of deaths; VERITABLE_FULL=1 means 10,000.
 
 mod common;
 
@@ -15,20 +16,29 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio, exit};
 use std::time::{Duration, Instant};
 
+use nix::time::{ClockId, clock_gettime};
+
 use common::{Bench, LONG, Noise, SMALL, bench, describes, put, self_describing};
+use veritable_shm::fail::{Point, die_at};
 use veritable_shm::{
-    Cache, Counter, Flight, Leases, Lookup, NewEntry, Owner, Scoreboard, Segment, TagRef, Tags, now_ms,
+    Cache, Counter, Flight, Leases, Limits, Lookup, NewEntry, NewSession, Owner, Rate, Scoreboard, Segment,
+    Sessions, TagRef, Tags, Verdict, now_ms,
 };
 
-/// Set for a child: parent's pid, descriptor, slot and epoch, with spaces between.
+/// Set for a child: parent's pid, descriptor, slot, epoch, and the point and time of its death or zeros.
 const ROLE: &str = "VERITABLE_TORTURE_ROLE";
 /// Kills in the ordinary run: some seconds' worth.
 const KILLS: u64 = 300;
+const KILLS_FULL: u64 = 10_000;
+/// A child that is to die at a point dies when it comes there for one of so many times.
+const TIMES: u64 = 20;
 /// Children alive at a time; slot 0 is the parent's.
 const CHILDREN: u16 = 4;
 /// Keys they fight over: more than fit.
 const KEYS: u64 = 300;
-/// No operation may take this long, and no child may stand still for it.
+/// The most processor time of an operation: nothing sleeps in here, so this is what a hang would look like.
+const SLOWEST: Duration = Duration::from_millis(100);
+/// No child may stand still for so long, however busy the machine is.
 const HANG: Duration = Duration::from_secs(10);
 /// Exit codes of a child that saw something wrong.
 const WRONG_VALUE: i32 = 3;
@@ -51,18 +61,27 @@ fn child(role: &str) {
         cache: Cache::of(&segment, owner).expect("cache"),
         leases: Leases::of(&segment, owner).expect("leases"),
         tags: Tags::of(&segment),
+        sessions: Sessions::of(&segment, owner).expect("sessions"),
+        limits: Limits::of(&segment),
         noise: Noise(part[3] << 16 | part[2] << 1 | 1),
         out: Vec::new(),
     };
     let board = Scoreboard::of(&segment);
+    if let Some(point) = part[4].checked_sub(1).and_then(|index| Point::ALL.get(index as usize)) {
+        die_at(*point, part[5] as u32);
+    }
     loop {
-        let start = Instant::now();
+        let start = processor_time();
         life.step();
-        if start.elapsed() > HANG {
+        if processor_time() - start > SLOWEST {
             exit(SLOW);
         }
         board.add(owner.slot, Counter::Requests, 1);
     }
+}
+
+fn processor_time() -> Duration {
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).expect("a clock").into()
 }
 
 /// What a child does until it is killed.
@@ -70,6 +89,8 @@ struct Life {
     cache: Cache,
     leases: Leases,
     tags: Tags,
+    sessions: Sessions,
+    limits: Limits,
     noise: Noise,
     out: Vec<u8>,
 }
@@ -78,7 +99,7 @@ impl Life {
     fn step(&mut self) {
         let key = self.noise.below(KEYS);
         let tag = TagRef::new(&(key % 16).to_le_bytes());
-        match self.noise.below(200) {
+        match self.noise.below(220) {
             0..90 => {
                 self.out.clear();
                 let found = self.cache.get(&key.to_le_bytes(), now_ms(), &mut self.out);
@@ -101,9 +122,33 @@ impl Life {
                 }
             }
             198 => drop(self.cache.keys(&[], 10, now_ms())),
+            200..210 => {
+                let (value, digest) = (self_describing(key, self.noise.draw(), 8), digest(key));
+                let session =
+                    NewSession { value: &value, tag, snapshot: self.tags.snapshot(), expires_ms: u64::MAX };
+                self.sessions.put(&digest, &session, now_ms());
+                if self.sessions.get(&digest, now_ms()).is_some_and(|value| !describes(&value, key)) {
+                    exit(WRONG_VALUE);
+                }
+            }
+            210..220 => {
+                let rate = Rate { burst: 10, interval_ms: 10 };
+                if let Verdict::RetryAfter { ms } = self.limits.check(&key.to_le_bytes(), rate, now_ms())
+                    && ms > 100
+                {
+                    exit(WRONG_VALUE);
+                }
+            }
             _ => drop(self.cache.clear()),
         }
     }
+}
+
+/// What stands for the digest of a token.
+fn digest(key: u64) -> [u8; 32] {
+    let mut digest = [0; 32];
+    digest[..8].copy_from_slice(&key.to_le_bytes());
+    digest
 }
 
 /// A child and its place.
@@ -112,18 +157,23 @@ struct Running {
     owner: Owner,
     /// Operations of its slot before it came.
     before: u64,
+    /// The point it dies at, and at which time.
+    death: Option<(usize, u64)>,
 }
 
-fn start(b: &Bench, slot: u16) -> Running {
+/// Starts a child that dies at one of the points by itself, or is to be killed.
+fn start(b: &Bench, slot: u16, death: Option<(usize, u64)>) -> Running {
     let owner = b.board.enlist(slot, 1, now_ms()).expect("slot");
-    let role = format!("{} {} {} {}", std::process::id(), b.fd.as_raw_fd(), owner.slot, owner.epoch);
+    let (point, time) = death.map_or((0, 0), |(index, time)| (index + 1, time));
+    let Owner { slot, epoch } = owner;
+    let role = format!("{} {} {slot} {epoch} {point} {time}", std::process::id(), b.fd.as_raw_fd());
     let before = b.board.count(slot, Counter::Requests);
     let process = Command::new(std::env::current_exe().expect("own path"))
         .env(ROLE, role)
         .stdin(Stdio::null())
         .spawn()
         .expect("a child");
-    Running { process, owner, before }
+    Running { process, owner, before, death }
 }
 
 /// Waits until a child has done something: killing it earlier would test the loader.
@@ -136,6 +186,28 @@ fn await_progress(b: &Bench, child: &mut Running) {
         assert!(start.elapsed() < HANG, "a child stands still");
         std::thread::yield_now();
     }
+}
+
+/// Waits for the death of one that dies by itself, or kills it at some instant.
+fn end(b: &Bench, mut child: Running, noise: &mut Noise) {
+    if child.death.is_none() {
+        await_progress(b, &mut child);
+        // The instant of the kill, not a wait for anything.
+        let instant = Instant::now() + Duration::from_micros(noise.below(3000));
+        while Instant::now() < instant {
+            std::hint::spin_loop();
+        }
+        return kill(b, child);
+    }
+    let start = Instant::now();
+    while child.process.try_wait().expect("wait").is_none() {
+        if start.elapsed() > HANG {
+            // A point that the others keep it from: its death is an ordinary one.
+            return kill(b, child);
+        }
+        std::thread::yield_now();
+    }
+    kill(b, child);
 }
 
 fn kill(b: &Bench, mut child: Running) {
@@ -160,24 +232,31 @@ fn verify(b: &Bench) -> u64 {
 }
 
 fn parent() {
-    let kills = std::env::var("VERITABLE_TORTURE_KILLS").map_or(KILLS, |k| k.parse().expect("a number"));
+    let usual = if std::env::var_os("VERITABLE_FULL").is_some() { KILLS_FULL } else { KILLS };
+    let kills = std::env::var("VERITABLE_TORTURE_KILLS").map_or(usual, |k| k.parse().expect("a number"));
     let b = bench(SMALL);
     let mut noise = Noise(0xBAD_5EED);
-    let mut children: Vec<Running> = (1..=CHILDREN).map(|slot| start(&b, slot)).collect();
+    let mut children: Vec<Running> = (1..=CHILDREN).map(|slot| start(&b, slot, None)).collect();
     let mut hits = 0;
-    for _ in 0..kills {
+    let mut by_point = [0_u32; Point::ALL.len()];
+    for number in 0..kills {
         let index = noise.below(children.len() as u64) as usize;
-        await_progress(&b, &mut children[index]);
-        // The instant of the kill, not a wait for anything.
-        let instant = Instant::now() + Duration::from_micros(noise.below(3000));
-        while Instant::now() < instant {
-            std::hint::spin_loop();
-        }
         let dead = children.swap_remove(index);
         let slot = dead.owner.slot;
-        kill(&b, dead);
-        children.push(start(&b, slot));
+        if let Some((point, _)) = dead.death {
+            by_point[point] += 1;
+        }
+        end(&b, dead, &mut noise);
+        // Each point has its turn.
+        let death =
+            (number % 2 == 0).then(|| ((number / 2) as usize % Point::ALL.len(), 1 + noise.below(TIMES)));
+        children.push(start(&b, slot, death));
         hits += verify(&b);
+        let stats = b.cache.stats();
+        assert!(
+            stats.entries <= stats.capacity_entries && stats.used_bytes <= stats.block_bytes,
+            "{stats:?}"
+        );
     }
     for child in children {
         kill(&b, child);
@@ -188,6 +267,7 @@ fn parent() {
     assert!(stats.takeovers > 0, "no kill hit a lock: nothing was tested");
     assert_eq!(stats.damages, 0, "a shard contradicted itself though only deaths happened");
     let operations = b.board.total(Counter::Requests);
+    eprintln!("deaths by point: {by_point:?}");
     eprintln!("{kills} kills, {operations} operations, {hits} values verified by the parent, {stats:?}");
 }
 

@@ -8,6 +8,7 @@ use std::hint;
 use std::sync::atomic::Ordering;
 
 use super::shard::{ENTRIES, FREE_BLOCK, FREE_BLOCKS, FREE_DESC, HAND, LOCK, NIL, Shard};
+use crate::fail::{Point, point};
 use crate::scoreboard::{self, Counter, Owner};
 use crate::segment::Segment;
 
@@ -48,6 +49,7 @@ impl<'a> Held<'a> {
             if (seen == FREE || dead)
                 && lock.compare_exchange(seen, word, Ordering::Acquire, Ordering::Relaxed).is_ok()
             {
+                point(Point::LockTaken);
                 let mut held = Self { segment, shard, owner, word, settled: false };
                 if dead {
                     held.reset();
@@ -105,6 +107,7 @@ pub(crate) fn reset(shard: &Shard<'_>) {
     for (_, desc) in descs() {
         desc.open();
     }
+    point(Point::ResetOpened);
     for bucket in shard.buckets {
         bucket.store(NIL, Ordering::Relaxed);
     }
@@ -113,6 +116,7 @@ pub(crate) fn reset(shard: &Shard<'_>) {
         desc.set_links(NIL, if i == last { NIL } else { i + 1 });
         desc.set_sizes(0);
     }
+    point(Point::ResetHalf);
     for heat in shard.heat {
         heat.store(0, Ordering::Relaxed);
     }
@@ -125,6 +129,7 @@ pub(crate) fn reset(shard: &Shard<'_>) {
     {
         shard.head[field].store(value, Ordering::Relaxed);
     }
+    point(Point::ResetLinked);
     for (_, desc) in descs() {
         desc.close(0);
     }

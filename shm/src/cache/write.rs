@@ -7,6 +7,7 @@ use super::lock::{Damaged, Held};
 use super::read::Reading;
 use super::record::{Head, Sizes};
 use super::shard::{Desc, ENTRIES, FREE_BLOCK, FREE_BLOCKS, FREE_DESC, HAND, NIL};
+use crate::fail::{Point, point};
 use crate::scoreboard::Counter;
 use crate::tags::Table;
 
@@ -58,12 +59,16 @@ impl<'a> Held<'a> {
         let desc = self.desc(index)?;
         let sizes = Sizes::unpack(desc.sizes()).ok_or(Damaged)?;
         desc.open();
+        point(Point::UnlinkOpened);
         self.unchain(index, desc)?;
+        point(Point::UnlinkUnchained);
         self.free_blocks(desc.first(), sizes.blocks())?;
+        point(Point::UnlinkFreed);
         desc.set_sizes(0);
         desc.set_links(NIL, (self.get(FREE_DESC) & u64::from(NIL)) as u32);
         self.set(FREE_DESC, index.into());
         self.set(ENTRIES, self.get(ENTRIES).checked_sub(1).ok_or(Damaged)?);
+        point(Point::UnlinkDone);
         desc.close(0);
         Ok(())
     }
@@ -96,7 +101,9 @@ impl<'a> Held<'a> {
         }
         let link = self.shard.links.get(last as usize).ok_or(Damaged)?;
         link.store((self.get(FREE_BLOCK) & u64::from(NIL)) as u32, Ordering::Relaxed);
+        point(Point::FreeLinked);
         self.set(FREE_BLOCK, first.into());
+        point(Point::FreeHalf);
         self.set(FREE_BLOCKS, free);
         Ok(())
     }
@@ -108,8 +115,10 @@ impl<'a> Held<'a> {
         let left = self.get(FREE_BLOCKS).checked_sub(count as u64).ok_or(Damaged)?;
         let link = self.shard.links.get(last as usize).ok_or(Damaged)?;
         self.set(FREE_BLOCK, link.load(Ordering::Relaxed).into());
+        point(Point::TakeHalf);
         self.set(FREE_BLOCKS, left);
         link.store(NIL, Ordering::Relaxed);
+        point(Point::TakeDone);
         Ok(first)
     }
 
@@ -144,20 +153,27 @@ impl<'a> Held<'a> {
             return Err(Damaged);
         }
         self.set(FREE_DESC, desc.next().into());
+        point(Point::StoreDescTaken);
         let first = self.take_blocks(blocks)?;
         desc.open();
+        point(Point::StoreOpened);
         let bucket = self.shard.bucket(record.hash);
         desc.set_sizes(record.sizes.pack());
         desc.set_links(first, bucket.load(Ordering::Relaxed));
         let mut chain = self.shard.chain(first);
         record.head.store(chain.run(record.sizes.head_words()).ok_or(Damaged)?);
+        point(Point::StoreHead);
         chain.store(record.key).ok_or(Damaged)?;
+        point(Point::StoreKey);
         chain.store(record.value).ok_or(Damaged)?;
+        point(Point::StoreValue);
         if let Some(heat) = self.shard.heat.get(index as usize) {
             heat.store(0, Ordering::Relaxed);
         }
         desc.close(record.hash);
+        point(Point::StoreClosed);
         bucket.store(index, Ordering::Release);
+        point(Point::StoreLinked);
         self.set(ENTRIES, self.get(ENTRIES) + 1);
         self.count(Counter::CacheInsert, 1);
         if evicted > 0 {
@@ -188,6 +204,7 @@ impl<'a> Held<'a> {
                 continue;
             }
             self.set(HAND, hand.into());
+            point(Point::EvictChosen);
             return self.unlink(index);
         }
         Err(Damaged)
