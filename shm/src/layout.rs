@@ -79,7 +79,10 @@ pub(crate) struct ShardLayout {
     pub(crate) descs_at: usize,
     /// Descriptors; the quota of a given shard may be one less.
     pub(crate) descs: usize,
-    pub(crate) heat_at: usize,
+    pub(crate) used_at: usize,
+    pub(crate) ghosts_at: usize,
+    /// A power of two.
+    pub(crate) ghosts: usize,
     pub(crate) links_at: usize,
     pub(crate) blocks_at: usize,
     pub(crate) blocks: usize,
@@ -134,10 +137,10 @@ impl Layout {
     /// hand, through the text).
     pub(crate) fn hash() -> u64 {
         let text = format!(
-            "v5 header {HEADER_BYTES} areas {AREA_COUNT} slot {SLOT_WORDS} tags {TAG_HEAD_WORDS} sequence,floor,mark \
+            "v6 header {HEADER_BYTES} areas {AREA_COUNT} slot {SLOT_WORDS} tags {TAG_HEAD_WORDS} sequence,floor,mark \
              session {SESSION_WORDS} state,used,checksum,digest,expires,snapshot,tag+len limit fingerprint+time \
              shard {SHARD_WORDS} desc {DESC_WORDS} block {BLOCK_BYTES} \
-             desc version+hash,first+next,sizes record checksum,snapshot+ttl,stored+stale,tags,key,value"
+             used,ghosts,tick,weight desc version+hash,first+next,sizes record checksum,snapshot+ttl,stored+stale,tags,key,value"
         );
         xxh3_64(text.as_bytes())
     }
@@ -148,17 +151,32 @@ impl ShardLayout {
         let entries = to_usize(geometry.cache_entries.into());
         let stride = to_usize(geometry.cache_bytes) / shards / LINE * LINE;
         let descs = entries.div_ceil(shards);
-        // Up to one and a half entries a bucket: a step more now and then, and half the memory.
-        let buckets = (descs * 2 / 3).next_power_of_two();
+        // One to two entries a bucket: a step more now and then, and half the memory.
+        let buckets = (descs / 2).next_power_of_two();
+        // Who was evicted longer ago than half a round of the cache is mostly forgotten anyway.
+        let ghosts = (descs / 2).next_power_of_two();
         let buckets_at = SHARD_WORDS * WORD;
         let descs_at = (buckets_at + buckets * 4).next_multiple_of(LINE);
-        let heat_at = descs_at + descs * DESC_WORDS * WORD;
-        let links_at = (heat_at + descs).next_multiple_of(LINE);
+        let used_at = descs_at + descs * DESC_WORDS * WORD;
+        let ghosts_at = used_at + descs * 4;
+        let links_at = (ghosts_at + ghosts * 4).next_multiple_of(LINE);
         // What is left is shared out between blocks and their links, after one line of alignment.
         let left = stride.saturating_sub(links_at + LINE);
         let blocks = left / (BLOCK_BYTES + 4);
         let blocks_at = (links_at + blocks * 4).next_multiple_of(LINE);
-        Self { stride, buckets_at, buckets, descs_at, descs, heat_at, links_at, blocks_at, blocks }
+        Self {
+            stride,
+            buckets_at,
+            buckets,
+            descs_at,
+            descs,
+            used_at,
+            ghosts_at,
+            ghosts,
+            links_at,
+            blocks_at,
+            blocks,
+        }
     }
 }
 
@@ -189,8 +207,8 @@ mod tests {
             let layout = Layout::new(geometry);
             let s = layout.shard;
             assert!(s.buckets_at + s.buckets * 4 <= s.descs_at);
-            assert!(s.descs_at + s.descs * DESC_WORDS * WORD <= s.heat_at);
-            assert!(s.heat_at + s.descs <= s.links_at);
+            assert!(s.descs_at + s.descs * DESC_WORDS * WORD <= s.used_at);
+            assert!(s.used_at + s.descs * 4 <= s.ghosts_at && s.ghosts_at + s.ghosts * 4 <= s.links_at);
             assert!(s.links_at + s.blocks * 4 <= s.blocks_at);
             assert!(s.blocks_at + s.blocks * BLOCK_BYTES <= s.stride);
             assert!(s.blocks >= 64, "{geometry:?} leaves {} blocks", s.blocks);

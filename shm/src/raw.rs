@@ -7,7 +7,7 @@
 
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::slice;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use memmap2::{Advice, MmapOptions, MmapRaw};
 
@@ -63,12 +63,6 @@ impl Mapping {
     /// `count` half words at byte `offset`; empty when out of bounds.
     #[inline]
     pub(crate) fn halves(&self, offset: usize, count: usize) -> &[AtomicU32] {
-        self.items(offset, count)
-    }
-
-    /// `count` bytes at byte `offset`; empty when out of bounds.
-    #[inline]
-    pub(crate) fn octets(&self, offset: usize, count: usize) -> &[AtomicU8] {
         self.items(offset, count)
     }
 }

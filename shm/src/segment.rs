@@ -4,7 +4,7 @@ use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, FcntlArg, SealFlag, fallocate, fcntl};
@@ -174,11 +174,6 @@ impl Segment {
     #[inline]
     pub(crate) fn halves(&self, offset: usize, count: usize) -> &[AtomicU32] {
         self.inner.mapping.halves(offset, count)
-    }
-
-    #[inline]
-    pub(crate) fn octets(&self, offset: usize, count: usize) -> &[AtomicU8] {
-        self.inner.mapping.octets(offset, count)
     }
 
     fn write_header(&self) {

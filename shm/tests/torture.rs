@@ -188,26 +188,23 @@ fn await_progress(b: &Bench, child: &mut Running) {
     }
 }
 
-/// Waits for the death of one that dies by itself, or kills it at some instant.
-fn end(b: &Bench, mut child: Running, noise: &mut Noise) {
-    if child.death.is_none() {
-        await_progress(b, &mut child);
-        // The instant of the kill, not a wait for anything.
-        let instant = Instant::now() + Duration::from_micros(noise.below(3000));
-        while Instant::now() < instant {
-            std::hint::spin_loop();
-        }
-        return kill(b, child);
-    }
-    let start = Instant::now();
-    while child.process.try_wait().expect("wait").is_none() {
-        if start.elapsed() > HANG {
-            // A point that the others keep it from: its death is an ordinary one.
-            return kill(b, child);
-        }
-        std::thread::yield_now();
+/// Kills a child at some instant.
+fn kill_at_some_instant(b: &Bench, mut child: Running, noise: &mut Noise) {
+    await_progress(b, &mut child);
+    // The instant of the kill, not a wait for anything.
+    let instant = Instant::now() + Duration::from_micros(noise.below(3000));
+    while Instant::now() < instant {
+        std::hint::spin_loop();
     }
     kill(b, child);
+}
+
+/// The one that died at its point meanwhile, if any. A dead one is to be noticed soon, as the master would:
+/// what it held is nobody else's until then.
+fn dead_by_itself(children: &mut [Running]) -> Option<usize> {
+    children
+        .iter_mut()
+        .position(|child| child.death.is_some() && child.process.try_wait().expect("wait").is_some())
 }
 
 fn kill(b: &Bench, mut child: Running) {
@@ -239,17 +236,25 @@ fn parent() {
     let mut children: Vec<Running> = (1..=CHILDREN).map(|slot| start(&b, slot, None)).collect();
     let mut hits = 0;
     let mut by_point = [0_u32; Point::ALL.len()];
-    for number in 0..kills {
-        let index = noise.below(children.len() as u64) as usize;
+    let mut next_point = 0;
+    for _ in 0..kills {
+        let index = dead_by_itself(&mut children);
+        let index = index.unwrap_or_else(|| noise.below(children.len() as u64) as usize);
         let dead = children.swap_remove(index);
-        let slot = dead.owner.slot;
-        if let Some((point, _)) = dead.death {
+        let (slot, death) = (dead.owner.slot, dead.death);
+        if dead.death.is_some() {
+            kill(&b, dead);
+        } else {
+            kill_at_some_instant(&b, dead, &mut noise);
+        }
+        if let Some((point, _)) = death {
             by_point[point] += 1;
         }
-        end(&b, dead, &mut noise);
-        // Each point has its turn.
-        let death =
-            (number % 2 == 0).then(|| ((number / 2) as usize % Point::ALL.len(), 1 + noise.below(TIMES)));
+        // Each point has its turn, at one half of the places.
+        let death = slot.is_multiple_of(2).then(|| {
+            next_point += 1;
+            (next_point % Point::ALL.len(), 1 + noise.below(TIMES))
+        });
         children.push(start(&b, slot, death));
         hits += verify(&b);
         let stats = b.cache.stats();

@@ -5,6 +5,7 @@ mod clock;
 mod regret;
 mod s3fifo;
 mod sampled;
+mod shared;
 mod sieve;
 mod sketch;
 
@@ -27,9 +28,7 @@ pub(crate) const POLICIES: &[(&str, Make)] = &[
     ("sampled LRU 64", |entries| Box::new(sampled::Sampled::new(entries, 64))),
     ("LRU + regret", |entries| Box::new(regret::Regret::new(entries))),
     ("as built", |entries| Box::new(built::Built::new(entries))),
-    ("as built × 8", |entries| {
-        Box::new(Sharded::new(8, entries, |entries| Box::new(built::Built::new(entries))))
-    }),
+    ("the cache", |entries| Box::new(shared::Shared::new(entries))),
     ("LRU + sketch", |entries| Box::new(sketch::Guarded::new(entries))),
     ("TinyLFU (moka)", |entries| Box::new(Moka::new(entries))),
 ];

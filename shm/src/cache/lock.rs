@@ -7,7 +7,7 @@
 use std::hint;
 use std::sync::atomic::Ordering;
 
-use super::shard::{ENTRIES, FREE_BLOCK, FREE_BLOCKS, FREE_DESC, HAND, LOCK, NIL, Shard};
+use super::shard::{ENTRIES, FREE_BLOCK, FREE_BLOCKS, FREE_DESC, HAND, LOCK, NIL, Shard, TICK, WEIGHT};
 use crate::fail::{Point, point};
 use crate::scoreboard::{self, Counter, Owner};
 use crate::segment::Segment;
@@ -117,16 +117,23 @@ pub(crate) fn reset(shard: &Shard<'_>) {
         desc.set_sizes(0);
     }
     point(Point::ResetHalf);
-    for heat in shard.heat {
-        heat.store(0, Ordering::Relaxed);
+    for word in shard.used.iter().chain(shard.ghosts) {
+        word.store(0, Ordering::Relaxed);
     }
     let last = shard.block_count().saturating_sub(1);
     for (i, link) in (0_u32..).zip(shard.links) {
         link.store(if i as usize == last { NIL } else { i + 1 }, Ordering::Relaxed);
     }
-    for (field, value) in
-        [(FREE_BLOCK, 0), (FREE_BLOCKS, shard.block_count() as u64), (FREE_DESC, 0), (ENTRIES, 0), (HAND, 0)]
-    {
+    let free = shard.block_count() as u64;
+    for (field, value) in [
+        (FREE_BLOCK, 0),
+        (FREE_BLOCKS, free),
+        (FREE_DESC, 0),
+        (ENTRIES, 0),
+        (HAND, 0),
+        (TICK, 0),
+        (WEIGHT, u64::from(u16::MAX) / 2),
+    ] {
         shard.head[field].store(value, Ordering::Relaxed);
     }
     point(Point::ResetLinked);

@@ -4,6 +4,7 @@
 //! changes. `read` is the lookup protocol, `write` the changes, `lock` who may make them, `record` what an
 //! entry's bytes mean, `shard` how they are reached, `inspect` what tools see.
 
+mod evict;
 mod inspect;
 mod lock;
 mod read;
@@ -205,7 +206,7 @@ impl Cache {
         if !head.is_valid(table) {
             return Inserted::Stale;
         }
-        let record = Record { hash, key, value: entry.value, sizes, head };
+        let mut record = Record { hash, key, value: entry.value, sizes, head, again: false };
         let answer = self.change(hash, |held| {
             if let Some((old, old_head)) = held.find(hash, key)? {
                 let newer = old_head.snapshot() > entry.snapshot;
@@ -213,6 +214,7 @@ impl Cache {
                     return Ok(Inserted::Stale);
                 }
                 held.unlink(old)?;
+                record.again = true;
             }
             held.store(&record, table, now_ms)?;
             Ok(Inserted::Stored)

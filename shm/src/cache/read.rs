@@ -9,13 +9,14 @@ use std::sync::atomic::Ordering;
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::evict::note_use;
 use super::record::{Head, Sizes};
 use super::shard::{Chain, Desc, NIL, Shard, Stamp};
 use super::{EntryInfo, Lookup, Miss};
 use crate::segment::Segment;
 use crate::tags::Table;
 
-/// Entries of one bucket that a lookup looks at. Buckets hold at most one and a half on average, so only
+/// Entries of one bucket that a lookup looks at. Buckets hold at most two on average, so only
 /// damage makes them this long; a lookup then misses.
 const BUCKET_STEPS_MAX: usize = 64;
 /// Walks before a lookup that keeps losing against writers is a miss.
@@ -109,7 +110,7 @@ pub(crate) fn is_there(segment: &Segment, place: &Place, now_ms: u64) -> bool {
     // Loaded after the entry was seen in its place, as a lookup does it.
     let good = there && place.head.is_valid(Table::of(segment)) && place.head.is_fresh(now_ms);
     if good {
-        warm(&shard, place.index);
+        note_use(&shard, place.index);
     }
     good
 }
@@ -156,7 +157,7 @@ fn walk(
                     Lookup::Miss(_) => return reading.is_settled().then_some(answer),
                     Lookup::Hit(info) | Lookup::Expired(info) => info.digest = reading.value(hash, out)?,
                 }
-                warm(shard, index);
+                note_use(shard, index);
                 return Some(answer);
             }
             if !reading.is_settled() {
@@ -187,19 +188,4 @@ fn judge(shard: &Shard<'_>, index: u32, reading: &Reading<'_>, table: Table<'_>,
         place: Place { shard: shard.index, index, stamp: reading.stamp, head: *head },
     };
     if head.is_fresh(now_ms) { Lookup::Hit(info) } else { Lookup::Expired(info) }
-}
-
-/// How often an entry may be spared by the clock hand: with more, a once popular entry stays for too long.
-pub(crate) const HEAT_MAX: u8 = 3;
-
-/// Notes a use. Lost updates do not matter; a full counter is not stored again, so that popular entries'
-/// cache lines stay shared.
-#[inline]
-fn warm(shard: &Shard<'_>, index: u32) {
-    if let Some(heat) = shard.heat.get(index as usize) {
-        let now = heat.load(Ordering::Relaxed);
-        if now < HEAT_MAX {
-            heat.store(now + 1, Ordering::Relaxed);
-        }
-    }
 }

@@ -3,7 +3,7 @@
 //! A shard is a hash table (buckets of chained descriptors) over fixed blocks in chains. Only the holder
 //! of its lock changes it; readers walk it at any time and verify afterwards.
 
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
 use crate::layout::{Area, BLOCK_WORDS, DESC_WORDS, SHARD_WORDS};
 use crate::raw::WORD;
@@ -19,6 +19,10 @@ pub(crate) const FREE_BLOCKS: usize = 9;
 pub(crate) const FREE_DESC: usize = 10;
 pub(crate) const ENTRIES: usize = 11;
 pub(crate) const HAND: usize = 12;
+/// Stores so far: the shard's clock.
+pub(crate) const TICK: usize = 13;
+/// Who is believed about evictions.
+pub(crate) const WEIGHT: usize = 14;
 
 /// Words of a descriptor. First: the low half of the key's hash in the high half, the version in the low one.
 const VERSION: usize = 0;
@@ -34,7 +38,10 @@ pub(crate) struct Shard<'a> {
     pub(crate) head: &'a [AtomicU64],
     pub(crate) buckets: &'a [AtomicU32],
     pub(crate) descs: &'a [AtomicU64],
-    pub(crate) heat: &'a [AtomicU8],
+    /// When each entry was used last.
+    pub(crate) used: &'a [AtomicU32],
+    /// Who was evicted not long ago.
+    pub(crate) ghosts: &'a [AtomicU32],
     pub(crate) links: &'a [AtomicU32],
     blocks: &'a [AtomicU64],
     /// Entries it may hold.
@@ -53,7 +60,8 @@ impl<'a> Shard<'a> {
             head: segment.words(base, SHARD_WORDS),
             buckets: segment.halves(base + s.buckets_at, s.buckets),
             descs: segment.words(base + s.descs_at, s.descs * DESC_WORDS),
-            heat: segment.octets(base + s.heat_at, s.descs),
+            used: segment.halves(base + s.used_at, s.descs),
+            ghosts: segment.halves(base + s.ghosts_at, s.ghosts),
             links: segment.halves(base + s.links_at, s.blocks),
             blocks: segment.words(base + s.blocks_at, s.blocks * BLOCK_WORDS),
             quota: layout.quota(index),
@@ -81,7 +89,7 @@ impl<'a> Shard<'a> {
 
     /// How many descriptors there are.
     pub(crate) fn desc_count(&self) -> u32 {
-        u32::try_from(self.heat.len()).unwrap_or(NIL)
+        u32::try_from(self.used.len()).unwrap_or(NIL)
     }
 
     /// How many blocks there are.

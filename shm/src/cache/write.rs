@@ -6,13 +6,10 @@ use std::sync::atomic::Ordering;
 use super::lock::{Damaged, Held};
 use super::read::Reading;
 use super::record::{Head, Sizes};
-use super::shard::{Desc, ENTRIES, FREE_BLOCK, FREE_BLOCKS, FREE_DESC, HAND, NIL};
+use super::shard::{Desc, ENTRIES, FREE_BLOCK, FREE_BLOCKS, FREE_DESC, NIL};
 use crate::fail::{Point, point};
 use crate::scoreboard::Counter;
 use crate::tags::Table;
-
-/// Entries the hand may spare in a row before it takes whatever comes: bounds the time under the lock.
-const SPARED_MAX: u32 = 512;
 
 /// A record ready to be stored.
 pub(crate) struct Record<'a> {
@@ -21,6 +18,8 @@ pub(crate) struct Record<'a> {
     pub(crate) value: &'a [u8],
     pub(crate) sizes: Sizes,
     pub(crate) head: Head,
+    /// Whether an older value of the key was there.
+    pub(crate) again: bool,
 }
 
 impl<'a> Held<'a> {
@@ -167,9 +166,7 @@ impl<'a> Held<'a> {
         point(Point::StoreKey);
         chain.store(record.value).ok_or(Damaged)?;
         point(Point::StoreValue);
-        if let Some(heat) = self.shard.heat.get(index as usize) {
-            heat.store(0, Ordering::Relaxed);
-        }
+        self.note_arrival(index, record.hash, record.again);
         desc.close(record.hash);
         point(Point::StoreClosed);
         bucket.store(index, Ordering::Release);
@@ -180,39 +177,5 @@ impl<'a> Held<'a> {
             self.count(Counter::CacheEvict, evicted);
         }
         Ok(())
-    }
-
-    /// Evicts one entry: the hand passes over the descriptors, spares those used since it last came, once
-    /// for each use noted, and takes the first that was not or that nobody may be shown any more.
-    fn evict(&mut self, table: Table<'_>, now_ms: u64) -> Result<(), Damaged> {
-        let count = self.shard.desc_count();
-        let mut hand = (self.get(HAND) % u64::from(count.max(1))) as u32;
-        let mut spared = 0;
-        // Every live entry is met within one round; sparing only delays it by a bounded number.
-        for _ in 0..count.saturating_add(SPARED_MAX).saturating_add(1) {
-            let index = hand;
-            hand = if hand + 1 >= count { 0 } else { hand + 1 };
-            let desc = self.desc(index)?;
-            if desc.is_free() {
-                continue;
-            }
-            let heat = self.shard.heat.get(index as usize).ok_or(Damaged)?;
-            let warm = heat.load(Ordering::Relaxed);
-            if warm > 0 && spared < SPARED_MAX && self.is_of_use(desc, table, now_ms) {
-                heat.store(warm - 1, Ordering::Relaxed);
-                spared += 1;
-                continue;
-            }
-            self.set(HAND, hand.into());
-            point(Point::EvictChosen);
-            return self.unlink(index);
-        }
-        Err(Damaged)
-    }
-
-    /// Whether anybody may still be shown this entry.
-    fn is_of_use(&self, desc: Desc<'_>, table: Table<'_>, now_ms: u64) -> bool {
-        Reading::begin(&self.shard, desc)
-            .is_some_and(|reading| reading.head.is_valid(table) && !reading.head.is_over(now_ms))
     }
 }

@@ -22,7 +22,14 @@ struct Slot {
 struct Ghost {
     mark: u16,
     evicted: u32,
-    was_newcomer: bool,
+    /// Who chose it; nobody where both would have.
+    by: Option<Expert>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Expert {
+    Oldest,
+    Newcomer,
 }
 
 pub(crate) struct Built {
@@ -41,7 +48,7 @@ impl Built {
         Self {
             places: HashMap::new(),
             slots: Vec::new(),
-            ghosts: vec![None; entries.next_power_of_two()],
+            ghosts: vec![None; (entries / 2).next_power_of_two()],
             entries,
             stretch: STRETCH.min(entries),
             hand: 0,
@@ -66,10 +73,10 @@ impl Built {
         }
         let (mut newcomer, mut oldest) = (self.weight, 1.0 - self.weight);
         let factor = (-LEARN * 0.005_f64.powf(age)).exp();
-        if ghost.was_newcomer {
-            newcomer *= factor
-        } else {
-            oldest *= factor
+        match ghost.by {
+            Some(Expert::Newcomer) => newcomer *= factor,
+            Some(Expert::Oldest) => oldest *= factor,
+            None => {}
         }
         self.weight = (newcomer / (newcomer + oldest)).clamp(LEAST, 1.0 - LEAST);
         true
@@ -85,11 +92,13 @@ impl Built {
         let draw = (hash(u64::from(now)) >> 11) as f64 / (1_u64 << 53) as f64;
         let by_newcomer = draw < self.weight;
         let chosen = if by_newcomer { newcomer } else { oldest };
-        if newcomer != oldest {
-            let key = self.slots[chosen].key;
-            let (place, mark) = self.ghost(key);
-            self.ghosts[place] = Some(Ghost { mark, evicted: now, was_newcomer: by_newcomer });
-        }
+        let by = match (newcomer == oldest, by_newcomer) {
+            (true, _) => None,
+            (false, true) => Some(Expert::Newcomer),
+            (false, false) => Some(Expert::Oldest),
+        };
+        let (place, mark) = self.ghost(self.slots[chosen].key);
+        self.ghosts[place] = Some(Ghost { mark, evicted: now, by });
         chosen
     }
 }

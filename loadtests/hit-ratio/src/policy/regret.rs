@@ -30,7 +30,7 @@ pub(crate) struct Regret {
     by_use: BTreeSet<(u64, u64)>,
     newcomers: BTreeSet<(u64, u64)>,
     ghosts: VecDeque<(u64, u64)>,
-    ghost: HashMap<u64, (u64, Expert)>,
+    ghost: HashMap<u64, (u64, Option<Expert>)>,
     entries: usize,
     now: u64,
     /// Of the expert for newcomers; the other has the rest.
@@ -57,8 +57,10 @@ impl Regret {
         let regret = 0.005_f64.powf((self.now - evicted) as f64 / self.entries as f64);
         let (mut newcomer, mut oldest) = (self.weight, 1.0 - self.weight);
         match expert {
-            Expert::Newcomer => newcomer *= (-LEARN * regret).exp(),
-            Expert::Oldest => oldest *= (-LEARN * regret).exp(),
+            Some(Expert::Newcomer) => newcomer *= (-LEARN * regret).exp(),
+            Some(Expert::Oldest) => oldest *= (-LEARN * regret).exp(),
+            // Both would have: there is nothing to learn about them.
+            None => {}
         }
         self.weight = (newcomer / (newcomer + oldest)).clamp(LEAST, 1.0 - LEAST);
     }
@@ -69,7 +71,6 @@ impl Regret {
         let oldest = self.by_use.first().copied();
         let (expert, key) = match (newcomer, oldest) {
             (Some((_, key)), Some((_, other))) => {
-                // Where both agree there is nothing to learn from it.
                 (if key == other { None } else { Some(Expert::Newcomer) }, key)
             }
             (None, Some((_, key))) => (
@@ -86,7 +87,6 @@ impl Regret {
             self.by_use.remove(&(entry.used, key));
             self.newcomers.remove(&(entry.inserted, key));
         }
-        let Some(expert) = expert else { return };
         self.ghosts.push_back((key, self.now));
         self.ghost.insert(key, (self.now, expert));
         while self.ghosts.len() > self.entries
