@@ -15,7 +15,7 @@
 //! Two different keys may fall on one slot. The later one then leads *without* a lease rather than wait
 //! for a stranger; the price is one computation a worker instead of one over all of them.
 
-use std::sync::atomic::Ordering;
+use crate::sync::Ordering;
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 

@@ -27,6 +27,7 @@ mod raw;
 mod scoreboard;
 mod segment;
 mod sessions;
+mod sync;
 mod tags;
 
 pub use cache::{

@@ -9,7 +9,7 @@
 //! Keys share sets of four words by hash. When all four are in use the key that is nearest to being free is
 //! forgotten: a full table is lenient, never unjust.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering};
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 

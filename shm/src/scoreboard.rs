@@ -4,7 +4,7 @@
 //! it and [`Scoreboard::retire`]s the slot once it has *reaped* the process; both raise the epoch. Locks
 //! and leases name slot and epoch, so everything a dead process held is void from that store on.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering};
 
 use crate::error::ShmError;
 use crate::layout::{Area, SLOT_WORDS};

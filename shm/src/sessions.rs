@@ -5,7 +5,7 @@
 //! the cache. A record whose owner died is taken over and written anew as a whole. Tokens never enter the
 //! segment, only a part of their digest.
 
-use std::sync::atomic::{AtomicU64, Ordering, fence};
+use crate::sync::{AtomicU64, Ordering, fence};
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 

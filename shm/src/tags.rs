@@ -11,7 +11,7 @@
 //! commits: an entry may outlive bumps up to `S`. A commit after that has a sequence above `S`, and its
 //! bump, which precedes its acknowledgement, ends the entry.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering};
 
 use xxhash_rust::xxh3::xxh3_64;
 

@@ -9,7 +9,7 @@
 //! Time is counted in stores of the shard. A hit notes the time with one relaxed store, and with none when it was
 //! noted since the last store: the lines of popular entries stay shared.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use crate::sync::{AtomicU32, Ordering};
 
 use super::lock::{Damaged, Held};
 use super::read::Reading;

@@ -1,6 +1,6 @@
 //! The cache seen by tools: totals, keys, and a full count that proves the books are right.
 
-use std::sync::atomic::Ordering;
+use crate::sync::Ordering;
 
 use super::Cache;
 use super::lock::Held;

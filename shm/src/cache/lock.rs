@@ -4,8 +4,7 @@
 //! Bounded: whoever cannot have it in time does without. A dead owner's lock is taken over and the shard
 //! is reset, because nobody can say how far a change had come; that costs one shard's entries.
 
-use std::hint;
-use std::sync::atomic::Ordering;
+use crate::sync::{Ordering, hint};
 
 use super::shard::{ENTRIES, FREE_BLOCK, FREE_BLOCKS, FREE_DESC, HAND, LOCK, NIL, Shard, TICK, WEIGHT};
 use crate::fail::{Point, point};

@@ -5,7 +5,7 @@
 //! to the entry or to blocks it gives up, so a reader that copied any of those stores sees the version
 //! changed. The checksum then covers what no protocol can: damage from outside.
 
-use std::sync::atomic::Ordering;
+use crate::sync::Ordering;
 
 use xxhash_rust::xxh3::xxh3_64;
 

@@ -1,7 +1,7 @@
 //! What an entry's blocks hold, in order: checksum, snapshot and times, tags, key, value. Fixed fields and
 //! tags always fit into the first block, so that one bounded read decides about validity.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::{AtomicU64, Ordering};
 
 use xxhash_rust::xxh3::xxh3_64;
 

@@ -3,7 +3,7 @@
 //! A shard is a hash table (buckets of chained descriptors) over fixed blocks in chains. Only the holder
 //! of its lock changes it; readers walk it at any time and verify afterwards.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+use crate::sync::{AtomicU32, AtomicU64, Ordering, fence};
 
 use crate::layout::{Area, BLOCK_WORDS, DESC_WORDS, SHARD_WORDS};
 use crate::raw::WORD;

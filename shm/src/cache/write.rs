@@ -1,7 +1,7 @@
 //! Changes to a shard, all under its lock. Every index is checked as readers check it, every loop is
 //! bounded by the shard's size; what contradicts itself is [`Damaged`] and ends in a reset.
 
-use std::sync::atomic::Ordering;
+use crate::sync::Ordering;
 
 use super::lock::{Damaged, Held};
 use super::read::Reading;
