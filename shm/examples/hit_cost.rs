@@ -1,7 +1,8 @@
-//! What a hit, a miss and an insert cost: zipf 0.99 over 100,000 keys, values of 1 KB, one process and two.
+//! What a hit, a miss and an insert cost: zipf 0.99 over 100,000 keys, values of 1 KB, one process and two; and a
+//! hit of moka's, which hands out a reference, on the same keys with as many threads.
 //!
 //! `cargo run --release -p veritable-shm --example hit_cost`. Figures are nanoseconds of wall time an
-//! operation in each process, the best and the median of some rounds.
+//! operation in each process, the median, the best and the worst of some rounds.
 #![expect(clippy::print_stdout, reason = "printing figures is what this program is for")]
 
 use std::fs::File;
@@ -21,7 +22,10 @@ const OPERATIONS: usize = 200_000;
 const ROUNDS: usize = 5;
 const VALUE_BYTES: usize = 1024;
 const ZIPF: f64 = 0.99;
-const KINDS: [&str; 5] = ["hit 1 KB", "hit 16 KB", "miss", "insert 1 KB", "hit 1 KB of 1,000 keys"];
+const KINDS: [&str; 6] =
+    ["hit 1 KB", "hit 16 KB", "miss", "insert 1 KB", "hit 1 KB of 1,000 keys", "insert 1 KB, evicting"];
+/// Keys beside those that fit: each insert of one of them pushes another out.
+const STRANGERS: usize = 2 * KEYS;
 /// As many keys as the default cache has entries: their values stay in the CPU's caches.
 const HOT_KEYS: usize = 1000;
 /// Keys of the larger values: apart from the others, few enough to fit beside them.
@@ -52,6 +56,9 @@ fn main() {
             println!("{name:22} {processes} process(es): {figures}");
         }
     }
+    for threads in [1, 2] {
+        println!("moka, hit 1 KB         {threads} thread(s):    {}", moka(threads));
+    }
     let stats = Cache::of(&segment, Owner { slot: 0, epoch: 1 }).expect("cache").stats();
     println!("skips {} evictions {} damages {}", stats.skips, stats.evictions, stats.damages);
 }
@@ -76,6 +83,53 @@ fn run(board: &Scoreboard, fd: i32, kind: usize, processes: u16) -> String {
         figures.push(text.trim().to_owned());
     }
     figures.join(" | ")
+}
+
+/// A hit of moka's, by threads of this process.
+fn moka(threads: u64) -> String {
+    let cache: moka::sync::Cache<Vec<u8>, std::sync::Arc<[u8]>> = moka::sync::Cache::new(2 * KEYS as u64);
+    for i in 0..KEYS {
+        cache.insert(key(i), vec![i as u8; VALUE_BYTES].into());
+    }
+    cache.run_pending_tasks();
+    let barrier = std::sync::Barrier::new(usize::try_from(threads).expect("few"));
+    std::thread::scope(|scope| {
+        let runs: Vec<_> = (1..=threads)
+            .map(|seed| {
+                let (cache, barrier) = (&cache, &barrier);
+                scope.spawn(move || {
+                    let keys: Vec<Vec<u8>> = (0..KEYS).map(key).collect();
+                    let draws = draws(seed, KEYS);
+                    barrier.wait();
+                    rounds(|| {
+                        let hit = |i: &&u32| cache.get(black_box(&keys[**i as usize])).is_some();
+                        draws.iter().filter(hit).count() as u64
+                    })
+                })
+            })
+            .collect();
+        let figures: Vec<String> = runs.into_iter().map(|run| run.join().expect("a thread")).collect();
+        figures.join(" | ")
+    })
+}
+
+/// Runs `round` some times and tells nanoseconds an operation; the first round only warms up.
+fn rounds(mut round: impl FnMut() -> u64) -> String {
+    let mut figures: Vec<f64> = Vec::new();
+    let mut hits = round();
+    for _ in 0..ROUNDS {
+        let start = Instant::now();
+        hits += round();
+        figures.push(start.elapsed().as_nanos() as f64 / OPERATIONS as f64);
+    }
+    figures.sort_by(f64::total_cmp);
+    let rate = hits as f64 / ((ROUNDS + 1) * OPERATIONS) as f64;
+    format!(
+        "{:.0} median [{:.0} - {:.0}] ns, hit rate {rate:.3}",
+        figures[ROUNDS / 2],
+        figures[0],
+        figures[ROUNDS - 1]
+    )
 }
 
 fn key(i: usize) -> Vec<u8> {
@@ -138,21 +192,24 @@ fn measure(segment: &Segment, owner: Owner, kind: usize, processes: u16) {
         4 => (HOT_KEYS, key),
         _ => (KEYS, key),
     };
-    let offset = if kind == 2 { 10 * KEYS } else { 0 };
+    let offset = match kind {
+        2 => 10 * KEYS,
+        5 => 20 * KEYS + usize::from(owner.slot) * STRANGERS,
+        _ => 0,
+    };
+    let count = if kind == 5 { STRANGERS } else { count };
     let keys: Vec<Vec<u8>> = (0..count).map(|i| name(i + offset)).collect();
-    let draws = draws(u64::from(owner.slot), count);
+    let draws =
+        if kind == 5 { (0..OPERATIONS as u32).collect() } else { draws(u64::from(owner.slot), count) };
     let value = [7; VALUE_BYTES];
     let mut out = Vec::with_capacity(17 * VALUE_BYTES);
     let now = now_ms();
     meet(segment, owner, processes);
-    let mut rounds: Vec<f64> = Vec::new();
-    let mut hits = 0_u64;
-    // The first round only warms up.
-    for round in 0..=ROUNDS {
-        let start = Instant::now();
+    let figures = rounds(|| {
+        let mut hits = 0;
         for i in &draws {
             let key = &keys[*i as usize];
-            if kind == 3 {
+            if matches!(kind, 3 | 5) {
                 insert(&cache, key, &value, now);
             } else {
                 out.clear();
@@ -160,11 +217,7 @@ fn measure(segment: &Segment, owner: Owner, kind: usize, processes: u16) {
                 black_box(&out);
             }
         }
-        if round > 0 {
-            rounds.push(start.elapsed().as_nanos() as f64 / OPERATIONS as f64);
-        }
-    }
-    rounds.sort_by(f64::total_cmp);
-    let rate = hits as f64 / ((ROUNDS + 1) * OPERATIONS) as f64;
-    println!("{:.0} best, {:.0} median ns, hit rate {rate:.3}", rounds[0], rounds[ROUNDS / 2]);
+        hits
+    });
+    println!("{figures}");
 }
