@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use veritable_shm::{
-    Cache, Geometry, Lifetime, Lookup, NewEntry, Owner, Scoreboard, Segment, SlotState, TagRef, now_ms,
+    Cache, Geometry, Lifetime, Lookup, NewEntry, Owner, Pages, Scoreboard, Segment, SlotState, TagRef, now_ms,
 };
 
 const ROLE: &str = "VERITABLE_HIT_COST_ROLE";
@@ -47,7 +47,10 @@ fn main() {
     let (fd, segment) = Segment::create(&Geometry::default()).expect("segment");
     println!("create default segment ({} MB): {} us", segment.bytes() >> 20, start.elapsed().as_micros());
     drop((fd, segment));
-    let (fd, segment) = Segment::create(&geometry).expect("segment");
+    // `-- huge`: in huge pages, where the kernel allows them.
+    let huge = std::env::args().any(|arg| arg == "huge");
+    let pages = if huge { Pages::Huge } else { Pages::Usual };
+    let (fd, segment) = Segment::create_in(&geometry, pages).expect("segment");
     let board = Scoreboard::of(&segment);
     fill(&segment, board.enlist(0, 1, 0).expect("slot"));
     for (kind, name) in KINDS.iter().enumerate() {

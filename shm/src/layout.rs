@@ -19,8 +19,8 @@ pub(crate) const HEADER_BYTES: usize = 4096;
 pub(crate) const BLOCK_BYTES: usize = 256;
 /// Words of a payload block.
 pub(crate) const BLOCK_WORDS: usize = BLOCK_BYTES / WORD;
-/// Words of an entry's descriptor.
-pub(crate) const DESC_WORDS: usize = 3;
+/// Words of an entry's descriptor: half a cache line, so that none lies across two.
+pub(crate) const DESC_WORDS: usize = 4;
 /// Words of a shard's header: the lock has a cache line of its own, the holder's fields the next one.
 pub(crate) const SHARD_WORDS: usize = 16;
 /// Words of a scoreboard slot: four cache lines.
@@ -79,7 +79,6 @@ pub(crate) struct ShardLayout {
     pub(crate) descs_at: usize,
     /// Descriptors; the quota of a given shard may be one less.
     pub(crate) descs: usize,
-    pub(crate) used_at: usize,
     pub(crate) ghosts_at: usize,
     /// A power of two.
     pub(crate) ghosts: usize,
@@ -137,10 +136,10 @@ impl Layout {
     /// hand, through the text).
     pub(crate) fn hash() -> u64 {
         let text = format!(
-            "v6 header {HEADER_BYTES} areas {AREA_COUNT} slot {SLOT_WORDS} tags {TAG_HEAD_WORDS} sequence,floor,mark \
+            "v7 header {HEADER_BYTES} areas {AREA_COUNT} slot {SLOT_WORDS} tags {TAG_HEAD_WORDS} sequence,floor,mark \
              session {SESSION_WORDS} state,used,checksum,digest,expires,snapshot,tag+len limit fingerprint+time \
              shard {SHARD_WORDS} desc {DESC_WORDS} block {BLOCK_BYTES} \
-             used,ghosts,tick,weight desc version+hash,first+next,sizes record checksum,snapshot+ttl,stored+stale,tags,key,value"
+             ghosts,tick,weight desc version+hash,first+next,sizes,used record checksum,snapshot+ttl,stored+stale,tags,key,value"
         );
         xxh3_64(text.as_bytes())
     }
@@ -157,26 +156,13 @@ impl ShardLayout {
         let ghosts = (descs / 2).next_power_of_two();
         let buckets_at = SHARD_WORDS * WORD;
         let descs_at = (buckets_at + buckets * 4).next_multiple_of(LINE);
-        let used_at = descs_at + descs * DESC_WORDS * WORD;
-        let ghosts_at = used_at + descs * 4;
+        let ghosts_at = descs_at + descs * DESC_WORDS * WORD;
         let links_at = (ghosts_at + ghosts * 4).next_multiple_of(LINE);
         // What is left is shared out between blocks and their links, after one line of alignment.
         let left = stride.saturating_sub(links_at + LINE);
         let blocks = left / (BLOCK_BYTES + 4);
         let blocks_at = (links_at + blocks * 4).next_multiple_of(LINE);
-        Self {
-            stride,
-            buckets_at,
-            buckets,
-            descs_at,
-            descs,
-            used_at,
-            ghosts_at,
-            ghosts,
-            links_at,
-            blocks_at,
-            blocks,
-        }
+        Self { stride, buckets_at, buckets, descs_at, descs, ghosts_at, ghosts, links_at, blocks_at, blocks }
     }
 }
 
@@ -207,8 +193,8 @@ mod tests {
             let layout = Layout::new(geometry);
             let s = layout.shard;
             assert!(s.buckets_at + s.buckets * 4 <= s.descs_at);
-            assert!(s.descs_at + s.descs * DESC_WORDS * WORD <= s.used_at);
-            assert!(s.used_at + s.descs * 4 <= s.ghosts_at && s.ghosts_at + s.ghosts * 4 <= s.links_at);
+            assert!(s.descs_at + s.descs * DESC_WORDS * WORD <= s.ghosts_at);
+            assert!(s.ghosts_at + s.ghosts * 4 <= s.links_at);
             assert!(s.links_at + s.blocks * 4 <= s.blocks_at);
             assert!(s.blocks_at + s.blocks * BLOCK_BYTES <= s.stride);
             assert!(s.blocks >= 64, "{geometry:?} leaves {} blocks", s.blocks);

@@ -5,7 +5,7 @@
 //! bounds checks.
 #![allow(unsafe_code)]
 
-use crate::sync::{AtomicU64, Ordering};
+use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
 /// Bytes of one word.
 pub(crate) const WORD: usize = 8;
@@ -139,4 +139,32 @@ pub(crate) fn append(out: &mut Vec<u8>, words: &[AtomicU64], len: usize) {
         }
         out.set_len(old + len);
     }
+}
+
+/// Has the CPU fetch the line of `words[index]`, if there is such a word.
+#[inline]
+pub(crate) fn prefetch(words: &[AtomicU64], index: usize) {
+    if let Some(word) = words.get(index) {
+        prefetch_line(word);
+    }
+}
+
+/// [`prefetch`] for half words.
+#[inline]
+pub(crate) fn prefetch_half(halves: &[AtomicU32], index: usize) {
+    if let Some(half) = halves.get(index) {
+        prefetch_line(half);
+    }
+}
+
+#[inline]
+fn prefetch_line<T>(at: &T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch is a hint and accesses nothing; the address is that of a reference all the same.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(at).cast());
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _no_hint_here = at;
 }

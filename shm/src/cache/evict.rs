@@ -13,7 +13,7 @@ use crate::sync::{AtomicU32, Ordering};
 
 use super::lock::{Damaged, Held};
 use super::read::Reading;
-use super::shard::{HAND, Shard, TICK, WEIGHT};
+use super::shard::{Desc, HAND, Shard, TICK, WEIGHT};
 use crate::fail::{Point, point};
 use crate::tags::Table;
 
@@ -50,11 +50,10 @@ enum Advice {
 
 /// Notes a use. Lost updates do not matter.
 #[inline]
-pub(crate) fn note_use(shard: &Shard<'_>, index: u32) {
-    let (Some(used), Some(tick)) = (shard.used.get(index as usize), shard.head.get(TICK)) else { return };
-    let now = tick.load(Ordering::Relaxed) as u32 & TIME;
-    if used.load(Ordering::Relaxed) != now {
-        used.store(now, Ordering::Relaxed);
+pub(crate) fn note_use(shard: &Shard<'_>, desc: Desc<'_>) {
+    let now = shard.head[TICK].load(Ordering::Relaxed) & u64::from(TIME);
+    if desc.used().load(Ordering::Relaxed) != now {
+        desc.used().store(now, Ordering::Relaxed);
     }
 }
 
@@ -64,12 +63,11 @@ impl Held<'_> {
     }
 
     /// Notes that an entry comes to this place. `again`: its key was here a moment ago.
-    pub(crate) fn note_arrival(&mut self, index: u32, hash: u64, again: bool) {
+    pub(crate) fn note_arrival(&mut self, desc: Desc<'_>, hash: u64, again: bool) {
         self.set(TICK, self.get(TICK).wrapping_add(1));
         let known = self.came_back(hash) || again;
-        if let Some(used) = self.shard.used.get(index as usize) {
-            used.store(self.now() | if known { 0 } else { NEWCOMER }, Ordering::Relaxed);
-        }
+        let flag = if known { 0 } else { NEWCOMER };
+        desc.used().store((self.now() | flag).into(), Ordering::Relaxed);
     }
 
     /// Evicts one entry. There is at least one.
@@ -98,7 +96,7 @@ impl Held<'_> {
                 self.set(HAND, hand.into());
                 return Ok(index);
             }
-            let used = self.shard.used.get(index as usize).ok_or(Damaged)?.load(Ordering::Relaxed);
+            let used = desc.used().load(Ordering::Relaxed) as u32;
             let age = now.wrapping_sub(used) & TIME;
             if oldest.is_none_or(|(most, _)| age > most) {
                 oldest = Some((age, index));

@@ -114,9 +114,10 @@ pub(crate) fn reset(shard: &Shard<'_>) {
     for (i, desc) in descs() {
         desc.set_links(NIL, if i == last { NIL } else { i + 1 });
         desc.set_sizes(0);
+        desc.used().store(0, Ordering::Relaxed);
     }
     point(Point::ResetHalf);
-    for word in shard.used.iter().chain(shard.ghosts) {
+    for word in shard.ghosts {
         word.store(0, Ordering::Relaxed);
     }
     let last = shard.block_count().saturating_sub(1);

@@ -40,7 +40,9 @@ impl<'a> Reading<'a> {
         if stamp.is_open() || sizes.blocks() > shard.block_count() {
             return None;
         }
-        let mut chain = shard.chain(desc.first());
+        let first = desc.first();
+        shard.prefetch(first, sizes.blocks());
+        let mut chain = shard.chain(first);
         let head = Head::load(chain.run(sizes.head_words())?, sizes);
         Some(Self { desc, stamp, sizes, head, chain })
     }
@@ -106,11 +108,12 @@ impl std::fmt::Debug for Place {
 #[inline]
 pub(crate) fn is_there(segment: &Segment, place: &Place, now_ms: u64) -> bool {
     let shard = Shard::of(segment, place.shard);
-    let there = shard.desc(place.index).is_some_and(|desc| desc.stamp() == place.stamp);
+    let Some(desc) = shard.desc(place.index) else { return false };
+    let there = desc.stamp() == place.stamp;
     // Loaded after the entry was seen in its place, as a lookup does it.
     let good = there && place.head.is_valid(Table::of(segment)) && place.head.is_fresh(now_ms);
     if good {
-        note_use(&shard, place.index);
+        note_use(&shard, desc);
     }
     good
 }
@@ -157,7 +160,7 @@ fn walk(
                     Lookup::Miss(_) => return reading.is_settled().then_some(answer),
                     Lookup::Hit(info) | Lookup::Expired(info) => info.digest = reading.value(hash, out)?,
                 }
-                note_use(shard, index);
+                note_use(shard, desc);
                 return Some(answer);
             }
             if !reading.is_settled() {

@@ -166,7 +166,7 @@ impl<'a> Held<'a> {
         point(Point::StoreKey);
         chain.store(record.value).ok_or(Damaged)?;
         point(Point::StoreValue);
-        self.note_arrival(index, record.hash, record.again);
+        self.note_arrival(desc, record.hash, record.again);
         desc.close(record.hash);
         point(Point::StoreClosed);
         bucket.store(index, Ordering::Release);
