@@ -1,7 +1,8 @@
 //! `veritable cache`: what it shows of the running server's cache, what it ends, and that nobody suffers from a
 //! tool that is killed.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Output, Stdio};
@@ -13,7 +14,7 @@ use veritable_config::Config;
 
 use super::harness::http::Reply;
 use super::harness::server::{Server, kill, run, veritable};
-use super::harness::{rounds, wait_for};
+use super::harness::{PATIENCE, rounds, wait_for};
 use super::reloads::Askers;
 
 /// Addresses asked for after a kill: enough to fall, over all rounds, into a shard that a tool died with.
@@ -263,4 +264,60 @@ fn a_killed_tool_leaves_a_working_server() {
     let stats = json(&data, &["stats"]);
     assert_eq!((&stats["damages"], server.pids("worker").len()), (&0.into(), 2), "{stats}");
     eprintln!("{killed} of {rounds} tools killed in {whole:?}, {} shards taken over", stats["takeovers"]);
+}
+
+/// Who asks for one cold page at the same moment.
+const CROWD: usize = 1_000;
+
+#[test]
+fn a_thousand_who_ask_at_once_over_all_workers_cost_one_query() {
+    let (dir, server) = prepared();
+    let stats = json(dir.path(), &["stats"]);
+    let mut crowd: Vec<TcpStream> =
+        (0..CROWD).map(|_| TcpStream::connect(&server.address).expect("a connection")).collect();
+    for stream in &mut crowd {
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        // All but the last byte, so that the last bytes come close together.
+        stream.write_all(b"GET /latest HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r").unwrap();
+    }
+    for stream in &mut crowd {
+        stream.write_all(b"\n").unwrap();
+    }
+    let mut bodies = std::collections::HashSet::new();
+    for stream in &mut crowd {
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).expect("an answer");
+        let text = String::from_utf8(answer).unwrap();
+        assert!(text.starts_with("HTTP/1.1 200"), "{text}");
+        bodies.insert(text.split_once("\r\n\r\n").unwrap().1.to_owned());
+    }
+    assert_eq!(bodies.len(), 1, "all are shown the same");
+    let after = json(dir.path(), &["stats"]);
+    let more = |name: &str| after[name].as_u64().unwrap() - stats[name].as_u64().unwrap();
+    assert_eq!(more("inserts"), 1, "computed once");
+    assert_eq!(more("hits") + more("misses"), CROWD as u64, "each asked the cache once");
+}
+
+#[test]
+fn a_reply_makes_stale_what_shows_it_and_nothing_else() {
+    let (_dir, server) = prepared();
+    let token = server.token();
+    let topics = server.get("/api/forums/topics").json()["topics"].as_array().unwrap().clone();
+    let page = |topic: &Value| format!("/t/{}/{}", topic["slug"].as_str().unwrap(), topic["id"]);
+    let (answered, other) = (page(&topics[0]), page(&topics[1]));
+    let shows = ["/", "/latest", "/api/forums", answered.as_str()];
+    let apart = [other.as_str(), "/wiki", "/wiki/Main_Page"];
+    for path in shows.iter().chain(&apart) {
+        asked(&server, path);
+        assert!(asked(&server, path).1, "{path} is kept");
+    }
+    let path = format!("/api/topics/{}/posts", topics[0]["id"]);
+    let reply = server.change(&token, "POST", &path, &serde_json::json!({ "body": "A reply." }));
+    assert_eq!(reply.status, 201);
+    for path in shows {
+        assert!(!asked(&server, path).1, "{path} shows the reply or counts it");
+    }
+    for path in apart {
+        assert!(asked(&server, path).1, "{path} has nothing to do with it");
+    }
 }

@@ -127,7 +127,7 @@ pub const KEYS: &[Key] = &[
     key(
         "cache.entries",
         Kind::Integer(16, 1 << 28),
-        "1000",
+        "10000",
         "Most entries of the shared cache; at most one per 512 bytes of it.",
     ),
     key(

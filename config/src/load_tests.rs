@@ -68,7 +68,7 @@ fn environment(variables: &[(&str, &str)]) -> BTreeMap<String, String> {
 
 #[test]
 fn flags_win_over_the_environment_which_wins_over_the_file() {
-    let file = Some((Path::new("f.toml"), "workers = 1\ndata_dir = \"file\"\n[cache]\nbytes = 1000000\n"));
+    let file = Some((Path::new("f.toml"), "workers = 1\ndata_dir = \"file\"\n[cache]\nbytes = 6000000\n"));
     let variables = environment(&[
         ("VERITABLE_WORKERS", "2"),
         ("VERITABLE_DATA_DIR", "environment"),
@@ -77,7 +77,7 @@ fn flags_win_over_the_environment_which_wins_over_the_file() {
     ]);
     let overrides = Overrides { workers: Some(3), ..Overrides::default() };
     let config = combine(Config::default(), file, &variables, &overrides).unwrap();
-    assert_eq!((config.workers, config.cache.bytes), (3, 1_000_000));
+    assert_eq!((config.workers, config.cache.bytes), (3, 6_000_000));
     assert_eq!(config.data_dir, Path::new("environment"));
     assert_eq!(config.listen, ["127.0.0.1:1", "127.0.0.1:2"]);
 

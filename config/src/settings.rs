@@ -113,7 +113,7 @@ impl Default for Cache {
     fn default() -> Self {
         Cache {
             bytes: 50 * 1024 * 1024,
-            entries: 1_000,
+            entries: 10_000,
             ttl_seconds: 3_600,
             stale_seconds: 60,
             negative_seconds: 10,

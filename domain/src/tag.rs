@@ -14,9 +14,9 @@ use crate::ids::{CategoryId, PageId, TopicId, UserId};
 pub enum Tag {
     /// Everything: bumped when a change has no narrower name (an import, a restore).
     Site,
-    /// The list of categories and their names.
+    /// Which categories there are, their names and order. Their counts are `Latest`'s matter.
     Categories,
-    /// Any list of latest topics over the whole site.
+    /// Any list of latest topics over the whole site, and counts of topics and posts.
     Latest,
     /// A category's own lists.
     Category(CategoryId),

@@ -54,11 +54,11 @@ pub struct Geometry {
 }
 
 impl Default for Geometry {
-    /// 50 MB, 1,000 entries, 65,536 tag slots, 1,024 leases, 64 worker slots, 16,384 sessions, 65,536 limits.
+    /// 50 MB, 10,000 entries, 65,536 tag slots, 1,024 leases, 64 worker slots, 16,384 sessions, 65,536 limits.
     fn default() -> Self {
         Self {
             cache_bytes: 50 * 1024 * 1024,
-            cache_entries: 1000,
+            cache_entries: 10_000,
             tag_slots: 65_536,
             lease_slots: 1024,
             worker_slots: 64,
@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn the_default_is_sound() {
         assert!(Geometry::default().check().is_ok());
-        assert_eq!(Geometry::default().shards(), 8);
+        assert_eq!(Geometry::default().shards(), 16);
     }
 
     #[test]

@@ -171,7 +171,7 @@ mod tests {
 
     fn two() -> (Scoreboard, Leases, Leases) {
         let (_fd, segment) =
-            Segment::create(&Geometry { cache_bytes: 1 << 20, ..Geometry::default() }).expect("segment");
+            Segment::create(&Geometry { cache_bytes: 8 << 20, ..Geometry::default() }).expect("segment");
         let board = Scoreboard::of(&segment);
         let first = board.enlist(0, 1, 0).expect("slot");
         let second = board.enlist(1, 1, 0).expect("slot");

@@ -109,7 +109,7 @@ mod tests {
 
     fn limits() -> Limits {
         let (_fd, segment) =
-            Segment::create(&Geometry { cache_bytes: 1 << 20, limit_slots: 64, ..Geometry::default() })
+            Segment::create(&Geometry { cache_bytes: 8 << 20, limit_slots: 64, ..Geometry::default() })
                 .expect("segment");
         Limits::of(&segment)
     }

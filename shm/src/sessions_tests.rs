@@ -12,7 +12,7 @@ struct Bench {
 }
 
 fn bench() -> Bench {
-    let geometry = Geometry { cache_bytes: 1 << 20, session_slots: 64, ..Geometry::default() };
+    let geometry = Geometry { cache_bytes: 8 << 20, session_slots: 64, ..Geometry::default() };
     let (_fd, segment) = Segment::create(&geometry).expect("segment");
     let board = Scoreboard::of(&segment);
     let sessions =

@@ -271,6 +271,6 @@ pub(super) fn stored_path(bytes: &[u8]) -> Result<ThreadPath, Failure> {
     ThreadPath::from_bytes(bytes).ok_or_else(|| malformed("a stored thread path is damaged"))
 }
 
-fn changed_by_post(topic: TopicId, category: CategoryId, author: UserId) -> [Tag; 6] {
-    [Tag::Topic(topic), Tag::Latest, Tag::Category(category), Tag::Categories, Tag::User(author), Tag::Search]
+fn changed_by_post(topic: TopicId, category: CategoryId, author: UserId) -> [Tag; 5] {
+    [Tag::Topic(topic), Tag::Latest, Tag::Category(category), Tag::User(author), Tag::Search]
 }

@@ -12,7 +12,7 @@ struct Bench {
 impl Bench {
     /// A writer that has made a change and was stopped.
     fn new() -> Bench {
-        let small = Geometry { cache_bytes: 4 << 20, ..Geometry::default() };
+        let small = Geometry { cache_bytes: 8 << 20, ..Geometry::default() };
         let (_fd, segment) = Segment::create(&small).unwrap();
         let tags = Tags::of(&segment);
         let mut writer = Writer::start_with(Some(segment), |_| {});
