@@ -109,17 +109,24 @@ impl Sessions {
     /// Forgets a session: whoever logs out is out everywhere at once. Where another owner writes this very
     /// session at this moment, `false`; its tag ends it without fail.
     pub fn remove(&self, digest: &SessionDigest) -> bool {
-        self.set(digest)
-            .filter(|record| record.copy().is_none_or(|copy| copy.is_of(digest)))
-            .all(|record| self.write(&record, |record| record.store(&Copy([0; SESSION_WORDS]))))
+        // All of its places, whatever becomes of the first: what is being written may be this session or not.
+        let places = self.set(digest).filter(|record| record.copy().is_none_or(|copy| copy.is_of(digest)));
+        let mut gone = true;
+        for record in places {
+            gone &= self.write(&record, |record| record.store(&Copy([0; SESSION_WORDS])));
+        }
+        gone
+    }
+
+    fn set_index(&self, digest: &SessionDigest) -> usize {
+        let sets = self.segment.area(Area::Sessions).len() / SESSION_WORDS / WAYS;
+        // The number of records is a power of two (`Geometry::check`).
+        xxh3_64_with_seed(digest, self.segment.seed()) as usize & (sets - 1)
     }
 
     fn set(&self, digest: &SessionDigest) -> impl Iterator<Item = Record<'_>> {
         let area = self.segment.area(Area::Sessions);
-        let sets = area.len() / SESSION_WORDS / WAYS;
-        // The number of records is a power of two (`Geometry::check`).
-        let set = xxh3_64_with_seed(digest, self.segment.seed()) as usize & (sets - 1);
-        let start = set * WAYS * SESSION_WORDS;
+        let start = self.set_index(digest) * WAYS * SESSION_WORDS;
         area[start..start + WAYS * SESSION_WORDS].chunks_exact(SESSION_WORDS).map(|words| Record { words })
     }
 

@@ -124,3 +124,26 @@ fn noise_is_never_a_session() {
         }
     }
 }
+
+#[test]
+fn a_session_is_forgotten_though_its_neighbour_is_being_written() {
+    let b = bench();
+    // One set alone, so that they are neighbours: four places of which one is held by somebody alive.
+    let here: Vec<u64> = (0..1_000)
+        .filter(|&number| b.sessions[0].set_index(&digest(number)) == b.sessions[0].set_index(&digest(1)))
+        .take(4)
+        .collect();
+    for number in &here {
+        assert!(b.put(0, *number, b"value", 5));
+    }
+    let area = b.segment.area(Area::Sessions);
+    let first = b.sessions[0].set_index(&digest(1)) * WAYS * SESSION_WORDS;
+    let held = u64::from(b.sessions[0].owner.epoch) << 32 | area[first].load(Ordering::Relaxed) | 1;
+    area[first].store(held, Ordering::Relaxed);
+    let known: Vec<u64> = here.iter().copied().filter(|&number| b.get(number, 10).is_some()).collect();
+    assert_eq!(known.len(), 3);
+    for number in known {
+        assert!(!b.sessions[1].remove(&digest(number)), "it cannot know what is being written");
+        assert_eq!(b.get(number, 10), None, "but what it knows is gone");
+    }
+}

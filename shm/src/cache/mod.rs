@@ -141,30 +141,20 @@ impl Cache {
     #[inline]
     pub fn get(&self, key: &[u8], now_ms: u64, out: &mut Vec<u8>) -> Lookup {
         let answer = self.peek(key, now_ms, out);
-        self.tally(&answer);
-        answer
-    }
-
-    /// Counts what a lookup found, for those who [`Cache::peek`] more than once on behalf of a request.
-    #[inline]
-    pub fn tally(&self, found: &Lookup) {
-        self.count(match found {
+        self.count(match answer {
             Lookup::Hit(_) => Counter::CacheHit,
             Lookup::Expired(_) => Counter::CacheStale,
             Lookup::Miss(_) => Counter::CacheMiss,
         });
+        answer
     }
 
     /// Whether what was found at `place` is still there, valid and fresh: then a copy of its value is what
-    /// [`Cache::get`] would yield now. For the price of a few loads; a `true` counts as a hit.
+    /// [`Cache::peek`] would yield now. For the price of a few loads.
     #[inline]
     #[must_use]
     pub fn is_there(&self, place: &Place, now_ms: u64) -> bool {
-        let there = read::is_there(&self.segment, place, now_ms);
-        if there {
-            self.count(Counter::CacheHit);
-        }
-        there
+        read::is_there(&self.segment, place, now_ms)
     }
 
     /// [`Cache::get`] without counting.
@@ -275,8 +265,9 @@ impl Cache {
         xxh3_64_with_seed(key, self.segment.seed())
     }
 
+    /// Counts one for this owner: for those who [`Cache::peek`] more than once on behalf of a request.
     #[inline]
-    fn count(&self, counter: Counter) {
+    pub fn count(&self, counter: Counter) {
         scoreboard::add(&self.segment, self.owner.slot, counter, 1);
     }
 }

@@ -14,7 +14,9 @@ use std::sync::Arc;
 use veritable_config::Config;
 use veritable_config::settings::Site;
 use veritable_domain::tag::Tag;
-use veritable_shm::{Cache, Leases, Lifetime, Lookup, NewEntry, Owner, Segment, ShmError, TagRef, Tags};
+use veritable_shm::{
+    Cache, Counter, Leases, Lifetime, Lookup, NewEntry, Owner, Segment, ShmError, TagRef, Tags,
+};
 use xxhash_rust::xxh3::xxh3_64;
 
 use self::flight::{Flights, Landed};
@@ -95,21 +97,31 @@ impl SharedCache {
         key::of(self.edition, encoding, path, query)
     }
 
-    /// What is kept under `key`, and whether it is fresh or stale. Counts what it finds.
-    pub(crate) fn find(&self, key: &[u8]) -> Option<(Stored, How)> {
+    /// The fresh answer kept under `key`, if there is one. Counts that one only: whoever finds none goes on to
+    /// [`SharedCache::get_or_compute`].
+    pub(crate) fn fresh(&self, key: &[u8]) -> Option<Kept> {
+        match self.find(key)? {
+            (Stored::Answer(kept), How::Hit) => {
+                self.cache.count(Counter::CacheHit);
+                Some(kept)
+            }
+            _ => None,
+        }
+    }
+
+    /// What is kept under `key`, and whether it is fresh or stale. Counts nothing.
+    fn find(&self, key: &[u8]) -> Option<(Stored, How)> {
         let now_ms = veritable_shm::now_ms();
         if let Some(stored) = self.nearby.get(key, |place| self.cache.is_there(place, now_ms)) {
             return Some((stored, How::Hit));
         }
         let mut bytes = Vec::new();
-        let lookup = self.cache.peek(key, now_ms, &mut bytes);
-        let (info, how) = match lookup {
+        let (info, how) = match self.cache.peek(key, now_ms, &mut bytes) {
             Lookup::Hit(info) => (info, How::Hit),
             Lookup::Expired(info) => (info, How::Stale),
             Lookup::Miss(_) => return None,
         };
         let stored = Stored::decode(bytes, info.digest)?;
-        self.cache.tally(&lookup);
         if how == How::Hit {
             self.nearby.put(key, info.place, stored.clone());
         }
@@ -127,15 +139,18 @@ impl SharedCache {
     where
         F: Future<Output = Result<Computed, Error>> + Send + 'static,
     {
-        match self.find(key) {
-            Some((stored, How::Stale)) => {
+        let found = self.find(key);
+        self.cache.count(match found {
+            Some((_, How::Stale)) => Counter::CacheStale,
+            Some(_) => Counter::CacheHit,
+            None => Counter::CacheMiss,
+        });
+        if let Some((stored, how)) = found {
+            if how == How::Stale {
                 self.fly(key, compute());
-                return (stored.into_result().map_err(Arc::new), How::Stale);
             }
-            Some((stored, how)) => return (stored.into_result().map_err(Arc::new), how),
-            None => {}
+            return (stored.into_result().map_err(Arc::new), how);
         }
-        self.cache.tally(&Lookup::Miss(veritable_shm::Miss::Absent));
         loop {
             // What was read before this moment may lack a change that its asker knows of.
             let asked = self.cache.snapshot();

@@ -22,7 +22,7 @@ const SMALL: Geometry = Geometry {
 
 /// Two workers of one server.
 struct Two {
-    _segment: Segment,
+    segment: Segment,
     tags: Tags,
     caches: [Arc<SharedCache>; 2],
 }
@@ -36,7 +36,7 @@ fn two(change: impl Fn(&mut veritable_config::settings::Cache)) -> Two {
         let owner = board.enlist(slot, 1, 0).unwrap();
         Arc::new(SharedCache::new(&segment, owner, &config).unwrap())
     };
-    Two { tags: Tags::of(&segment), caches: [worker(0), worker(1)], _segment: segment }
+    Two { tags: Tags::of(&segment), caches: [worker(0), worker(1)], segment: segment }
 }
 
 fn computed(body: &'static str) -> Result<Computed, Error> {
@@ -168,7 +168,7 @@ async fn a_worker_that_dies_while_it_computes_blocks_nobody() {
     };
     let flight = dies.fly(b"key", never());
     started.notified().await;
-    Scoreboard::of(&two._segment).retire(0).unwrap();
+    Scoreboard::of(&two.segment).retire(0).unwrap();
     assert_eq!(body(lives.get_or_compute(b"key", || async { computed("now") }).await.0), "now");
     drop(flight);
 }
@@ -221,6 +221,10 @@ async fn an_answer_whose_time_is_over_is_shown_while_one_worker_makes_the_next()
     )
     .await;
     assert_eq!(computations.load(Ordering::SeqCst), 2, "one for both workers");
+    let board = Scoreboard::of(&two.segment);
+    let counted =
+        [Counter::CacheHit, Counter::CacheStale, Counter::CacheMiss].map(|counter| board.total(counter));
+    assert_eq!(counted, [0, 2, 1], "each who asked is counted once");
 }
 
 #[tokio::test]

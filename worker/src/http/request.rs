@@ -22,7 +22,7 @@ use super::{health, peer, problem, write};
 use crate::answer::Answer;
 use crate::app::App;
 use crate::assets;
-use crate::cache::{Computed, How, Kept, Stored};
+use crate::cache::{Computed, How, Kept};
 use crate::error::Error;
 use crate::routes::View;
 
@@ -107,7 +107,7 @@ async fn dispatch(app: &Arc<App>, request: Request<Incoming>) -> Reply {
     let public = !head.headers.contains_key(header::AUTHORIZATION);
     if reading && public && head.uri.query().is_none() {
         let key = app.cache.key(accepted, path, "");
-        if let Some((Stored::Answer(kept), How::Hit)) = app.cache.find(&key) {
+        if let Some(kept) = app.cache.fresh(&key) {
             return send(&kept, &head.headers, How::Hit);
         }
     }
