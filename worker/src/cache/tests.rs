@@ -36,7 +36,7 @@ fn two(change: impl Fn(&mut veritable_config::settings::Cache)) -> Two {
         let owner = board.enlist(slot, 1, 0).unwrap();
         Arc::new(SharedCache::new(&segment, owner, &config).unwrap())
     };
-    Two { tags: Tags::of(&segment), caches: [worker(0), worker(1)], segment: segment }
+    Two { tags: Tags::of(&segment), caches: [worker(0), worker(1)], segment }
 }
 
 fn computed(body: &'static str) -> Result<Computed, Error> {
