@@ -124,17 +124,17 @@ mod tests {
         let empty = CacheStats { hits: 6, stale_hits: 1, misses: 1, ..cache.stats() };
         let all = json(&empty, Some(&cache.shard_stats()));
         assert_eq!(all["hit_ratio"], 0.875);
-        assert_eq!(all["per_shard"].as_array().unwrap().len(), 8);
+        assert_eq!(all["per_shard"].as_array().unwrap().len(), 16);
         let page = table(&all);
         for part in [
-            "entries         0 of 1000",
+            "entries         0 of 10000",
             "capacity        50.0 MB",
             "hit ratio       87.5 %",
             "stale hits      1",
         ] {
             assert!(page.contains(part), "{part:?} in {page}");
         }
-        assert_eq!(page.lines().filter(|line| line.contains("0 of 125")).count(), 8, "{page}");
+        assert_eq!(page.lines().filter(|line| line.contains("0 of 625")).count(), 16, "{page}");
         assert_eq!(json(&cache.stats(), None)["hit_ratio"], Value::Null);
     }
 }
