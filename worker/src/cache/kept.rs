@@ -1,9 +1,10 @@
 //! What the cache keeps of an answer, and its form there.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::answer::{Answer, ContentType};
@@ -30,6 +31,8 @@ pub struct Kept {
     pub etag: u64,
     /// The bytes as they are sent.
     pub body: Bytes,
+    /// Its headers, made once for many askers; `None` where it is for one.
+    pub head: Option<Arc<HeaderMap>>,
 }
 
 /// A value of the cache.
@@ -81,7 +84,15 @@ impl Stored {
         let location = std::str::from_utf8(bytes.get(HEAD_BYTES..location_end)?).ok()?;
         let location = (!location.is_empty()).then(|| location.to_owned());
         let body = Bytes::from(bytes).slice(location_end..);
-        Some(Stored::Answer(Kept { status, content_type, encoding, location, etag: digest, body }))
+        Some(Stored::Answer(Kept {
+            status,
+            content_type,
+            encoding,
+            location,
+            etag: digest,
+            body,
+            head: None,
+        }))
     }
 }
 
@@ -96,6 +107,7 @@ impl Kept {
             location: answer.location.clone(),
             etag: 0,
             body: body.into(),
+            head: None,
         };
         let mut digest = Xxh3Default::new();
         digest.update(&kept.head());

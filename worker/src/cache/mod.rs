@@ -25,6 +25,7 @@ pub use self::key::Key;
 use self::nearby::Nearby;
 use crate::error::Error;
 use crate::http::encoding::Encoding;
+use crate::http::request::head;
 
 /// The part of a lifetime by which it may be cut short, as a divisor: what was stored together does not end
 /// together.
@@ -121,8 +122,11 @@ impl SharedCache {
             Lookup::Expired(info) => (info, How::Stale),
             Lookup::Miss(_) => return None,
         };
-        let stored = Stored::decode(bytes, info.digest)?;
-        if how == How::Hit {
+        let mut stored = Stored::decode(bytes, info.digest)?;
+        if how == How::Hit && self.nearby.is_on() {
+            if let Stored::Answer(kept) = &mut stored {
+                kept.head = Some(Arc::new(head(kept)));
+            }
             self.nearby.put(key, info.place, stored.clone());
         }
         Some((stored, how))

@@ -10,8 +10,8 @@ use veritable_shm::Place;
 
 use super::kept::Stored;
 
-/// Bytes of an entry besides key and value: its place above all.
-const ENTRY_BYTES: u64 = 320;
+/// Bytes of an entry besides key and value: its place and its headers above all.
+const ENTRY_BYTES: u64 = 2_048;
 /// What an answer takes on average, for sizing tables.
 const USUAL_BYTES: u64 = 8 * 1024;
 
@@ -38,7 +38,7 @@ impl Nearby {
 
     /// The copy of `key` if `is_there` says so of its place; one that is not there any more is dropped.
     pub(crate) fn get(&self, key: &[u8], is_there: impl FnOnce(&Place) -> bool) -> Option<Stored> {
-        if self.bytes == 0 {
+        if !self.is_on() {
             return None;
         }
         let mut copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
@@ -50,11 +50,14 @@ impl Nearby {
         None
     }
 
+    /// Whether anything is kept here at all.
+    pub(crate) fn is_on(&self) -> bool {
+        self.bytes > 0
+    }
+
     pub(crate) fn put(&self, key: &[u8], place: Place, stored: Stored) {
-        if self.bytes > 0 {
-            let mut copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
-            copies.insert(key.to_owned(), (place, stored));
-        }
+        let mut copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
+        copies.insert(key.to_owned(), (place, stored));
     }
 
     /// Gives its memory back.

@@ -8,7 +8,7 @@ mod health;
 mod peer;
 pub(crate) mod probe;
 mod problem;
-mod request;
+pub(crate) mod request;
 pub(crate) mod router;
 pub(crate) mod serve;
 mod socket;

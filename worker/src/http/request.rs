@@ -48,8 +48,10 @@ const SECURITY: [(HeaderName, HeaderValue); 5] = [
     (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
 ];
 
-/// Room for the headers of any answer at once: growing step by step is a tenth of building a cached one.
+/// Room for the headers of any answer at once.
 const HEADERS: usize = 16;
+/// Says how an answer came about, to people who wonder about the cache.
+const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 
 type Reply = Response<Full<Bytes>>;
 
@@ -171,37 +173,49 @@ async fn read_through(
 
 /// An answer that may be kept by whoever asks again first.
 fn send(kept: &Kept, asked: &HeaderMap, how: How) -> Reply {
-    let etag = format!("\"{:016x}\"", kept.etag);
+    let mut headers = kept.head.as_deref().cloned().unwrap_or_else(|| head(kept));
+    if how != How::Hit {
+        headers.insert(X_CACHE, HeaderValue::from_static(how.name()));
+    }
     let known = kept.status == StatusCode::OK
         && asked.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()).is_some_and(|known| {
-            known.split(',').any(|tag| tag.trim().trim_start_matches("W/") == etag || tag.trim() == "*")
+            let etag = headers.get(header::ETAG).map(HeaderValue::as_bytes);
+            known
+                .split(',')
+                .map(str::trim)
+                .any(|tag| tag == "*" || Some(tag.trim_start_matches("W/").as_bytes()) == etag)
         });
-    let mut reply = if known {
-        let mut reply = Response::new(Full::default());
-        *reply.status_mut() = StatusCode::NOT_MODIFIED;
-        reply
+    let (status, body) = if known {
+        headers.remove(header::CONTENT_TYPE);
+        headers.remove(header::CONTENT_ENCODING);
+        (StatusCode::NOT_MODIFIED, Bytes::new())
     } else {
-        let mut reply = Response::new(Full::new(kept.body.clone()));
-        *reply.status_mut() = kept.status;
-        *reply.headers_mut() = HeaderMap::with_capacity(HEADERS);
-        let headers = reply.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kept.content_type.header()));
-        if let Some(name) = kept.encoding.name() {
-            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(name));
-        }
-        locate(headers, kept.location.as_deref());
-        reply
+        (kept.status, kept.body.clone())
     };
-    let headers = reply.headers_mut();
-    if let Ok(etag) = HeaderValue::from_str(&etag) {
+    let mut reply = Response::new(Full::new(body));
+    *reply.status_mut() = status;
+    *reply.headers_mut() = headers;
+    reply
+}
+
+/// The headers of an answer that was kept, as for a hit. To make them is half of the work of a cached answer:
+/// a worker keeps them with its copies.
+pub(crate) fn head(kept: &Kept) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(HEADERS);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kept.content_type.header()));
+    if let Some(name) = kept.encoding.name() {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static(name));
+    }
+    locate(&mut headers, kept.location.as_deref());
+    if let Ok(etag) = HeaderValue::from_str(&format!("\"{:016x}\"", kept.etag)) {
         headers.insert(header::ETAG, etag);
     }
     // Anything may change at any moment: ask every time, and be told quickly that nothing has.
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
-    headers.insert(HeaderName::from_static("x-cache"), HeaderValue::from_static(how.name()));
+    headers.insert(X_CACHE, HeaderValue::from_static(How::Hit.name()));
     headers.extend(SECURITY);
-    reply
+    headers
 }
 
 /// A style sheet or picture of ours: its address changes with its content.
