@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use veritable_shm::{EVERY_TAG, Flight as Leased, LeaseGuard, Snapshot, TagRef, Tags};
+use veritable_shm::{EVERY_TAG, Flight as Leased, LeaseGuard, Lifetime, Snapshot, TagRef, Tags};
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::kept::Stored;
 use super::{Computed, How, Kept, SharedCache, refs};
@@ -25,6 +26,8 @@ pub(super) struct Landed {
     /// Taken before its source was read.
     pub(super) snapshot: Snapshot,
     pub(super) tags: Arc<[TagRef]>,
+    /// Of the last commit known before its source was read.
+    pub(super) mark: u64,
 }
 
 impl Landed {
@@ -76,7 +79,7 @@ impl Drop for Listed {
 impl SharedCache {
     /// The computation of `key` that goes on, or `compute` as the one. It goes on by itself: that an asker
     /// leaves does not end it.
-    pub(super) fn fly<F>(self: &Arc<Self>, key: &[u8], compute: F) -> Flight
+    pub(super) fn fly<F>(self: &Arc<Self>, key: &[u8], lifetime: Lifetime, compute: F) -> Flight
     where
         F: Future<Output = Result<Computed, Error>> + Send + 'static,
     {
@@ -89,7 +92,7 @@ impl SharedCache {
         flights.insert(key.to_owned(), flight.clone());
         let listed = Listed { cache: self.clone(), key: key.to_owned() };
         tokio::spawn(async move {
-            let landed = listed.cache.lead(&listed.key, compute).await;
+            let landed = listed.cache.lead(&listed.key, lifetime, compute).await;
             // Off the list first: who asks from here on finds it in the cache, or computes anew.
             drop(listed);
             end.send_replace(Some(landed));
@@ -98,7 +101,7 @@ impl SharedCache {
     }
 
     /// Computes and keeps, or yields what another worker has computed meanwhile.
-    async fn lead<F>(&self, key: &[u8], compute: F) -> Landed
+    async fn lead<F>(&self, key: &[u8], lifetime: Lifetime, compute: F) -> Landed
     where
         F: Future<Output = Result<Computed, Error>>,
     {
@@ -108,13 +111,31 @@ impl SharedCache {
         };
         // Before the read transaction begins: a commit after this makes the answer stale, never one before.
         let snapshot = self.cache.snapshot();
+        // After the snapshot: the commit it names is not newer than what a change after this makes stale.
+        let mark = self.tags.mark();
+        // Nobody can say which change would put something there, or what an answer from outside was made of.
+        let every = || EVERY_TAG.into();
+        if let Some(stored) = self.outside(key, mark).await {
+            let result = stored.into_result().map_err(Arc::new);
+            let landed = Landed { result, snapshot, tags: every(), mark };
+            self.keep(key, &landed, lifetime);
+            return landed;
+        }
         let landed = match compute.await {
-            Ok(Computed { kept, tags }) => Landed { result: Ok(kept), snapshot, tags: refs(&tags).into() },
-            // Nobody can say which change would put something there.
-            Err(error) => Landed { result: Err(Arc::new(error)), snapshot, tags: EVERY_TAG.into() },
+            Ok(Computed { kept, tags }) => {
+                Landed { result: Ok(kept), snapshot, tags: refs(&tags).into(), mark }
+            }
+            Err(error) => Landed { result: Err(Arc::new(error)), snapshot, tags: every(), mark },
         };
-        self.keep(key, &landed);
+        self.keep(key, &landed, lifetime);
         landed
+    }
+
+    /// What the cache outside has, if there is one.
+    async fn outside(&self, key: &[u8], mark: u64) -> Option<Stored> {
+        let bytes = self.outer.as_ref()?.get(key, mark).await?;
+        let digest = xxh3_64(&bytes);
+        Stored::decode(bytes, digest)
     }
 
     /// The right to compute `key` among all workers, or what another one computed meanwhile. A leader that
@@ -135,7 +156,7 @@ impl SharedCache {
             let snapshot = self.cache.snapshot();
             if let Some((stored, How::Hit)) = self.peek(key) {
                 let result = stored.into_result().map_err(Arc::new);
-                return Err(Box::new(Landed { result, snapshot, tags: EVERY_TAG.into() }));
+                return Err(Box::new(Landed { result, snapshot, tags: EVERY_TAG.into(), mark: 0 }));
             }
             return Ok(lease);
         }

@@ -8,6 +8,7 @@ mod flight;
 mod kept;
 mod key;
 mod nearby;
+mod outer;
 
 use std::sync::Arc;
 
@@ -23,6 +24,7 @@ use self::flight::{Flights, Landed};
 pub use self::kept::{Kept, Stored};
 pub use self::key::Key;
 use self::nearby::Nearby;
+use self::outer::Outer;
 use crate::error::Error;
 use crate::http::encoding::Encoding;
 use crate::http::request::head;
@@ -65,9 +67,11 @@ pub(crate) struct SharedCache {
     tags: Tags,
     leases: Leases,
     nearby: Nearby,
+    /// A cache outside this host, if there is one.
+    outer: Option<Arc<dyn Outer>>,
     flights: Flights,
-    /// Of what was found, and of what was not.
-    found: Lifetime,
+    /// Of what there is unless its asker says otherwise, and of what there is not.
+    usual: Lifetime,
     nothing: Lifetime,
     /// What else a page depends on: this binary's templates and what the settings say of the site. Part of
     /// every key, so that old and new workers do not show each other's pages during and after a reload.
@@ -87,7 +91,8 @@ impl SharedCache {
             leases: Leases::of(segment, owner)?,
             nearby: Nearby::new(settings.worker_bytes),
             flights: Flights::default(),
-            found: Lifetime { ttl_ms: millis(settings.ttl_seconds), stale_ms },
+            outer: None,
+            usual: Lifetime { ttl_ms: millis(settings.ttl_seconds), stale_ms },
             nothing: Lifetime { ttl_ms: millis(settings.negative_seconds), stale_ms: 0 },
             edition: edition(&config.site),
         })
@@ -132,12 +137,18 @@ impl SharedCache {
         Some((stored, how))
     }
 
-    /// What is kept under `key`, or else what `compute` yields, which is then kept. However many ask for a
+    /// How long an answer may be shown, and after that while the next is made, by the settings.
+    pub(crate) fn usual(&self) -> Lifetime {
+        self.usual
+    }
+
+    /// What is kept under `key`, or else what `compute` yields, which is then kept for `lifetime`. However many ask for a
     /// key at once, over all workers, it is computed once; an answer whose time is over is shown while one
     /// worker makes the next. That there is nothing is kept for a little while, too; other errors never are.
     pub(crate) async fn get_or_compute<F>(
         self: &Arc<Self>,
         key: &[u8],
+        lifetime: Lifetime,
         compute: impl Fn() -> F,
     ) -> (Result<Kept, Arc<Error>>, How)
     where
@@ -151,14 +162,14 @@ impl SharedCache {
         });
         if let Some((stored, how)) = found {
             if how == How::Stale {
-                self.fly(key, compute());
+                self.fly(key, lifetime, compute());
             }
             return (stored.into_result().map_err(Arc::new), how);
         }
         loop {
             // What was read before this moment may lack a change that its asker knows of.
             let asked = self.cache.snapshot();
-            let Some(landed) = self.fly(key, compute()).land().await else {
+            let Some(landed) = self.fly(key, lifetime, compute()).land().await else {
                 let error = Error::Internal("a computation ended without a result".into());
                 return (Err(error.into()), How::Miss);
             };
@@ -170,12 +181,12 @@ impl SharedCache {
 
     /// Keeps what was computed. That it cannot be kept (too large, busy, outdated) is counted there and no
     /// matter.
-    fn keep(&self, key: &[u8], landed: &Landed) {
+    fn keep(&self, key: &[u8], landed: &Landed, lifetime: Lifetime) {
         let (stored, lifetime) = match &landed.result {
             Ok(kept) if kept.status == http::StatusCode::NOT_FOUND => {
                 (Stored::Answer(kept.clone()), self.nothing)
             }
-            Ok(kept) => (Stored::Answer(kept.clone()), self.found),
+            Ok(kept) => (Stored::Answer(kept.clone()), lifetime),
             Err(error) => match &**error {
                 Error::NotFound { what } => (Stored::Nothing(what.clone()), self.nothing),
                 _ => return,
@@ -195,6 +206,9 @@ impl SharedCache {
             lifetime: Lifetime { ttl_ms, ..lifetime },
         };
         self.cache.insert(key, &entry, now_ms);
+        if let Some(outer) = &self.outer {
+            outer.put(key, landed.mark, &value, ttl_ms);
+        }
     }
 
     /// Gives the memory of this worker's copies back.

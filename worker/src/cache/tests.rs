@@ -20,6 +20,8 @@ const SMALL: Geometry = Geometry {
     limit_slots: 64,
 };
 
+const LONG: Lifetime = Lifetime { ttl_ms: 3_600_000, stale_ms: 0 };
+
 /// Two workers of one server.
 struct Two {
     segment: Segment,
@@ -68,7 +70,7 @@ async fn a_thousand_who_ask_at_once_over_two_workers_cost_one_computation() {
                     computed("once")
                 }
             };
-            body(cache.get_or_compute(b"key", compute).await.0)
+            body(cache.get_or_compute(b"key", LONG, compute).await.0)
         });
     }
     started.notified().await;
@@ -78,7 +80,7 @@ async fn a_thousand_who_ask_at_once_over_two_workers_cost_one_computation() {
     }
     assert_eq!(computations.load(Ordering::SeqCst), 1);
     assert!(two.caches[0].flights.is_empty() && two.caches[1].flights.is_empty());
-    assert_eq!(two.caches[1].get_or_compute(b"key", || async { computed("twice") }).await.1, How::Hit);
+    assert_eq!(two.caches[1].get_or_compute(b"key", LONG, || async { computed("twice") }).await.1, How::Hit);
 }
 
 #[tokio::test]
@@ -97,23 +99,23 @@ async fn who_knows_of_a_change_is_not_given_what_was_being_computed_before_it() 
                     computed("before")
                 }
             };
-            body(cache.get_or_compute(b"key", compute).await.0)
+            body(cache.get_or_compute(b"key", LONG, compute).await.0)
         })
     };
     started.notified().await;
     two.tags.invalidate(&refs(&[Tag::Topic(veritable_domain::ids::TopicId(1))]));
     let late = {
         let cache = cache.clone();
-        tokio::spawn(
-            async move { body(cache.get_or_compute(b"key", || async { computed("after") }).await.0) },
-        )
+        tokio::spawn(async move {
+            body(cache.get_or_compute(b"key", LONG, || async { computed("after") }).await.0)
+        })
     };
     // The late one joins the early one's computation first.
     tokio::task::yield_now().await;
     go_on.notify_one();
     assert_eq!(early.await.unwrap(), "before", "it asked before the change");
     assert_eq!(late.await.unwrap(), "after");
-    assert_eq!(body(cache.get_or_compute(b"key", || async { computed("again") }).await.0), "after");
+    assert_eq!(body(cache.get_or_compute(b"key", LONG, || async { computed("again") }).await.0), "after");
 }
 
 #[tokio::test]
@@ -132,7 +134,7 @@ async fn a_computation_outlives_the_asker_who_leaves_and_shares_its_failure() {
                     Err(Error::Busy)
                 }
             };
-            cache.get_or_compute(b"key", compute).await.0
+            cache.get_or_compute(b"key", LONG, compute).await.0
         })
     };
     let first = ask();
@@ -142,7 +144,11 @@ async fn a_computation_outlives_the_asker_who_leaves_and_shares_its_failure() {
     first.abort();
     go_on.notify_one();
     assert!(matches!(&*second.await.unwrap().unwrap_err(), Error::Busy), "shared, not computed twice");
-    assert_eq!(body(cache.get_or_compute(b"key", || async { computed("now") }).await.0), "now", "not kept");
+    assert_eq!(
+        body(cache.get_or_compute(b"key", LONG, || async { computed("now") }).await.0),
+        "now",
+        "not kept"
+    );
 }
 
 #[tokio::test]
@@ -150,8 +156,8 @@ async fn a_computation_that_panics_is_an_error_to_all_and_blocks_nobody() {
     let two = two(|_| {});
     let cache = &two.caches[0];
     let broken = || async { panic!("a bug") };
-    assert!(matches!(&*cache.get_or_compute(b"key", broken).await.0.unwrap_err(), Error::Internal(_)));
-    assert_eq!(body(cache.get_or_compute(b"key", || async { computed("now") }).await.0), "now");
+    assert!(matches!(&*cache.get_or_compute(b"key", LONG, broken).await.0.unwrap_err(), Error::Internal(_)));
+    assert_eq!(body(cache.get_or_compute(b"key", LONG, || async { computed("now") }).await.0), "now");
 }
 
 #[tokio::test]
@@ -166,10 +172,10 @@ async fn a_worker_that_dies_while_it_computes_blocks_nobody() {
             std::future::pending().await
         }
     };
-    let flight = dies.fly(b"key", never());
+    let flight = dies.fly(b"key", LONG, never());
     started.notified().await;
     Scoreboard::of(&two.segment).retire(0).unwrap();
-    assert_eq!(body(lives.get_or_compute(b"key", || async { computed("now") }).await.0), "now");
+    assert_eq!(body(lives.get_or_compute(b"key", LONG, || async { computed("now") }).await.0), "now");
     drop(flight);
 }
 
@@ -181,12 +187,12 @@ async fn that_there_is_nothing_is_kept_until_anything_changes() {
         Error::NotFound { what } => what.clone(),
         other => panic!("{other}"),
     };
-    let (first, how) = two.caches[0].get_or_compute(b"key", nothing).await;
+    let (first, how) = two.caches[0].get_or_compute(b"key", LONG, nothing).await;
     assert_eq!((missing(first), how), ("topic".into(), How::Miss));
-    let (second, how) = two.caches[1].get_or_compute(b"key", || async { computed("there") }).await;
+    let (second, how) = two.caches[1].get_or_compute(b"key", LONG, || async { computed("there") }).await;
     assert_eq!((missing(second), how), ("topic".into(), How::Hit));
     two.tags.invalidate(&[]);
-    let (third, how) = two.caches[1].get_or_compute(b"key", || async { computed("there") }).await;
+    let (third, how) = two.caches[1].get_or_compute(b"key", LONG, || async { computed("there") }).await;
     assert_eq!((body(third), how), (Bytes::from_static(b"there"), How::Miss));
 }
 
@@ -208,7 +214,7 @@ async fn an_answer_whose_time_is_over_is_shown_while_one_worker_makes_the_next()
             let computations = computations.clone();
             async move { computed(if computations.fetch_add(1, Ordering::SeqCst) == 0 { "old" } else { "new" }) }
         };
-        let (answer, how) = cache.get_or_compute(b"key", compute).await;
+        let (answer, how) = cache.get_or_compute(b"key", cache.usual(), compute).await;
         (body(answer), how)
     };
     assert_eq!(ask(&two.caches[0]).await, (Bytes::from_static(b"old"), How::Miss));
@@ -231,13 +237,56 @@ async fn an_answer_whose_time_is_over_is_shown_while_one_worker_makes_the_next()
 async fn a_copy_is_used_only_while_the_shared_entry_is_there() {
     let two = two(|_| {});
     let [cache, other] = &two.caches;
-    assert_eq!(body(cache.get_or_compute(b"key", || async { computed("one") }).await.0), "one");
+    assert_eq!(body(cache.get_or_compute(b"key", LONG, || async { computed("one") }).await.0), "one");
     for _ in 0..3 {
-        assert_eq!(cache.get_or_compute(b"key", || async { computed("no") }).await.1, How::Hit);
+        assert_eq!(cache.get_or_compute(b"key", LONG, || async { computed("no") }).await.1, How::Hit);
     }
     two.tags.invalidate(&refs(&[Tag::Topic(veritable_domain::ids::TopicId(1))]));
-    assert_eq!(body(other.get_or_compute(b"key", || async { computed("two") }).await.0), "two");
-    assert_eq!(body(cache.get_or_compute(b"key", || async { computed("no") }).await.0), "two");
+    assert_eq!(body(other.get_or_compute(b"key", LONG, || async { computed("two") }).await.0), "two");
+    assert_eq!(body(cache.get_or_compute(b"key", LONG, || async { computed("no") }).await.0), "two");
     cache.shed();
-    assert_eq!(body(cache.get_or_compute(b"key", || async { computed("no") }).await.0), "two");
+    assert_eq!(body(cache.get_or_compute(b"key", LONG, || async { computed("no") }).await.0), "two");
+}
+
+/// A cache outside that keeps everything.
+#[derive(Default)]
+struct Elsewhere(std::sync::Mutex<Values>);
+
+type Values = std::collections::HashMap<(Vec<u8>, u64), Vec<u8>>;
+
+impl Outer for Elsewhere {
+    fn get<'a>(&'a self, key: &'a [u8], mark: u64) -> outer::Found<'a> {
+        let found = self.0.lock().unwrap().get(&(key.to_vec(), mark)).cloned();
+        Box::pin(std::future::ready(found))
+    }
+
+    fn put(&self, key: &[u8], mark: u64, value: &[u8], _ttl_ms: u32) {
+        self.0.lock().unwrap().insert((key.to_vec(), mark), value.to_vec());
+    }
+}
+
+#[tokio::test]
+async fn a_cache_outside_is_asked_before_anything_is_computed_and_hides_no_change() {
+    let outside = Arc::new(Elsewhere::default());
+    let host = || {
+        let two = two(|_| {});
+        let owner = Scoreboard::of(&two.segment).enlist(2, 1, 0).unwrap();
+        let mut cache = SharedCache::new(&two.segment, owner, &Config::default()).unwrap();
+        cache.outer = Some(outside.clone());
+        two.tags.set_mark(7);
+        (two, Arc::new(cache))
+    };
+    let ((_one, first), (other, second)) = (host(), host());
+    assert_eq!(body(first.get_or_compute(b"key", LONG, || async { computed("one") }).await.0), "one");
+    let (answer, how) = second.get_or_compute(b"key", LONG, || async { computed("two") }).await;
+    assert_eq!((body(answer), how), (Bytes::from_static(b"one"), How::Miss), "from outside");
+    assert_eq!(second.get_or_compute(b"key", LONG, || async { computed("no") }).await.1, How::Hit);
+    // A commit: what is outside belongs to the one before.
+    other.tags.invalidate(&refs(&[Tag::Topic(veritable_domain::ids::TopicId(1))]));
+    other.tags.set_mark(8);
+    assert_eq!(body(second.get_or_compute(b"key", LONG, || async { computed("new") }).await.0), "new");
+    // Whatever it says, it is not believed further than it makes sense.
+    outside.0.lock().unwrap().values_mut().for_each(|value| value.truncate(3));
+    other.tags.invalidate_all();
+    assert_eq!(body(second.get_or_compute(b"key", LONG, || async { computed("whole") }).await.0), "whole");
 }

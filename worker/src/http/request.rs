@@ -168,7 +168,7 @@ async fn read_through(
             Ok(Computed { kept: Kept::of(&answer, accepted), tags: answer.tags })
         }
     };
-    Ok(app.cache.get_or_compute(&key, compute).await)
+    Ok(app.cache.get_or_compute(&key, app.cache.usual(), compute).await)
 }
 
 /// An answer that may be kept by whoever asks again first.
@@ -237,7 +237,7 @@ async fn send_asset(
         Ok(Computed { kept: Kept::of(&answer, accepted), tags: Vec::new() })
     };
     let key = app.cache.key(accepted, "asset:", path);
-    let (kept, how) = match app.cache.get_or_compute(&key, compute).await {
+    let (kept, how) = match app.cache.get_or_compute(&key, app.cache.usual(), compute).await {
         (Ok(kept), how) => (kept, how),
         (Err(error), _) => return refuse(app, path, &error),
     };
