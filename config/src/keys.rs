@@ -150,6 +150,13 @@ pub const KEYS: &[Key] = &[
         "Seconds for which it is remembered that something does not exist; any change ends it; 0: not at all.",
     ),
     key(
+        "cache.value_share",
+        Kind::Integer(1, 1_024),
+        "4",
+        "An answer takes at most this part of a shard: 4 is a quarter. `veritable cache stats` tells what that is in \
+         bytes; what is larger is not kept.",
+    ),
+    key(
         "cache.worker_bytes",
         Kind::Integer(0, 1 << 40),
         "8388608",
@@ -323,7 +330,7 @@ pub fn reference() -> String {
          file. A key that does not exist and a value out of its bounds are refused at the start, with the line.\n\
          `veritable check-config --config FILE` only checks.\n\n\
          A reload (`veritable reload`, `SIGHUP`) applies all keys but `data_dir`, `runtime_dir`, `listen`,\n\
-         `cache.bytes`, `cache.entries` and `cache.huge_pages`; it is refused when one of these has changed, as they need a restart.\n\n\
+         `cache.bytes`, `cache.entries`, `cache.value_share` and `cache.huge_pages`; it is refused when one of these has changed, as they need a restart.\n\n\
          This page is printed by `veritable check-config --print-reference`.\n",
     );
     let mut section = None;

@@ -101,6 +101,8 @@ pub struct Cache {
     pub stale_seconds: u32,
     /// Seconds for which it is remembered that something does not exist.
     pub negative_seconds: u32,
+    /// The part of a shard that one answer may take at most, as a divisor.
+    pub value_share: u16,
     /// Bytes of copies that each worker keeps in its own memory.
     pub worker_bytes: u64,
     /// Whether the segment is asked for in huge pages.
@@ -117,6 +119,7 @@ impl Default for Cache {
             ttl_seconds: 3_600,
             stale_seconds: 60,
             negative_seconds: 10,
+            value_share: 4,
             worker_bytes: 8 * 1024 * 1024,
             huge_pages: Switch::Off,
             prefault: Switch::Off,

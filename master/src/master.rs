@@ -173,6 +173,7 @@ impl Master {
         let geometry = Geometry {
             cache_bytes: config.cache.bytes,
             cache_entries: config.cache.entries,
+            value_share: config.cache.value_share,
             worker_slots: SLOTS,
             ..Geometry::default()
         };

@@ -118,6 +118,7 @@ pub(crate) fn compatible(old: &Config, new: &Config) -> Result<(), String> {
         ("runtime_dir", old.runtime_dir != new.runtime_dir),
         ("cache.bytes", old.cache.bytes != new.cache.bytes),
         ("cache.entries", old.cache.entries != new.cache.entries),
+        ("cache.value_share", old.cache.value_share != new.cache.value_share),
         ("cache.huge_pages", old.cache.huge_pages != new.cache.huge_pages),
     ];
     match changed.iter().find(|(_, changed)| *changed) {

@@ -143,6 +143,7 @@ mod tests {
         worker_slots: 4,
         session_slots: 64,
         limit_slots: 64,
+        value_share: 4,
     };
 
     #[test]

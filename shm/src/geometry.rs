@@ -26,6 +26,8 @@ const LEASE_SLOTS_MAX: u32 = 1 << 20;
 const SET_SLOTS_MIN: u32 = 4;
 /// 128 bytes each: two gigabytes of sessions, an eighth of that of limits.
 const SET_SLOTS_MAX: u32 = 1 << 24;
+/// Beyond it nothing but the smallest answers would be kept in a cache of the default size.
+const VALUE_SHARE_MAX: u16 = 1024;
 /// Entries a shard should hold at least, so that its own clock hand has something to choose from.
 const SHARD_ENTRIES: u64 = 64;
 /// Bytes a shard should hold at least, so that a large page is still a small part of it.
@@ -51,10 +53,13 @@ pub struct Geometry {
     pub session_slots: u32,
     /// Words of the rate limits, a power of two.
     pub limit_slots: u32,
+    /// The part of a shard one entry may take at most, as a divisor: a single large value must not empty the
+    /// shard it falls into.
+    pub value_share: u16,
 }
 
 impl Default for Geometry {
-    /// 50 MB, 10,000 entries, 65,536 tag slots, 1,024 leases, 64 worker slots, 16,384 sessions, 65,536 limits.
+    /// 50 MB, 10,000 entries, 65,536 tag slots, 1,024 leases, 64 worker slots, 16,384 sessions, 65,536 limits, values up to a quarter of a shard.
     fn default() -> Self {
         Self {
             cache_bytes: 50 * 1024 * 1024,
@@ -64,6 +69,7 @@ impl Default for Geometry {
             worker_slots: 64,
             session_slots: 16_384,
             limit_slots: 65_536,
+            value_share: 4,
         }
     }
 }
@@ -97,6 +103,9 @@ impl Geometry {
             if !slots.is_power_of_two() || !(SET_SLOTS_MIN..=SET_SLOTS_MAX).contains(&slots) {
                 return fail(field, slots.into(), "a power of two from 4 to 16,777,216");
             }
+        }
+        if !(1..=VALUE_SHARE_MAX).contains(&self.value_share) {
+            return fail("value_share", self.value_share.into(), "1 to 1,024");
         }
         if !(1..=WORKER_SLOTS_MAX).contains(&self.worker_slots) {
             return fail("worker_slots", self.worker_slots.into(), "1 to 1,000");
@@ -137,6 +146,7 @@ mod tests {
             Geometry { lease_slots: 0, ..base },
             Geometry { worker_slots: 0, ..base },
             Geometry { worker_slots: 1001, ..base },
+            Geometry { value_share: 0, ..base },
             Geometry { session_slots: 2, ..base },
             Geometry { limit_slots: 100, ..base },
         ] {

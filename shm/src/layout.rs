@@ -43,9 +43,9 @@ pub(crate) mod header {
     /// The geometry's fields, in their order.
     pub(crate) const GEOMETRY: usize = 3;
     /// Random seed of the key hash.
-    pub(crate) const SEED: usize = 10;
+    pub(crate) const SEED: usize = 11;
     /// Number of areas, then offset and length in bytes of each, then a checksum.
-    pub(crate) const AREAS: usize = 11;
+    pub(crate) const AREAS: usize = 12;
 }
 
 /// The areas of a segment, in their order.
@@ -136,7 +136,7 @@ impl Layout {
     /// hand, through the text).
     pub(crate) fn hash() -> u64 {
         let text = format!(
-            "v7 header {HEADER_BYTES} areas {AREA_COUNT} slot {SLOT_WORDS} tags {TAG_HEAD_WORDS} sequence,floor,mark \
+            "v8 header {HEADER_BYTES} areas {AREA_COUNT} slot {SLOT_WORDS} tags {TAG_HEAD_WORDS} sequence,floor,mark \
              session {SESSION_WORDS} state,used,checksum,digest,expires,snapshot,tag+len limit fingerprint+time \
              shard {SHARD_WORDS} desc {DESC_WORDS} block {BLOCK_BYTES} \
              ghosts,tick,weight desc version+hash,first+next,sizes,used record checksum,snapshot+ttl,stored+stale,tags,key,value"

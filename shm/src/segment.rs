@@ -200,6 +200,7 @@ fn header_words(layout: &Layout, seed: u64) -> Vec<u64> {
         g.worker_slots.into(),
         g.session_slots.into(),
         g.limit_slots.into(),
+        g.value_share.into(),
         seed,
     ];
     debug_assert_eq!(words.len(), header::AREAS);
@@ -229,6 +230,7 @@ fn read_header(words: &[AtomicU64], size: usize) -> Result<Layout, ShmError> {
         worker_slots: u16::try_from(narrow(4)?).map_err(|_| ShmError::Foreign("geometry"))?,
         session_slots: narrow(5)?,
         limit_slots: narrow(6)?,
+        value_share: u16::try_from(narrow(7)?).map_err(|_| ShmError::Foreign("geometry"))?,
     };
     geometry.check().map_err(|_| ShmError::Foreign("geometry"))?;
     let layout = Layout::new(geometry);

@@ -18,6 +18,7 @@ const GEOMETRY: Geometry = Geometry {
     worker_slots: 4,
     session_slots: 64,
     limit_slots: 64,
+    value_share: 4,
 };
 
 /// What was done, counted by whoever did it.

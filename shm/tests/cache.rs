@@ -308,3 +308,15 @@ fn a_place_holds_until_its_entry_is_not_what_a_lookup_would_yield() {
     }
     assert!(!cache.is_there(&found, 0), "evicted");
 }
+
+#[test]
+fn what_one_value_may_take_is_configured() {
+    for share in [1, 4, 64] {
+        let b = bench(Geometry { value_share: share, ..SMALL });
+        let stats = b.cache.stats();
+        let most = usize::try_from(stats.value_bytes_max).expect("a size");
+        assert_eq!(stats.value_bytes_max, stats.block_bytes / stats.shards / 256 / u64::from(share) * 256);
+        assert_eq!(put(&b.cache, b"k", &vec![1; most - 512], &[]), Inserted::Stored, "{share}");
+        assert_eq!(put(&b.cache, b"k", &vec![1; most + 1], &[]), Inserted::TooLarge, "{share}");
+    }
+}

@@ -26,6 +26,7 @@ const SMALLEST: Geometry = Geometry {
     worker_slots: 4,
     session_slots: 64,
     limit_slots: 64,
+    value_share: 4,
 };
 
 /// One round's damage: words of one kind of noise at a random place, mostly in the structures.

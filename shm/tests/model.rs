@@ -195,6 +195,7 @@ const TIGHT: Geometry = Geometry {
     worker_slots: 2,
     session_slots: 64,
     limit_slots: 64,
+    value_share: 4,
 };
 
 proptest! {

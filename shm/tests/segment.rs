@@ -62,7 +62,7 @@ fn unsealed_short_long_and_foreign_descriptors_are_refused() {
 
 #[test]
 fn any_wrong_word_of_the_header_is_refused() {
-    const HEADER_WORDS: usize = 25;
+    const HEADER_WORDS: usize = 26;
     let good = image();
     for word in 0..HEADER_WORDS {
         for flip in [0x01, 0x80] {

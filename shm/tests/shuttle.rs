@@ -23,6 +23,7 @@ const SMALLEST: Geometry = Geometry {
     worker_slots: 4,
     session_slots: 4,
     limit_slots: 4,
+    value_share: 4,
 };
 
 /// Runs `scene` under many schedules.

@@ -18,7 +18,7 @@ const SMALLEST: Geometry = Geometry {
     lease_slots: 16,
     worker_slots: 4,
     session_slots: 4,
-    limit_slots: 4,
+    limit_slots: 4, value_share: 4,
 };
 const LONG: Lifetime = Lifetime { ttl_ms: 3_600_000, stale_ms: 0 };
 /// Bytes of a patch: where (four), then what.

@@ -27,10 +27,6 @@ use crate::scoreboard::{self, Counter, Owner};
 use crate::segment::Segment;
 use crate::tags::{Snapshot, Table, TagRef};
 
-/// The part of a shard one entry may take at most, as a divisor: a single large value must not empty the
-/// shard it falls into.
-const RECORD_SHARE: usize = 4;
-
 /// The cache of a segment, as one owner uses it. Cheap to clone; every method takes `&self` and may run on
 /// any thread.
 #[derive(Clone, Debug)]
@@ -257,7 +253,7 @@ impl Cache {
 
     /// Blocks one record may take.
     fn record_blocks_max(&self) -> usize {
-        self.segment.layout().shard.blocks / RECORD_SHARE
+        self.segment.layout().shard.blocks / usize::from(self.segment.geometry().value_share.max(1))
     }
 
     #[inline]

@@ -17,6 +17,7 @@ pub const SMALL: Geometry = Geometry {
     worker_slots: 8,
     session_slots: 64,
     limit_slots: 64,
+    value_share: 4,
 };
 
 /// A segment with its first owner enlisted.

@@ -18,6 +18,7 @@ const SMALL: Geometry = Geometry {
     worker_slots: 4,
     session_slots: 64,
     limit_slots: 64,
+    value_share: 4,
 };
 
 const LONG: Lifetime = Lifetime { ttl_ms: 3_600_000, stale_ms: 0 };
