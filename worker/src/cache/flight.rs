@@ -114,7 +114,7 @@ impl SharedCache {
         // After the snapshot: the commit it names is not newer than what a change after this makes stale.
         let mark = self.tags.mark();
         // Nobody can say which change would put something there, or what an answer from outside was made of.
-        let every = || EVERY_TAG.into();
+        let every = || -> Arc<[TagRef]> { EVERY_TAG.into() };
         if let Some(stored) = self.outside(key, mark).await {
             let result = stored.into_result().map_err(Arc::new);
             let landed = Landed { result, snapshot, tags: every(), mark };
@@ -123,7 +123,9 @@ impl SharedCache {
         }
         let landed = match compute.await {
             Ok(Computed { kept, tags }) => {
-                Landed { result: Ok(kept), snapshot, tags: refs(&tags).into(), mark }
+                let nothing = kept.status == http::StatusCode::NOT_FOUND;
+                let tags = if nothing { every() } else { refs(&tags).into() };
+                Landed { result: Ok(kept), snapshot, tags, mark }
             }
             Err(error) => Landed { result: Err(Arc::new(error)), snapshot, tags: every(), mark },
         };

@@ -197,6 +197,22 @@ async fn that_there_is_nothing_is_kept_until_anything_changes() {
     assert_eq!((body(third), how), (Bytes::from_static(b"there"), How::Miss));
 }
 
+#[tokio::test]
+async fn a_page_that_says_there_is_nothing_ends_with_any_change_too() {
+    let two = two(|_| {});
+    let cache = &two.caches[0];
+    // Suggestions instead of a topic: made of no topic at all.
+    let suggestions = || async {
+        let answer =
+            Answer { status: http::StatusCode::NOT_FOUND, ..Answer::html("which?".into(), Vec::new()) };
+        Ok(Computed { kept: Kept::of(&answer, Encoding::Identity), tags: Vec::new() })
+    };
+    assert_eq!(body(cache.get_or_compute(b"key", LONG, suggestions).await.0), "which?");
+    assert_eq!(cache.get_or_compute(b"key", LONG, || async { computed("no") }).await.1, How::Hit);
+    two.tags.invalidate(&refs(&[Tag::Topic(veritable_domain::ids::TopicId(7))]));
+    assert_eq!(body(cache.get_or_compute(b"key", LONG, || async { computed("there") }).await.0), "there");
+}
+
 /// Waits for what another task is about to bring about.
 async fn until(reached: impl Fn() -> bool) {
     let begun = tokio::time::Instant::now();
