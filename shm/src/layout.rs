@@ -23,8 +23,23 @@ pub(crate) const BLOCK_WORDS: usize = BLOCK_BYTES / WORD;
 pub(crate) const DESC_WORDS: usize = 4;
 /// Words of a shard's header: the lock has a cache line of its own, the holder's fields the next one.
 pub(crate) const SHARD_WORDS: usize = 16;
-/// Words of a scoreboard slot: four cache lines.
-pub(crate) const SLOT_WORDS: usize = 32;
+/// Words of a scoreboard slot: eight cache lines.
+pub(crate) const SLOT_WORDS: usize = 64;
+/// Words of one histogram: its sum, then its buckets.
+pub(crate) const HISTOGRAM_WORDS: usize = 1 + crate::histogram::BUCKETS;
+/// Histograms of a slot: more than there are series, so that one more is no other layout.
+pub(crate) const SLOT_SERIES: usize = 8;
+/// Words of what is known of one database: four cache lines.
+pub(crate) const STORE_WORDS: usize = 32;
+/// Databases there may be.
+pub(crate) const STORES: usize = 2;
+/// Bytes kept of a statement's text.
+pub(crate) const STATEMENT_TEXT_BYTES: usize = 512;
+/// Words of a statement: hash, length, figures, text, histogram; a multiple of a cache line.
+pub(crate) const STATEMENT_WORDS: usize =
+    (16 + STATEMENT_TEXT_BYTES / WORD + HISTOGRAM_WORDS).next_multiple_of(LINE / WORD);
+/// Statements there may be: several times as many as there are, as each text that ever ran has a place.
+pub(crate) const STATEMENTS: usize = 512;
 /// Words of a session's record: two cache lines.
 pub(crate) const SESSION_WORDS: usize = 16;
 /// Words before the tag slots: sequence, floor and mark on a cache line of their own.
@@ -56,11 +71,14 @@ pub(crate) enum Area {
     Leases,
     Sessions,
     Limits,
+    Histograms,
+    Stores,
+    Statements,
     Cache,
 }
 
 /// How many areas there are.
-pub(crate) const AREA_COUNT: usize = 6;
+pub(crate) const AREA_COUNT: usize = 9;
 
 /// A range of bytes in the segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,6 +126,9 @@ impl Layout {
             to_usize(geometry.lease_slots.into()) * WORD,
             to_usize(geometry.session_slots.into()) * SESSION_WORDS * WORD,
             to_usize(geometry.limit_slots.into()) * WORD,
+            usize::from(geometry.worker_slots) * SLOT_SERIES * HISTOGRAM_WORDS * WORD,
+            STORES * STORE_WORDS * WORD,
+            STATEMENTS * STATEMENT_WORDS * WORD,
             shard.stride * shards,
         ];
         let mut offset = HEADER_BYTES;
@@ -136,7 +157,9 @@ impl Layout {
     /// hand, through the text).
     pub(crate) fn hash() -> u64 {
         let text = format!(
-            "v8 header {HEADER_BYTES} areas {AREA_COUNT} slot {SLOT_WORDS} tags {TAG_HEAD_WORDS} sequence,floor,mark \
+            "v9 header {HEADER_BYTES} areas {AREA_COUNT} slot {SLOT_WORDS} life,counters,gauges series {SLOT_SERIES} \
+             histogram {HISTOGRAM_WORDS} sum,buckets stores {STORES} {STORE_WORDS} statements {STATEMENTS} \
+             {STATEMENT_WORDS} hash,length,figures,text,histogram tags {TAG_HEAD_WORDS} sequence,floor,mark \
              session {SESSION_WORDS} state,used,checksum,digest,expires,snapshot,tag+len limit fingerprint+time \
              shard {SHARD_WORDS} desc {DESC_WORDS} block {BLOCK_BYTES} \
              ghosts,tick,weight desc version+hash,first+next,sizes,used record checksum,snapshot+ttl,stored+stale,tags,key,value"

@@ -2,7 +2,8 @@
 //!
 //! One sealed memfd holds the bounded cache ([`Cache`]), the tags that make its entries stale ([`Tags`]),
 //! the leases that keep two workers from computing one answer ([`Leases`]), the sessions ([`Sessions`]), the rate
-//! limits ([`Limits`]) and the scoreboard that says who is alive ([`Scoreboard`]). Every process maps it; any of
+//! limits ([`Limits`]), the scoreboard that says who is alive ([`Scoreboard`]), and what is measured: times
+//! ([`Histograms`]), the databases ([`Store`]) and their statements ([`Statements`]). Every process maps it; any of
 //! them may be killed at any instruction.
 //!
 //! Three rules hold everywhere:
@@ -20,13 +21,17 @@ mod error;
 #[doc(hidden)]
 pub mod fail;
 mod geometry;
+mod histogram;
 mod layout;
 mod lease;
 mod limits;
 mod raw;
 mod scoreboard;
 mod segment;
+mod series;
 mod sessions;
+mod statements;
+mod stores;
 mod sync;
 mod tags;
 
@@ -39,9 +44,13 @@ pub use error::ShmError;
 pub use geometry::{
     CACHE_BYTES_MAX, CACHE_BYTES_MIN, CACHE_ENTRIES_MAX, CACHE_ENTRIES_MIN, Geometry, WORKER_SLOTS_MAX,
 };
+pub use histogram::Histogram;
 pub use lease::{Flight, LEASE_MS_MAX, LeaseGuard, Leases};
 pub use limits::{Limits, Rate, Verdict};
-pub use scoreboard::{Counter, Owner, Scoreboard, SlotState, SlotStatus};
+pub use scoreboard::{Counter, Gauge, Owner, Scoreboard, SlotState, SlotStatus};
 pub use segment::{Pages, Segment};
+pub use series::{Histograms, Series};
 pub use sessions::{NewSession, SESSION_BYTES_MAX, SessionDigest, Sessions};
+pub use statements::{Run, StatementId, StatementStats, Statements};
+pub use stores::{Fact, Store};
 pub use tags::{ENTRY_TAGS_MAX, EVERY_TAG, Snapshot, TagRef, Tags};

@@ -19,6 +19,7 @@ const GENERATION: usize = 4;
 const HEAP: usize = 5;
 const ANON: usize = 6;
 const COUNTERS: usize = 8;
+const GAUGES: usize = 48;
 
 /// Who acts on the segment: a slot of the scoreboard and the epoch under which it was given out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -80,11 +81,25 @@ pub enum Counter {
     // Requests answered 429; handlers that panicked.
     RateLimited,
     Panics,
+    // Reads refused because too many waited; interrupted at their deadline.
+    ReadsRefused,
+    ReadsInterrupted,
+    // Statements that took longer than a tenth of a second.
+    SlowStatements,
+    // Transactions committed; commands in them; batches that failed.
+    Commits,
+    Commands,
+    CommitsFailed,
+    // Commands refused because their deadline had passed, or because the queue was full.
+    CommandsExpired,
+    CommandsRefused,
+    // Commands that were answered again instead of being done again.
+    CommandsRepeated,
 }
 
 impl Counter {
     /// All counters, in their order.
-    pub const ALL: [Counter; 22] = [
+    pub const ALL: [Counter; 31] = [
         Counter::Requests,
         Counter::Status2xx,
         Counter::Status3xx,
@@ -107,10 +122,38 @@ impl Counter {
         Counter::BytesOut,
         Counter::RateLimited,
         Counter::Panics,
+        Counter::ReadsRefused,
+        Counter::ReadsInterrupted,
+        Counter::SlowStatements,
+        Counter::Commits,
+        Counter::Commands,
+        Counter::CommitsFailed,
+        Counter::CommandsExpired,
+        Counter::CommandsRefused,
+        Counter::CommandsRepeated,
     ];
 }
 
-const _: () = assert!(COUNTERS + Counter::ALL.len() <= SLOT_WORDS, "counters outgrow their slot");
+const _: () = assert!(COUNTERS + Counter::ALL.len() <= GAUGES, "counters outgrow their part");
+
+/// What a process says of itself at this moment; unlike a counter it ends with the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Gauge {
+    /// Threads that read, each with a connection.
+    ReadThreads = 0,
+    /// Those of them that are reading.
+    ReadBusy,
+    /// Questions that wait for one.
+    ReadQueue,
+}
+
+impl Gauge {
+    /// All gauges, in their order.
+    pub const ALL: [Gauge; 3] = [Gauge::ReadThreads, Gauge::ReadBusy, Gauge::ReadQueue];
+}
+
+const _: () = assert!(GAUGES + Gauge::ALL.len() <= SLOT_WORDS, "gauges outgrow their slot");
 
 /// One slot, read at one time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,6 +205,9 @@ impl Scoreboard {
         words[GENERATION].store(generation, Ordering::Relaxed);
         words[HEAP].store(0, Ordering::Relaxed);
         words[ANON].store(0, Ordering::Relaxed);
+        for gauge in &words[GAUGES..] {
+            gauge.store(0, Ordering::Relaxed);
+        }
         words[STATE].store(SlotState::Starting as u64, Ordering::Relaxed);
         let epoch = raise(&words[EPOCH]);
         Ok(Owner { slot, epoch })
@@ -176,6 +222,9 @@ impl Scoreboard {
         let words = self.slot(slot)?;
         raise(&words[EPOCH]);
         words[PID].store(0, Ordering::Relaxed);
+        for gauge in &words[GAUGES..] {
+            gauge.store(0, Ordering::Relaxed);
+        }
         words[STATE].store(SlotState::Empty as u64, Ordering::Relaxed);
         Ok(())
     }
@@ -269,6 +318,19 @@ impl Scoreboard {
     #[must_use]
     pub fn total(&self, counter: Counter) -> u64 {
         (0..self.slots()).fold(0, |sum: u64, slot| sum.wrapping_add(self.count(slot, counter)))
+    }
+
+    /// Says what a gauge shows now; ignored for an owner that is no longer current.
+    pub fn set_gauge(&self, owner: Owner, gauge: Gauge, value: u64) {
+        if let Some(words) = self.current(owner) {
+            words[GAUGES + gauge as usize].store(value, Ordering::Relaxed);
+        }
+    }
+
+    /// What a gauge of a slot shows; 0 for a slot that does not exist or has nobody.
+    #[must_use]
+    pub fn gauge(&self, slot: u16, gauge: Gauge) -> u64 {
+        self.slot(slot).map_or(0, |words| words[GAUGES + gauge as usize].load(Ordering::Relaxed))
     }
 
     fn slot(&self, slot: u16) -> Result<&[AtomicU64], ShmError> {
