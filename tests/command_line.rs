@@ -14,8 +14,21 @@ fn refused(args: &[&str], expected: &[&str]) {
 
 #[test]
 fn help_and_version_are_everywhere() {
-    for command in ["serve", "demo", "check-config", "import", "migrate", "status", "cache", "reload", "stop"]
-    {
+    for command in [
+        "serve",
+        "demo",
+        "check-config",
+        "import",
+        "migrate",
+        "status",
+        "cache",
+        "queries",
+        "backup",
+        "restore",
+        "reload",
+        "upgrade",
+        "stop",
+    ] {
         let out = run(&[command, "--help"]);
         assert!(out.status.success(), "{command}");
         assert!(String::from_utf8_lossy(&out.stdout).contains("Usage:"), "{command}");
@@ -80,14 +93,14 @@ fn schemas_are_shown_and_moved_down_and_up() {
     assert!(!dir.path().join("forums.db").exists(), "status makes nothing");
     let whole = |said: String| {
         assert!(
-            said.contains("forums.db: version 2 of 2") && said.contains("notebooks.db: version 1 of 1"),
+            said.contains("forums.db: version 3 of 3") && said.contains("notebooks.db: version 2 of 2"),
             "{said}"
         );
     };
     whole(migrate(&["up"]));
     let down = migrate(&["down", "--database", "forums", "--to", "0"]);
     assert!(
-        down.contains("forums.db: version 0 of 2") && down.contains("notebooks.db: version 1 of 1"),
+        down.contains("forums.db: version 0 of 3") && down.contains("notebooks.db: version 2 of 2"),
         "{down}"
     );
     whole(migrate(&["up"]));

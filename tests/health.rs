@@ -152,3 +152,25 @@ fn a_worker_that_can_never_start_is_given_up_while_the_others_serve() {
     wait_for("both workers", || (server.pids("worker").len() == 2).then_some(()));
     assert_eq!(server.status()["state"], "serving");
 }
+
+#[test]
+fn what_statements_cost_is_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::demo(dir.path());
+    let topic = server.get("/api/forums/topics").json()["topics"][0]["id"].as_i64().unwrap();
+    assert_eq!(server.get(&format!("/api/topics/{topic}/posts")).status, 200);
+    let out = server.command("queries", &["--json", "--limit", "1000"]);
+    assert!(out.status.success(), "{out:?}");
+    let found: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+    let of = |part: &str| {
+        let all = found["statements"].as_array().unwrap();
+        all.iter().find(|one| one["sql"].as_str().unwrap().contains(part)).cloned().unwrap()
+    };
+    let posts = of("FROM posts p CROSS JOIN users");
+    assert!(posts["count"].as_u64() > Some(0) && posts["rows"].as_u64() > Some(0), "{posts}");
+    let table = server.command("queries", &[]);
+    assert!(String::from_utf8_lossy(&table.stdout).contains("STATEMENT"), "{table:?}");
+    let other = tempfile::tempdir().unwrap();
+    let none = super::harness::server::run(&["queries", "--data-dir", other.path().to_str().unwrap()]);
+    assert_ne!(none.status.code(), Some(0), "{none:?}");
+}

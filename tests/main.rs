@@ -3,14 +3,18 @@
 
 mod harness;
 
+mod backup;
 mod balancers;
 mod cache;
 mod command_line;
 mod communities;
 mod demo;
+mod durability;
 mod health;
+mod power_loss;
 mod processes;
 mod reloads;
+mod storage;
 mod storm;
 mod systemd;
 mod writing;

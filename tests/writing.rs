@@ -90,6 +90,12 @@ fn one_key_does_one_thing_however_often_it_is_sent() {
         })
         .collect();
     assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+    let other = json!({"body": "something else"});
+    let reply =
+        try_change(&mut server.connect(), &token, Some("\"one-key\""), "POST", &path, &other).unwrap();
+    assert_eq!(reply.status, 422, "{}", reply.text());
+    assert_eq!(reply.header("content-type"), Some("application/problem+json"));
+    assert!(!server.get(&format!("{path}?limit=100")).text().contains("something else"));
     let found = server.get("/api/search?q=%22only+once+please%22").json();
     assert_eq!(found.to_string().matches("only").count().min(1), 1, "{found}");
 }

@@ -252,6 +252,20 @@ pub const KEYS: &[Key] = &[
          power failure may lose the last ones.",
     ),
     key(
+        "writer.checkpoints",
+        Kind::Choice(&["own", "external"]),
+        "\"own\"",
+        "Who copies a database's log into it. `own`: the writer, when it is idle or the log is long; `external`: a \
+         program that ships the log away, such as Litestream; nothing else then keeps the log short.",
+    ),
+    key(
+        "writer.check_hours",
+        Kind::Integer(0, 24 * 365),
+        "24",
+        "Hours between two checks of the databases for damage (SQLite's `quick_check`, slowly, beside the work); \
+         0: never.",
+    ),
+    key(
         "process.drain_seconds",
         Kind::Integer(1, DAY_SECONDS),
         "30",

@@ -191,12 +191,33 @@ pub struct Writer {
     pub deadline_ms: u32,
     /// SQLite's `synchronous`: `full` or `normal`.
     pub synchronous: Synchronous,
+    /// Who copies the log into the database.
+    pub checkpoints: Checkpoints,
+    /// Hours between two checks of the databases for damage; 0: never.
+    pub check_hours: u32,
 }
 
 impl Default for Writer {
     fn default() -> Self {
-        Writer { queue: 4_096, batch: 256, deadline_ms: 5_000, synchronous: Synchronous::Full }
+        Writer {
+            queue: 4_096,
+            batch: 256,
+            deadline_ms: 5_000,
+            synchronous: Synchronous::Full,
+            checkpoints: Checkpoints::Own,
+            check_hours: 24,
+        }
     }
+}
+
+/// Who copies a database's log into it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Checkpoints {
+    /// The writer.
+    Own,
+    /// Another program that ships the log away, such as Litestream.
+    External,
 }
 
 /// SQLite's `synchronous` setting.

@@ -1,4 +1,4 @@
-//! How far an import is: a bar where somebody looks at a terminal, a line now and then elsewhere.
+//! How far an import or a backup is: a bar where somebody looks at a terminal, a line now and then elsewhere.
 
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, Instant};
@@ -8,9 +8,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 /// Between two lines in a log.
 const LINE_EVERY: Duration = Duration::from_secs(5);
 
-/// Told how far an import is.
+/// Told how far it is.
 pub trait Progress {
-    /// `done` of `total` bytes of the file as it lies on the disk were read.
+    /// `done` of `total` bytes are done; of an import, of its file as it lies on the disk.
     fn at(&mut self, done: u64, total: u64);
     /// It is over.
     fn end(&mut self);
@@ -28,20 +28,16 @@ impl Progress for Silent {
 /// A bar with rate and remaining time on standard error, or lines when that is no terminal.
 #[derive(Debug)]
 pub struct Bar {
+    what: &'static str,
     bar: Option<ProgressBar>,
     last_line: Instant,
     start: Instant,
 }
 
-impl Default for Bar {
-    fn default() -> Self {
-        Bar::new()
-    }
-}
-
 impl Bar {
     /// Nothing is shown before the first [`Progress::at`].
-    pub fn new() -> Self {
+    /// `what` it is that takes so long begins each line.
+    pub fn new(what: &'static str) -> Self {
         let bar = std::io::stderr().is_terminal().then(|| {
             let template = "{bar:30} {percent:>3} %  {bytes} of {total_bytes}  {bytes_per_sec}  {eta} left";
             // The template is constant; a default bar is still a bar.
@@ -49,7 +45,7 @@ impl Bar {
                 ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
             ProgressBar::new(0).with_style(style)
         });
-        Bar { bar, last_line: Instant::now(), start: Instant::now() }
+        Bar { what, bar, last_line: Instant::now(), start: Instant::now() }
     }
 
     fn line(&mut self, done: u64, total: u64) {
@@ -61,7 +57,7 @@ impl Bar {
         let rate = done as f64 / seconds.max(0.001);
         let left = total.saturating_sub(done) as f64 / rate.max(1.0);
         let percent = (done * 100).checked_div(total).unwrap_or(100);
-        let text = format!("import: {percent} %, {:.1} MB/s, {left:.0} s left\n", rate / 1e6);
+        let text = format!("{}: {percent} %, {:.1} MB/s, {left:.0} s left\n", self.what, rate / 1e6);
         // Nobody to tell that nobody can be told.
         let _ = std::io::stderr().write_all(text.as_bytes());
     }

@@ -74,7 +74,7 @@ impl Sink for WriterSink {
         let mut key = [0; 16];
         getrandom::fill(&mut key).map_err(|error| ImportError::Secret(error.to_string()))?;
         let what = name(&command);
-        self.client.submit(IdempotencyKey(key), command).map_err(|error| match error {
+        self.client.submit(IdempotencyKey::of(key), command).map_err(|error| match error {
             source @ (FrameError::TooLong { .. } | FrameError::Codec(_)) => {
                 ImportError::TooLarge { what, source }
             }

@@ -50,6 +50,19 @@ pub(crate) enum Command {
         #[command(subcommand)]
         asked: CacheCommand,
     },
+    /// Show what the statements of the databases cost, the most expensive first, and what is wrong with the slow
+    /// ones
+    Queries(Queries),
+    /// Copy the databases, all as of one moment, while the server runs or not, and prove the copy good
+    Backup(Backup),
+    /// Put a backup in the place of the databases, while no server runs; what was there is kept beside it
+    Restore {
+        #[command(flatten)]
+        place: Place,
+        /// The directory that `veritable backup` made
+        #[arg(value_name = "BACKUP")]
+        backup: PathBuf,
+    },
     /// Let a new configuration and a new binary take over without refusing a connection; fails with the
     /// reason, while the old processes go on serving, if these are not good
     Reload {
@@ -83,6 +96,57 @@ pub(crate) enum Command {
     /// What a child of the server runs
     #[command(hide = true)]
     RoleWriter,
+}
+
+/// How to copy.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Backup {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// The directory to make; it must not be there
+    #[arg(value_name = "DEST")]
+    pub(crate) dest: PathBuf,
+    /// Megabytes a second to copy at most, so that the server has the rest of the disk's
+    #[arg(long, value_name = "MB", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) rate: u32,
+    /// One JSON object, the manifest, instead of lines
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Which statements to show.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Queries {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// By what they are ordered
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) sort: Sort,
+    /// Show no more than this many
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) limit: usize,
+    /// Only those that once took more than 100 ms, with their plans
+    #[arg(long)]
+    pub(crate) slow: bool,
+    /// One JSON object instead of a table
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// An order of statements, the largest first.
+#[derive(Clone, Copy, Debug, Default, clap::ValueEnum)]
+pub(crate) enum Sort {
+    /// Time of all runs together
+    #[default]
+    Total,
+    /// Number of runs
+    Count,
+    /// The 99th percentile
+    P99,
+    /// The longest run
+    Longest,
+    /// Rows of all runs together
+    Rows,
 }
 
 /// What to do with the cache. docs/cache.md explains the figures.

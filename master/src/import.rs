@@ -86,7 +86,7 @@ pub(crate) fn run(config: &Config, source: &Source) -> anyhow::Result<u8> {
 /// Imports through the writer that listens.
 fn through(config: &Config, source: &Source) -> anyhow::Result<u8> {
     let client = Client::connect(&config.writer_socket()).context("connecting to the writer")?;
-    let (mut sink, mut bar) = (WriterSink::new(client), Bar::new());
+    let (mut sink, mut bar) = (WriterSink::new(client), Bar::new("import"));
     let (target, report) = match source {
         Source::Discourse { target, categories, host } => {
             let (path, categories, host) = (target.path.clone(), categories.clone(), host.clone());

@@ -11,6 +11,8 @@ use anyhow::{Context, bail};
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
 
+/// The file that is there while what is in the directory is neither the old nor the new.
+pub(crate) const RESTORING: &str = "restoring.json";
 /// How long the children of a master that is gone may take to notice it.
 const ORPHANS_END: Duration = Duration::from_secs(5);
 /// How often the lock is tried meanwhile.
@@ -34,8 +36,20 @@ fn open(data_dir: &Path) -> io::Result<File> {
 /// Takes the data directory, which is made if it is not there.
 ///
 /// # Errors
-/// Another process has it; the error names its pid.
+/// Another process has it; the error names its pid. Or a restore was broken off.
 pub(crate) fn take(data_dir: &Path) -> anyhow::Result<File> {
+    let held = take_to_restore(data_dir)?;
+    if data_dir.join(RESTORING).exists() {
+        bail!("a restore of {} was broken off: run `veritable restore` again", data_dir.display());
+    }
+    Ok(held)
+}
+
+/// Takes it even when what is in it is only half restored.
+///
+/// # Errors
+/// Another process has it; the error names its pid.
+pub(crate) fn take_to_restore(data_dir: &Path) -> anyhow::Result<File> {
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)

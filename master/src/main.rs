@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 failed, 2 a malformed command line or configuration, 3 an import with losses.
 
+mod backup;
 mod binary;
 mod boot;
 mod cache;
@@ -9,6 +10,7 @@ mod cli;
 mod client;
 mod confine;
 mod control;
+mod databases;
 mod handoff;
 mod import;
 mod listeners;
@@ -18,7 +20,9 @@ mod master;
 mod migrate;
 mod out;
 mod process;
+mod queries;
 mod reload;
+mod restore;
 mod role;
 mod spawn;
 mod status;
@@ -96,6 +100,20 @@ fn run(command: Command) -> Result<u8, Failure> {
             cache::run(&of_running(asked.place())?, &asked)?;
             Ok(0)
         }
+        Command::Queries(asked) => {
+            queries::run(&of_running(&asked.place)?, &asked)?;
+            Ok(0)
+        }
+        Command::Backup(asked) => {
+            let config = of_running(&asked.place)?;
+            logging::init(&config.log, "backup")?;
+            backup::run(&config, &asked)
+        }
+        Command::Restore { place, backup } => {
+            let config = of_running(&place)?;
+            logging::init(&config.log, "restore")?;
+            restore::run(&config, &backup)
+        }
         Command::Reload { place, wait: _always } => {
             client::reload(&of_running(&place)?)?;
             Ok(0)
@@ -133,7 +151,8 @@ fn serve(serving: Serving) -> Result<u8, Failure> {
     let lock = lock::take(&config.data_dir)?;
     let handed_over = systemd::HandedOver::take()?;
     let public = listeners::open(&config, false, &handed_over.listeners)?;
-    let kept_cache = handed_over.cache;
+    // What was kept is of a community; where there is none, one is to be made.
+    let kept_cache = handed_over.cache.filter(|_| config.forums_db().exists());
     master::run(master::Start { config, flags: serving.flags(), lock, public, kept_cache })?;
     Ok(0)
 }
@@ -148,7 +167,7 @@ fn demo(mut serving: Serving) -> Result<u8, Failure> {
     let is_default = config.listen == Config::default().listen;
     let handed_over = systemd::HandedOver::take()?;
     let public = listeners::open(&config, is_default, &handed_over.listeners)?;
-    let kept_cache = handed_over.cache;
+    let kept_cache = handed_over.cache.filter(|_| config.forums_db().exists());
     if let Some(accounts) = import::seed_demo(&config)? {
         out::line(&format!("Administrator: {}", accounts.admin_name));
         match (accounts.admin_password, accounts.api_token) {

@@ -38,7 +38,7 @@ use crate::control::Control;
 use crate::listeners::Listener;
 use crate::process::Process;
 use crate::supervisor::{Action, ChildId, Event, Life, Limits, Millis, Phase, Role, Supervisor};
-use crate::{listeners, out, spawn, status, systemd};
+use crate::{databases, listeners, out, spawn, status, systemd};
 use lending::Lending;
 use reloading::Reloading;
 use telling::Telling;
@@ -118,6 +118,8 @@ struct Master {
     telling: Telling,
     lending: Lending,
     upgrading: Upgrading,
+    /// Why those are not there that ended by themselves; by what they are called.
+    failures: BTreeMap<String, String>,
     outcome: Option<Result<(), String>>,
 }
 
@@ -204,6 +206,7 @@ impl Master {
             telling: Telling::new(),
             lending: Lending::default(),
             upgrading: Upgrading::default(),
+            failures: BTreeMap::new(),
             outcome: None,
         })
     }
@@ -365,10 +368,13 @@ impl Master {
             "data_dir": self.current().config.data_dir,
             "listen": self.current().urls(),
             "last_reload_error": self.reloading.last_error,
+            "failures": self.failures,
             "upgrades": self.upgrading.upgrades,
             "last_upgrade_error": self.upgrading.last_error,
             "processes": processes.collect::<Vec<_>>(),
+            "databases": databases::status(&self.segment),
             "cache": status::cache(&self.segment),
+            "times": status::times(&self.segment),
             "counters": status::counters(&self.board),
         })
     }

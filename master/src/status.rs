@@ -3,8 +3,9 @@
 use std::fmt::Write;
 
 use serde_json::{Map, Value, json};
-use veritable_shm::{Cache, Counter, Owner, Scoreboard, Segment, now_ms};
+use veritable_shm::{Cache, Counter, Gauge, Histograms, Owner, Scoreboard, Segment, Series, now_ms};
 
+use crate::databases;
 use crate::supervisor::{Child, Life, Millis, Role, Supervisor};
 
 /// One process as status shows it.
@@ -28,6 +29,10 @@ pub(crate) fn process(
     };
     let restarts =
         supervisor.places.iter().find(|place| place.role == child.role).map_or(0, |place| place.restarts);
+    let gauges = |slot| {
+        let of = |gauge| (snake(&format!("{gauge:?}")), board.gauge(slot, gauge).into());
+        Value::Object(Gauge::ALL.into_iter().map(of).collect::<Map<_, _>>())
+    };
     let heartbeat = slot.and_then(|slot| board.status(slot).ok()).map(|slot| slot.heartbeat_ms);
     json!({
         "role": role,
@@ -38,6 +43,7 @@ pub(crate) fn process(
         "generation": child.generation,
         "restarts": restarts,
         "uptime_seconds": now.saturating_sub(child.spawned) / 1_000,
+        "gauges": slot.filter(|_| place.is_some()).map(gauges),
         "heartbeat_age_ms": heartbeat.map(|at| now_ms().saturating_sub(at)),
     })
 }
@@ -67,6 +73,22 @@ pub(crate) fn cache(segment: &Segment) -> Value {
 pub(crate) fn counters(board: &Scoreboard) -> Value {
     let total = |counter: Counter| (snake(&format!("{counter:?}")), board.total(counter).into());
     Value::Object(Counter::ALL.into_iter().map(total).collect::<Map<_, _>>())
+}
+
+/// What was measured, over all processes there ever were: how often, and milliseconds at three quantiles; sizes of
+/// batches as they are.
+pub(crate) fn times(segment: &Segment) -> Value {
+    let histograms = Histograms::of(segment);
+    let of = |series: Series| {
+        let read = histograms.total(series);
+        let at = |share| match series {
+            Series::BatchSize => read.quantile(share).round(),
+            _ => (read.time(share).as_secs_f64() * 1e6).round() / 1e3,
+        };
+        let value = json!({ "count": read.count(), "p50": at(0.5), "p99": at(0.99), "p999": at(0.999) });
+        (snake(&format!("{series:?}")), value)
+    };
+    Value::Object(Series::ALL.into_iter().map(of).collect::<Map<_, _>>())
 }
 
 /// `Status2xx` as `status_2xx`.
@@ -107,6 +129,10 @@ pub(crate) fn table(status: &Value) -> String {
         // Writing to a string does not fail.
         let _ = writeln!(page, "last reload failed: {error}");
     }
+    for (role, how) in status["failures"].as_object().into_iter().flatten() {
+        let _ = writeln!(page, "{role}: {}", text(how));
+    }
+    page.push_str(&databases::lines(&status["databases"]));
     let columns = ["role", "place", "slot", "pid", "state", "generation", "restarts", "uptime_seconds"];
     let titles = ["ROLE", "PLACE", "SLOT", "PID", "STATE", "GEN", "RESTARTS", "UP S"].map(str::to_owned);
     let rows =
@@ -118,6 +144,22 @@ pub(crate) fn table(status: &Value) -> String {
             page,
             "{role:<7} {place:>5} {slot:>5} {pid:>8}  {state:<9} {generation:>4} {restarts:>9} {uptime:>8}"
         );
+    }
+    for (name, read) in status["times"].as_object().into_iter().flatten() {
+        if read["count"] != 0 {
+            let _ = write!(
+                page,
+                "\n{name}: {} times, p50 {} p99 {} p99.9 {}{}",
+                read["count"],
+                read["p50"],
+                read["p99"],
+                read["p999"],
+                if name == "batch_size" { "" } else { " ms" }
+            );
+        }
+    }
+    if status["times"].is_object() {
+        page.push('\n');
     }
     for part in ["cache", "counters"] {
         let of_part = status[part].as_object().into_iter().flatten().filter(|(_, value)| **value != 0);

@@ -139,6 +139,13 @@ impl Server {
     }
 }
 
+impl Server {
+    /// Waits until a killed master is gone.
+    pub(crate) fn wait_killed(&mut self) {
+        wait_for("the master's end", || self.child.try_wait().unwrap());
+    }
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
         // Children follow their master by themselves; a test of its own shows it.

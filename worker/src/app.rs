@@ -10,21 +10,29 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 use veritable_config::Config;
 use veritable_config::keys::{WORKER_SLOTS, WORKERS_MAX};
-use veritable_shm::{Counter, Owner, Scoreboard, Segment, SlotState};
+use veritable_domain::time::UnixMillis;
+use veritable_shm::{Counter, Fact, Owner, Scoreboard, Segment, SlotState, Store};
+use veritable_sql::Trouble;
 use veritable_writer_api::CallError;
 use veritable_writer_api::client::Client;
-use veritable_writer_api::message::{Command, IdempotencyKey, Outcome};
+use veritable_writer_api::message::{Command, IdempotencyKey, Outcome, Refusal};
 
 use crate::WorkerError;
 use crate::cache::SharedCache;
 use crate::error::Error;
 use crate::http::router::Router;
 use crate::memory;
+use crate::reads::meter::Meter;
 use crate::reads::pool::Pool;
-use crate::routes::Cost;
+use crate::routes::{ChangeKey, Cost};
 
 /// How long a writer's sign of life counts.
 const WRITER_SEEN: Duration = Duration::from_secs(1);
+/// How long a read that failed says something about the database.
+const READ_TROUBLE_MS: u64 = 60_000;
+/// How long after its deadline a change is waited for whose outcome is not known: a writer that died is there again
+/// within a second or two. Well within the time a request may take.
+const TRUTH: Duration = Duration::from_secs(10);
 
 /// One worker's state. Lives as long as the process.
 pub struct App {
@@ -36,10 +44,13 @@ pub struct App {
     leaving: AtomicBool,
     draining: AtomicBool,
     closing: AtomicBool,
+    /// Where it says what things cost.
+    pub(crate) meter: Meter,
     reads: Pool,
     writer: Client,
     writer_seen: Mutex<Option<(Instant, bool)>>,
     scoreboard: Scoreboard,
+    stores: Vec<Store>,
     owner: Owner,
 }
 
@@ -49,8 +60,10 @@ impl App {
     /// # Errors
     /// A database cannot be opened, or the segment has no such slot.
     pub(crate) fn open(config: Config, segment: &Segment, owner: Owner) -> Result<App, WorkerError> {
+        veritable_sql::watch(segment, owner);
         let path = config.forums_db();
-        let reads = Pool::open(&path, &config.reads)
+        let meter = Meter::of(segment, owner);
+        let reads = Pool::open(&path, &config.reads, meter.clone())
             .map_err(|error| WorkerError::Database { path: path.display().to_string(), error })?;
         Ok(App {
             router: Router::new(crate::routes::table()),
@@ -60,10 +73,12 @@ impl App {
             leaving: AtomicBool::new(false),
             draining: AtomicBool::new(false),
             closing: AtomicBool::new(false),
+            meter,
             reads,
             writer: Client::start(&config.writer_socket()),
             writer_seen: Mutex::new(None),
             scoreboard: Scoreboard::of(segment),
+            stores: (0..).map_while(|index| Store::of(segment, index)).collect(),
             owner,
             config,
         })
@@ -73,12 +88,14 @@ impl App {
     ///
     /// # Errors
     /// The writer refused, or its answer did not come in time.
-    pub async fn send(&self, command: Command, key: IdempotencyKey) -> Result<Outcome, Error> {
+    pub async fn send(&self, command: Command, key: &ChangeKey) -> Result<Outcome, Error> {
         self.count(Counter::Writes);
         let within = Duration::from_millis(self.config.writer.deadline_ms.into());
-        self.writer.send(command, key, within).await.map_err(|error| match error {
+        self.writer.send(command, key.key, within, TRUTH).await.map_err(|error| match error {
             CallError::Refused(refusal) => Error::Refused(refusal),
-            CallError::OutcomeUnknown | CallError::Broken(_) => Error::OutcomeUnknown,
+            CallError::OutcomeUnknown | CallError::Broken(_) => {
+                Error::OutcomeUnknown { key: key.name.clone() }
+            }
         })
     }
 
@@ -105,9 +122,26 @@ impl App {
         {
             return answers;
         }
-        let ping = self.writer.send(Command::Ping, IdempotencyKey::random(), WRITER_SEEN).await;
-        *seen = Some((Instant::now(), ping.is_ok()));
-        ping.is_ok()
+        let ping =
+            self.writer.send(Command::Ping, IdempotencyKey::random(), WRITER_SEEN, Duration::ZERO).await;
+        // One that answers that it cannot write is there; why it cannot is told elsewhere.
+        let answers = !matches!(ping, Err(CallError::OutcomeUnknown | CallError::Refused(Refusal::Expired)));
+        *seen = Some((Instant::now(), answers));
+        answers
+    }
+
+    /// What is wrong with the databases although requests are answered, for load balancers and people.
+    pub(crate) fn troubles(&self) -> Vec<(&'static str, Trouble)> {
+        let now = u64::try_from(UnixMillis::now().0).unwrap_or_default();
+        let mut troubles = Vec::new();
+        for store in &self.stores {
+            let read_at = store.get(Fact::ReadTroubleAt);
+            let reads = Trouble::from_number(store.get(Fact::ReadTrouble));
+            troubles.extend(Trouble::from_number(store.get(Fact::WriteTrouble)).map(|t| ("writes", t)));
+            let is_recent = now.saturating_sub(read_at) < READ_TROUBLE_MS;
+            troubles.extend(reads.filter(|_| is_recent).map(|trouble| ("reads", trouble)));
+        }
+        troubles
     }
 
     /// Says to load balancers that this server is about to end, while everything is served as before.
@@ -160,6 +194,7 @@ impl App {
     pub(crate) fn beat(&self) {
         self.scoreboard.beat(self.owner, veritable_shm::now_ms());
         self.scoreboard.set_memory(self.owner, memory::heap_bytes(), memory::anon_bytes());
+        self.reads.look();
     }
 
     /// Gives back what memory can be spared. The allocator returns freed pages to the system by itself,

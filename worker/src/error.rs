@@ -49,9 +49,15 @@ pub enum Error {
     #[error("{0}")]
     Refused(Refusal),
     /// The writer did not answer in time: the command may or may not have been carried out. Sending it
-    /// again under the same key is safe.
-    #[error("the outcome of this change is not known yet; sending it again is safe")]
-    OutcomeUnknown,
+    /// again under the same key is safe, and tells.
+    #[error(
+        "what became of this change is not known yet; send it again with the Idempotency-Key of this answer: it \
+         is then done once, or you are told what came of it"
+    )]
+    OutcomeUnknown {
+        /// The key it was sent under, as the client is to send it.
+        key: String,
+    },
     /// A read took longer than its deadline, or no reader was free in time.
     #[error("the server is too busy; try again soon")]
     Busy,
@@ -77,8 +83,9 @@ impl Error {
             | Error::Refused(Refusal::Denied(Denial::LoginRequired)) => StatusCode::UNAUTHORIZED,
             Error::Denied(_) | Error::Refused(Refusal::Denied(_)) => StatusCode::FORBIDDEN,
             Error::Refused(Refusal::Conflict { .. } | Refusal::NameTaken) => StatusCode::CONFLICT,
+            Error::Refused(Refusal::KeyReused) => StatusCode::UNPROCESSABLE_ENTITY,
             Error::Busy
-            | Error::OutcomeUnknown
+            | Error::OutcomeUnknown { .. }
             | Error::Refused(Refusal::Busy | Refusal::Expired | Refusal::Storage { .. }) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }

@@ -29,6 +29,15 @@ pub struct View<'a> {
     pub query: BTreeMap<&'static str, String>,
 }
 
+/// The key of a change, and what its sender calls it.
+#[derive(Clone, Debug)]
+pub struct ChangeKey {
+    /// As the writer knows it.
+    pub key: IdempotencyKey,
+    /// As it stood in the `Idempotency-Key` header, or was made up.
+    pub name: String,
+}
+
 /// A change asked for over the API.
 pub struct Change {
     /// Who asks: always somebody, the token was checked.
@@ -38,7 +47,7 @@ pub struct Change {
     /// The body, within the bound.
     pub body: Bytes,
     /// From the `Idempotency-Key` header, or made up.
-    pub key: IdempotencyKey,
+    pub key: ChangeKey,
     /// One clock reading for the whole request.
     pub now: UnixMillis,
 }

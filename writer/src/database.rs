@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 use veritable_config::Config;
-use veritable_config::settings::Synchronous;
+use veritable_config::settings::{Checkpoints, Synchronous};
 
 use crate::{WriterError, migrate};
 
@@ -16,7 +16,12 @@ use crate::{WriterError, migrate};
 /// (docs/decisions/0006-threads.md). Fixed when a database is made.
 pub const PAGE_BYTES: u32 = 8_192;
 /// Longest wait for another process's lock, such as a backup tool's.
-const BUSY: Duration = Duration::from_millis(5_000);
+pub(crate) const BUSY: Duration = Duration::from_millis(5_000);
+/// Pages of the log past which a commit copies them into the database: a backstop, it is copied when idle.
+/// A page that many commits change is copied once; the log stays below some 16 MB.
+const AUTOCHECKPOINT: u32 = 4_000;
+/// KiB of page cache: with less than a full batch changes, pages are written to the log twice.
+const CACHE_KIB: i64 = 16_384;
 /// Statements kept prepared: more than the writer has.
 const STATEMENTS: usize = 128;
 
@@ -38,6 +43,19 @@ impl Database {
         match self {
             Database::Forums => config.forums_db(),
             Database::Notebooks => config.notebooks_db(),
+        }
+    }
+
+    /// Its place among all.
+    pub fn index(self) -> usize {
+        self as usize
+    }
+
+    /// Its FTS5 tables.
+    pub(crate) fn search_indexes(self) -> &'static [&'static str] {
+        match self {
+            Database::Forums => &["posts_fts", "pages_fts"],
+            Database::Notebooks => &[],
         }
     }
 
@@ -72,10 +90,19 @@ pub fn version(config: &Config, database: Database) -> Result<Option<i32>, Write
         return Ok(None);
     }
     let sqlite = |error| WriterError::Sqlite { path: path.display().to_string(), error };
-    let db = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(sqlite)?;
-    db.busy_timeout(BUSY).map_err(sqlite)?;
+    let db = open_to_read(config, database).map_err(sqlite)?;
     migrate::check_identity(&db, database).map_err(|error| error.at(&path))?;
     migrate::version(&db).map(Some).map_err(sqlite)
+}
+
+/// Opens a database that is there for reading only.
+///
+/// # Errors
+/// It cannot be opened.
+pub fn open_to_read(config: &Config, database: Database) -> rusqlite::Result<Connection> {
+    let db = Connection::open_with_flags(database.path(config), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    db.busy_timeout(BUSY)?;
+    Ok(db)
 }
 
 /// Opens a database for writing, makes it if it is not there, and brings its schema up to date.
@@ -89,7 +116,7 @@ pub fn open(config: &Config, database: Database) -> Result<Connection, WriterErr
     let mut db = Connection::open(&path).map_err(sqlite)?;
     // Before anything is set: another program's file stays as it is, to the byte.
     migrate::check_identity(&db, database).map_err(|error| error.at(&path))?;
-    configure(&db, config.writer.synchronous).map_err(sqlite)?;
+    configure(&db, config).map_err(sqlite)?;
     migrate::up(&mut db, database).map_err(|error| error.at(&path))?;
     Ok(db)
 }
@@ -104,21 +131,22 @@ pub fn make_directory(config: &Config) -> Result<(), WriterError> {
     })
 }
 
-fn configure(db: &Connection, synchronous: Synchronous) -> rusqlite::Result<()> {
+fn configure(db: &Connection, config: &Config) -> rusqlite::Result<()> {
     db.busy_timeout(BUSY)?;
     // These two only take effect on a database without tables, and before WAL.
     db.pragma_update(None, "page_size", PAGE_BYTES)?;
     db.pragma_update(None, "auto_vacuum", "incremental")?;
     db.pragma_update(None, "journal_mode", "wal")?;
-    db.pragma_update(None, "wal_autocheckpoint", 1_000)?;
+    let own = config.writer.checkpoints == Checkpoints::Own;
+    db.pragma_update(None, "wal_autocheckpoint", if own { AUTOCHECKPOINT } else { 0 })?;
     db.pragma_update(None, "foreign_keys", true)?;
     // Nothing outside its directory is within the writer's reach.
     db.pragma_update(None, "temp_store", "memory")?;
-    let level = match synchronous {
+    let level = match config.writer.synchronous {
         Synchronous::Full => "full",
         Synchronous::Normal => "normal",
     };
     db.pragma_update(None, "synchronous", level)?;
-    db.set_prepared_statement_cache_capacity(STATEMENTS);
-    Ok(())
+    db.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    veritable_sql::keep_prepared(db, STATEMENTS)
 }

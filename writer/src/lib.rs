@@ -1,15 +1,25 @@
 //! The writer process: the only one that opens a database for writing.
 //!
-//! Commands come in over a Unix socket, each connection read by a thread of its own, into one bounded queue.
-//! One thread takes whatever waits there and makes one transaction of it (`batch`); the kinds of change are
-//! in `apply`, by noun. It must never serve a request, and nothing else in the project may write.
+//! Commands come in over a Unix socket, each connection read by a thread of its own, into a bounded queue for each
+//! database. A thread for each takes whatever waits there (`batch`) and makes one transaction of it (`commit`); the
+//! kinds of change are in `apply`, by noun. When nobody waits it keeps house (`house`, `check`). It must never serve
+//! a request, and nothing else in the project may write.
 
 mod apply;
+pub mod backup;
 mod batch;
+mod check;
+mod commit;
 pub mod database;
+mod health;
+mod house;
 mod mark;
 pub mod migrate;
+mod pulse;
 mod server;
+
+pub use commit::{Committed, commit};
+pub use house::task_name;
 
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
@@ -18,8 +28,11 @@ use crossbeam::channel;
 use veritable_config::Config;
 use veritable_config::channel::{Channel, Order};
 use veritable_shm::{Owner, Scoreboard, Segment, SlotState, Tags};
+use veritable_sql::Trouble;
 
+use crate::batch::{Batcher, Shared};
 use crate::database::Database;
+use crate::pulse::Pulse;
 
 /// What a writer is started with.
 #[derive(Debug)]
@@ -64,6 +77,9 @@ pub enum WriterError {
         /// What is wrong and what to do.
         reason: String,
     },
+    /// A bug: a thread that writes ended by itself.
+    #[error("a thread that writes panicked; the log has more")]
+    Panicked,
 }
 
 /// Runs until the master says drain or is gone: opens and migrates the databases, reports ready, serves.
@@ -72,25 +88,49 @@ pub enum WriterError {
 /// The databases cannot be opened or migrated, or the socket cannot be used.
 pub fn run(context: Context) -> Result<(), WriterError> {
     let Context { config, listener, segment, owner, mut channel } = context;
-    let forums = database::open(&config, Database::Forums)?;
-    // Migrated and left: its writes come with the notebooks themselves.
-    drop(database::open(&config, Database::Notebooks)?);
-    let tags = segment.as_ref().map(Tags::of);
-    if let Some(tags) = &tags {
-        mark::settle(&forums, tags).map_err(|error| WriterError::Sqlite {
-            path: Database::Forums.path(&config).display().to_string(),
+    if let Some((segment, owner)) = segment.as_ref().zip(owner) {
+        veritable_sql::watch(segment, owner);
+    }
+    if segment.as_ref().is_some_and(|segment| Tags::of(segment).mark() != 0) {
+        // This server has served from these files: a new, empty one in the place of one that is gone would hide
+        // that, and be written to.
+        for path in Database::ALL.map(|database| database.path(&config)) {
+            if !path.exists() {
+                let reason = format!("{}; {}", Trouble::Missing, Trouble::Missing.advice());
+                return Err(WriterError::Schema { path: path.display().to_string(), reason });
+            }
+        }
+    }
+    let opened = Database::ALL
+        .into_iter()
+        .map(|database| Ok((database, database::open(&config, database)?)))
+        .collect::<Result<Vec<_>, WriterError>>()?;
+    if let Some((segment, (database, db))) = segment.as_ref().zip(opened.first()) {
+        mark::settle(db, &Tags::of(segment)).map_err(|error| WriterError::Sqlite {
+            path: database.path(&config).display().to_string(),
             error,
         })?;
     }
-    let io = |what: &str| {
-        let what = what.to_owned();
-        move |error| WriterError::Io { what, error }
-    };
-    let (jobs, queue) = channel::bounded(config.writer.queue as usize);
-    let (stop, stopped) = channel::bounded(1);
     let subscribers = Arc::new(server::Subscribers::default());
+    let board = segment.as_ref().map(Scoreboard::of).zip(owner);
+    let pulse = Pulse::new(opened.len(), board.clone());
+    let (mut queues, mut stops, mut threads) = (Vec::new(), Vec::new(), Vec::new());
+    for (database, db) in opened {
+        let (jobs, queue) = channel::bounded(config.writer.queue as usize);
+        let (stop, stopped) = channel::bounded(1);
+        let shared = segment.as_ref().map(|segment| Shared::of(segment, owner, database));
+        let batcher = Batcher::new(db, database, &config, shared, subscribers.clone());
+        let beat = pulse.beat(database.index());
+        let thread = std::thread::Builder::new().name(format!("{database:?}").to_lowercase());
+        let spawned = thread.spawn(move || batcher.run(&queue, &stopped, &beat));
+        threads.push(spawned.map_err(io("the writer's threads"))?);
+        queues.push(jobs);
+        stops.push(stop);
+    }
     let waker = listener.try_clone().map_err(io("the writer's listener"))?;
-    let server = server::start(listener, jobs, subscribers.clone()).map_err(io("the writer's threads"))?;
+    let refused = board.clone();
+    let server = server::start(listener, server::Queues { queues, refused }, subscribers)
+        .map_err(io("the writer's threads"))?;
     let mut orders = channel.try_clone().map_err(io("the master's channel"))?;
     std::thread::Builder::new()
         .name("orders".into())
@@ -100,21 +140,30 @@ pub fn run(context: Context) -> Result<(), WriterError> {
             while order == Order::Shed {
                 order = orders.wait();
             }
-            // The other end is gone only when the batch thread has ended already.
-            let _ended = stop.send(order);
+            for stop in stops {
+                // The other end is gone only when its thread has ended already.
+                let _ended = stop.send(order);
+            }
         })
         .map_err(io("the writer's threads"))?;
-    let pulse = segment.as_ref().map(Scoreboard::of).zip(owner);
-    if let Some((board, owner)) = &pulse {
+    if let Some((board, owner)) = &board {
         board.set_state(*owner, SlotState::Ready);
     }
     channel.ready().map_err(io("the master's channel"))?;
     tracing::info!(data_dir = %config.data_dir.display(), "writer ready");
-    let order = batch::Batcher::new(forums, &config, tags, subscribers).beating(pulse).run(&queue, &stopped);
-    drop(queue);
-    server.stop(&waker);
-    if order == Order::MasterGone {
-        tracing::info!("the master is gone");
+    let mut panicked = false;
+    for thread in threads {
+        match thread.join() {
+            Ok(Order::MasterGone) => tracing::info!("the master is gone"),
+            Ok(_) => {}
+            Err(_) => panicked = true,
+        }
     }
-    Ok(())
+    server.stop(&waker);
+    if panicked { Err(WriterError::Panicked) } else { Ok(()) }
+}
+
+fn io(what: &str) -> impl FnOnce(std::io::Error) -> WriterError + use<> {
+    let what = what.to_owned();
+    move |error| WriterError::Io { what, error }
 }

@@ -31,14 +31,28 @@ const FORUMS: &[Migration] = &[
         up: include_str!("../../migrations/forums/0002_search_merges.up.sql"),
         down: include_str!("../../migrations/forums/0002_search_merges.down.sql"),
     },
+    Migration {
+        version: 3,
+        name: "command_digests",
+        up: include_str!("../../migrations/forums/0003_command_digests.up.sql"),
+        down: include_str!("../../migrations/forums/0003_command_digests.down.sql"),
+    },
 ];
 
-const NOTEBOOKS: &[Migration] = &[Migration {
-    version: 1,
-    name: "initial",
-    up: include_str!("../../migrations/notebooks/0001_initial.up.sql"),
-    down: include_str!("../../migrations/notebooks/0001_initial.down.sql"),
-}];
+const NOTEBOOKS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "initial",
+        up: include_str!("../../migrations/notebooks/0001_initial.up.sql"),
+        down: include_str!("../../migrations/notebooks/0001_initial.down.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "command_digests",
+        up: include_str!("../../migrations/notebooks/0002_command_digests.up.sql"),
+        down: include_str!("../../migrations/notebooks/0002_command_digests.down.sql"),
+    },
+];
 
 fn steps(database: Database) -> &'static [Migration] {
     match database {

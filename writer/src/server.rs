@@ -5,11 +5,15 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
+use veritable_shm::{Counter, Owner, Scoreboard};
 use veritable_writer_api::frame::{self, FrameError, Hello};
-use veritable_writer_api::message::{Event, FromWriter, Refusal, Reply, Request, ToWriter};
+use veritable_writer_api::message::{Command, Event, FromWriter, Outcome, Refusal, Reply, Request, ToWriter};
+
+use crate::apply;
+use crate::database::Database;
 
 /// Answers that may wait for one slow peer; one more and its connection is closed. A worker has at most this
 /// many commands in flight, so only a peer that does not read gets there.
@@ -23,8 +27,31 @@ const SEND_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A command and where its answer goes.
 pub(crate) struct Job {
-    pub(crate) request: Request,
+    pub(crate) request: Box<Request>,
     pub(crate) peer: Peer,
+    pub(crate) arrived: Instant,
+}
+
+/// Where commands go: a bounded queue for each database, in the order of [`Database::ALL`].
+#[derive(Clone)]
+pub(crate) struct Queues {
+    pub(crate) queues: Vec<Sender<Job>>,
+    /// Where refusals for want of room are counted.
+    pub(crate) refused: Option<(Scoreboard, Owner)>,
+}
+
+impl Queues {
+    fn push(&self, job: Job) -> Result<(), TrySendError<Job>> {
+        let database: Database = apply::database(&job.request.command);
+        let pushed = match self.queues.get(database.index()) {
+            Some(queue) => queue.try_send(job),
+            None => Err(TrySendError::Disconnected(job)),
+        };
+        if let (Err(TrySendError::Full(_)), Some((board, owner))) = (&pushed, &self.refused) {
+            board.add(owner.slot, Counter::CommandsRefused, 1);
+        }
+        pushed
+    }
 }
 
 /// One connection's way back.
@@ -126,7 +153,7 @@ fn end_all(connections: Vec<Connection>) {
 /// No thread can be made.
 pub(crate) fn start(
     listener: UnixListener,
-    jobs: Sender<Job>,
+    jobs: Queues,
     subscribers: Arc<Subscribers>,
 ) -> io::Result<Server> {
     let stop = Arc::new(AtomicBool::new(false));
@@ -149,7 +176,7 @@ pub(crate) fn start(
 }
 
 /// Gives a connection its two threads.
-fn serve(stream: UnixStream, jobs: Sender<Job>, subscribers: Arc<Subscribers>) -> io::Result<Connection> {
+fn serve(stream: UnixStream, jobs: Queues, subscribers: Arc<Subscribers>) -> io::Result<Connection> {
     stream.set_write_timeout(Some(SEND_PATIENCE))?;
     let (outbox, outgoing) = bounded(OUTBOX);
     let sending = stream.try_clone()?;
@@ -175,7 +202,7 @@ fn converse(
     mut stream: UnixStream,
     sending: UnixStream,
     outgoing: Receiver<FromWriter>,
-    jobs: Sender<Job>,
+    jobs: Queues,
     peer: Peer,
     subscribers: Arc<Subscribers>,
 ) -> Result<(), FrameError> {
@@ -194,7 +221,7 @@ fn converse(
 
 fn receive_all(
     stream: UnixStream,
-    jobs: &Sender<Job>,
+    jobs: &Queues,
     peer: &Peer,
     subscribers: &Subscribers,
 ) -> Result<(), FrameError> {
@@ -202,8 +229,16 @@ fn receive_all(
     while let Some(message) = frame::read_message::<ToWriter>(&mut input)? {
         match message {
             ToWriter::Subscribe => subscribers.add(peer.clone()),
+            // Whether anybody is here is not a question for a database, which may be waiting for its disk.
+            ToWriter::Request(request) if matches!(request.command, Command::Ping) => {
+                let reply = Reply { id: request.id, result: Ok(Outcome::Done) };
+                if !peer.send(FromWriter::Reply(reply)) {
+                    return Ok(());
+                }
+            }
             ToWriter::Request(request) => {
-                match jobs.try_send(Job { request: *request, peer: peer.clone() }) {
+                let arrived = Instant::now();
+                match jobs.push(Job { request, peer: peer.clone(), arrived }) {
                     Ok(()) => {}
                     Err(TrySendError::Full(job)) => {
                         let reply = Reply { id: job.request.id, result: Err(Refusal::Busy) };

@@ -133,7 +133,12 @@ impl Master {
         let Some(channel) = &mut running.channel else { return };
         let mut byte = [0];
         match channel.read(&mut byte) {
-            Ok(1) if byte[0] == READY => self.dispatch(Event::Ready(id)),
+            Ok(1) if byte[0] == READY => {
+                if let Some(child) = self.supervisor.children.get(&id) {
+                    self.failures.remove(&child.role.to_string());
+                }
+                self.dispatch(Event::Ready(id));
+            }
             // It ends right after this; what it says fits into the socket and is there as a whole.
             Ok(1) if byte[0] == FAILED => {
                 let mut said = [0; REASON_BYTES];
@@ -168,7 +173,10 @@ impl Master {
                 Some(child) if matches!(child.life, Life::Draining { .. } | Life::Killed) => {
                     tracing::info!(role = %child.role, pid, how, "a process has ended");
                 }
-                Some(child) => tracing::error!(role = %child.role, pid, how, "a process ended by itself"),
+                Some(child) => {
+                    tracing::error!(role = %child.role, pid, how, "a process ended by itself");
+                    self.failures.insert(child.role.to_string(), how.clone());
+                }
                 None => {}
             }
             let generation = self.supervisor.children.get(&id).map(|child| child.generation);

@@ -253,6 +253,7 @@ fn go_on(handoff: Handoff, taken: &Taken, reverted: Option<&str>) -> anyhow::Res
         lending: Lending::default(),
         upgrading: Upgrading { upgrades, last_error, ..Upgrading::default() },
         outcome: None,
+        failures: BTreeMap::new(),
     })
 }
 

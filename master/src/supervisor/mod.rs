@@ -22,6 +22,8 @@ pub(crate) type Millis = u64;
 const BACKOFF_MIN: Millis = 100;
 /// Longest pause. With it a process that always fails is started ten times in the first minute.
 const BACKOFF_MAX: Millis = 30_000;
+/// Longest pause before a writer that had come as far as to serve is: every change waits for it.
+const WRITER_MAX: Millis = 1_000;
 /// Starts in a row that fail before they are ready, after which only a reload tries again: nothing that
 /// happens by itself will change the outcome.
 const BOOTS_MAX: u32 = 6;
@@ -295,9 +297,12 @@ impl Supervisor {
         let was_stable = was_ready_since.is_some_and(|since| now.saturating_sub(since) >= STABLE);
         place.failures = if was_stable { 1 } else { place.failures.saturating_add(1) };
         place.boot_failures = if was_ready_since.is_some() { 0 } else { place.boot_failures + 1 };
-        place.given_up = place.boot_failures >= BOOTS_MAX;
+        // What the writer lacks may come back by itself: space, a disk, another program's lock.
+        place.given_up = place.boot_failures >= BOOTS_MAX && place.role != Role::Writer;
         place.restarts += 1;
-        place.retry_at = (!place.given_up).then(|| now + backoff(place.failures));
+        let most =
+            if place.role == Role::Writer && was_ready_since.is_some() { WRITER_MAX } else { BACKOFF_MAX };
+        place.retry_at = (!place.given_up).then(|| now + backoff(place.failures).min(most));
         place.child = None;
         if is_of_roll {
             self.roll_failed(id, &child.boot_failure(how), actions);

@@ -1,6 +1,6 @@
 //! The rules of trials, hopeless starts, recycling and hung processes.
 
-use super::tests::{LIMITS, WORKERS, exit, reload, serving, spawned};
+use super::tests::{LIMITS, WORKERS, WRITER, exit, reload, serving, spawned};
 use super::*;
 
 fn seen(id: ChildId, heap: u64) -> Event {
@@ -78,6 +78,20 @@ fn a_start_that_always_fails_is_given_up_until_a_reload() {
     assert_eq!(s.step(1_000_000, Event::Tick), []);
     assert!(!spawned(&s.step(1_000_001, reload(2, LIMITS, false))).is_empty());
     assert!(!s.places[1].given_up);
+}
+
+#[test]
+fn the_writer_is_never_given_up_since_what_it_lacks_may_come_back() {
+    let mut s = serving();
+    s.step(10, exit(WRITER));
+    let mut now = 10;
+    for _ in 0..BOOTS_MAX * 3 {
+        now = s.deadline().unwrap();
+        let started = spawned(&s.step(now, Event::Tick));
+        assert_eq!(started.len(), 1);
+        s.step(now, exit(started[0].0));
+    }
+    assert!(!s.places[0].given_up && s.deadline().is_some_and(|at| at <= now + 30_000));
 }
 
 #[test]

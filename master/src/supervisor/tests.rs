@@ -113,6 +113,25 @@ fn the_writer_is_started_again_alone() {
 }
 
 #[test]
+fn a_writer_that_keeps_failing_is_waited_for_a_second_at_most() {
+    let mut s = serving();
+    let (mut id, mut now) = (WRITER, 3);
+    for pause in [100, 200, 400, 800, WRITER_MAX, WRITER_MAX, WRITER_MAX] {
+        assert_eq!(s.step(now, exit(id)), []);
+        assert_eq!(s.deadline(), Some(now + pause));
+        now += pause;
+        id = spawned(&s.step(now, Event::Tick))[0].0;
+        s.step(now, Event::Ready(id));
+    }
+    // One that does not come as far as to serve may well need somebody's hand: it is tried less often.
+    s.step(now, exit(id));
+    now += WRITER_MAX;
+    id = spawned(&s.step(now, Event::Tick))[0].0;
+    s.step(now, exit(id));
+    assert_eq!(s.deadline(), Some(now + 25_600));
+}
+
+#[test]
 fn a_stop_drains_workers_then_the_writer() {
     let mut s = serving();
     assert_eq!(s.step(10, Event::Stop), [Action::Drain(WORKERS[0]), Action::Drain(WORKERS[1])]);

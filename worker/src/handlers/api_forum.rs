@@ -5,7 +5,7 @@ use veritable_domain::ids::{CategoryId, TopicId, UserId};
 use veritable_domain::tag::Tag;
 use veritable_domain::text::user_key;
 
-use super::{PAGE, before, cut, id, json as answer, limit, missing, param};
+use super::{PAGE, before, cut, id, json as answer, limit, listed, missing, param};
 use crate::answer::Answer;
 use crate::error::Error;
 use crate::reads::{accounts, forum};
@@ -23,7 +23,7 @@ pub(crate) fn latest(view: &View<'_>) -> Result<Answer, Error> {
     let limit = limit(view, PAGE)?;
     let mut topics = forum::latest(view.db, before(view)?, limit + 1)?;
     let next = cut(&mut topics, limit, forum::Topic::place);
-    answer(&json!({"topics": topics, "next": next}), vec![Tag::Site, Tag::Latest, Tag::Categories])
+    listed("topics", &topics, next, vec![Tag::Site, Tag::Latest, Tag::Categories])
 }
 
 fn category(view: &View<'_>) -> Result<(i64, Vec<Tag>), Error> {
@@ -36,7 +36,7 @@ pub(crate) fn topics(view: &View<'_>) -> Result<Answer, Error> {
     let limit = limit(view, PAGE)?;
     let mut topics = forum::in_category(view.db, id, before(view)?, limit + 1)?;
     let next = cut(&mut topics, limit, forum::Topic::place);
-    answer(&json!({"topics": topics, "next": next}), tags)
+    listed("topics", &topics, next, tags)
 }
 
 pub(crate) fn category_posts(view: &View<'_>) -> Result<Answer, Error> {
@@ -44,7 +44,7 @@ pub(crate) fn category_posts(view: &View<'_>) -> Result<Answer, Error> {
     let limit = limit(view, PAGE)?;
     let mut posts = forum::by_category(view.db, id, before(view)?, limit + 1)?;
     let next = cut(&mut posts, limit, forum::RecentPost::place);
-    answer(&json!({"posts": posts, "next": next}), tags)
+    listed("posts", &posts, next, tags)
 }
 
 pub(crate) fn topic(view: &View<'_>) -> Result<Answer, Error> {
@@ -56,7 +56,7 @@ pub(crate) fn posts(view: &View<'_>) -> Result<Answer, Error> {
     let topic = forum::topic(view.db, id(view)?)?.ok_or_else(|| missing("topic"))?;
     let from = super::topic::after(view)?;
     let (posts, next) = super::topic::page_of(view, topic.id, &from, END, limit(view, PAGE)?)?;
-    answer(&json!({"posts": posts, "next": next}), vec![Tag::Site, Tag::Topic(TopicId(topic.id))])
+    listed("posts", &posts, next, vec![Tag::Site, Tag::Topic(TopicId(topic.id))])
 }
 
 pub(crate) fn post(view: &View<'_>) -> Result<Answer, Error> {
@@ -77,5 +77,5 @@ pub(crate) fn user_posts(view: &View<'_>) -> Result<Answer, Error> {
     let limit = limit(view, PAGE)?;
     let mut posts = forum::by_author(view.db, user.id, before(view)?, limit + 1)?;
     let next = cut(&mut posts, limit, forum::RecentPost::place);
-    answer(&json!({"posts": posts, "next": next}), vec![Tag::Site, Tag::User(UserId(user.id))])
+    listed("posts", &posts, next, vec![Tag::Site, Tag::User(UserId(user.id))])
 }

@@ -6,7 +6,7 @@ use veritable_domain::tag::Tag;
 use veritable_domain::text::user_key;
 
 use super::wiki::lists::{entry_place, seal_entry};
-use super::{PAGE, before, cut, cut_by, id, json as answer, limit, missing, param};
+use super::{PAGE, before, cut, cut_by, id, json as answer, limit, listed, missing, param};
 use crate::answer::Answer;
 use crate::error::Error;
 use crate::reads::{accounts, wiki};
@@ -18,7 +18,7 @@ pub(crate) fn pages(view: &View<'_>) -> Result<Answer, Error> {
     let mut pages = wiki::all_pages(view.db, (space, &title), limit + 1)?;
     let next = cut_by(&mut pages, limit, seal_entry);
     // Times of the last change are shown, so changes matter besides titles.
-    answer(&json!({"pages": pages, "next": next}), vec![Tag::Site, Tag::Titles, Tag::RecentChanges])
+    listed("pages", &pages, next, vec![Tag::Site, Tag::Titles, Tag::RecentChanges])
 }
 
 pub(crate) fn page(view: &View<'_>) -> Result<Answer, Error> {
@@ -37,7 +37,7 @@ pub(crate) fn history(view: &View<'_>) -> Result<Answer, Error> {
     let limit = limit(view, PAGE)?;
     let mut revisions = wiki::history(view.db, page.id, before(view)?, limit + 1)?;
     let next = cut(&mut revisions, limit, wiki::Revision::place);
-    answer(&json!({"revisions": revisions, "next": next}), vec![Tag::Site, Tag::Page(PageId(page.id))])
+    listed("revisions", &revisions, next, vec![Tag::Site, Tag::Page(PageId(page.id))])
 }
 
 pub(crate) fn revision(view: &View<'_>) -> Result<Answer, Error> {
@@ -51,7 +51,7 @@ pub(crate) fn changes(view: &View<'_>) -> Result<Answer, Error> {
     let limit = limit(view, PAGE)?;
     let mut changes = wiki::changes(view.db, before(view)?, limit + 1)?;
     let next = cut(&mut changes, limit, wiki::Revision::place);
-    answer(&json!({"changes": changes, "next": next}), vec![Tag::Site, Tag::RecentChanges])
+    listed("changes", &changes, next, vec![Tag::Site, Tag::RecentChanges])
 }
 
 pub(crate) fn user_edits(view: &View<'_>) -> Result<Answer, Error> {
@@ -59,5 +59,5 @@ pub(crate) fn user_edits(view: &View<'_>) -> Result<Answer, Error> {
     let limit = limit(view, PAGE)?;
     let mut changes = wiki::edits(view.db, user.id, before(view)?, limit + 1)?;
     let next = cut(&mut changes, limit, wiki::Revision::place);
-    answer(&json!({"changes": changes, "next": next}), vec![Tag::Site, Tag::User(UserId(user.id))])
+    listed("changes", &changes, next, vec![Tag::Site, Tag::User(UserId(user.id))])
 }

@@ -67,10 +67,14 @@ fn id(change: &Change) -> Result<i64, Error> {
     number("id", change.params.get("id").map_or("", String::as_str))
 }
 
-/// Renders a post's text, or with its full title a page's. On the reading pool: a text at its bounds takes a
-/// third of a second, which others on the event loop would wait for.
+/// Bytes of a text up to which rendering it takes less than handing it to a thread.
+const SHORT: usize = 2_048;
+
+/// Renders a post's text, or with its full title a page's. A long one on the reading pool: a text at its bounds takes
+/// a third of a second, which others on the event loop would wait for.
 async fn content(app: &App, source: Source, page: Option<String>) -> Result<Content, Error> {
-    app.run(Cost::Pool, move |db| {
+    let cost = if source.as_str().len() <= SHORT { Cost::Point } else { Cost::Pool };
+    app.run(cost, move |db| {
         let namespaces = wiki::namespaces(db)?;
         let context = match &page {
             Some(title) => RenderContext::page(&namespaces, title),
@@ -103,7 +107,7 @@ pub(crate) fn create_topic<'a>(app: &'a App, change: Change) -> Pending<'a> {
         let title = TopicTitle::new(&asked.title)?;
         let content = content(app, Source::new(&asked.body)?, None).await?;
         let command = Command::CreateTopic { actor: change.actor, category, title, content };
-        match app.send(command, change.key).await? {
+        match app.send(command, &change.key).await? {
             Outcome::TopicCreated { topic, slug, post } => {
                 let path = topic_path(&slug, topic.0);
                 let value = json!({"topic": {"id": topic, "slug": slug}, "post": {"id": post}, "path": path});
@@ -120,7 +124,7 @@ pub(crate) fn reply<'a>(app: &'a App, change: Change) -> Pending<'a> {
         let topic = TopicId(id(&change)?);
         let content = content(app, Source::new(&asked.body)?, None).await?;
         let command = Command::Reply { actor: change.actor, topic, parent: asked.parent, content };
-        match app.send(command, change.key).await? {
+        match app.send(command, &change.key).await? {
             Outcome::PostCreated { post, topic, number } => {
                 let value = json!({"post": {"id": post, "number": number}, "topic": {"id": topic}});
                 Ok(done(StatusCode::CREATED, Some(format!("/api/posts/{post}")), &value))
@@ -138,7 +142,7 @@ pub(crate) fn edit_post<'a>(app: &'a App, change: Change) -> Pending<'a> {
         let content = content(app, Source::new(&asked.body)?, None).await?;
         let base_version = asked.base_version;
         let command = Command::EditPost { actor: change.actor, post, base_version, content, comment };
-        match app.send(command, change.key).await? {
+        match app.send(command, &change.key).await? {
             Outcome::PostEdited { version } => {
                 let value = json!({"post": {"id": post, "version": version}});
                 Ok(done(StatusCode::OK, Some(format!("/api/posts/{post}")), &value))
@@ -168,7 +172,7 @@ pub(crate) fn save_page<'a>(app: &'a App, change: Change) -> Pending<'a> {
             comment,
             minor: asked.minor,
         };
-        match app.send(command, change.key).await? {
+        match app.send(command, &change.key).await? {
             Outcome::PageSaved { page, revision, created } => {
                 let value = json!({"page": {"id": page}, "revision": {"id": revision}, "path": path});
                 let status = if created { StatusCode::CREATED } else { StatusCode::OK };

@@ -2,7 +2,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::Serialize;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
 use veritable_domain::tag::Tag;
 
 use crate::answer::Answer;
@@ -148,4 +149,32 @@ pub(crate) fn around<T>(
 pub(crate) fn json(value: &impl Serialize, tags: Vec<Tag>) -> Result<Answer, Error> {
     let body = serde_json::to_vec(value).map_err(|error| Error::Internal(error.to_string()))?;
     Ok(Answer::json(body, tags))
+}
+
+/// A part of a list as the API shows it: its entries under the name of what they are, and the cursor of those that
+/// follow.
+struct Listed<'a, T> {
+    name: &'static str,
+    entries: &'a [T],
+    next: Option<String>,
+}
+
+impl<T: Serialize> Serialize for Listed<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(2))?;
+        map.serialize_entry(self.name, self.entries)?;
+        map.serialize_entry("next", &self.next)?;
+        map.end()
+    }
+}
+
+/// An API answer that is a part of a list. The entries are written straight into it: as a [`serde_json::Value`] they
+/// would be copied into a tree of maps before.
+pub(crate) fn listed<T: Serialize>(
+    name: &'static str,
+    entries: &[T],
+    next: Option<String>,
+    tags: Vec<Tag>,
+) -> Result<Answer, Error> {
+    json(&Listed { name, entries, next }, tags)
 }

@@ -5,7 +5,8 @@ use http::StatusCode;
 use crate::answer::{Answer, ContentType};
 use crate::app::App;
 
-/// `/livez`: this process answers. `/readyz`: it should be sent requests.
+/// `/livez`: this process answers. `/readyz`: it should be sent requests; one that can read and not write should,
+/// and says so.
 pub(crate) async fn answer(app: &App, path: &str) -> Option<Answer> {
     let (status, said) = match path {
         "/livez" => (StatusCode::OK, "alive"),
@@ -16,7 +17,15 @@ pub(crate) async fn answer(app: &App, path: &str) -> Option<Answer> {
         "/readyz" => (StatusCode::SERVICE_UNAVAILABLE, "the writer does not answer"),
         _ => return None,
     };
-    let body = serde_json::json!({ "status": said }).to_string();
+    let mut body = serde_json::json!({ "status": said });
+    let troubles = if path == "/readyz" { app.troubles() } else { Vec::new() };
+    if status == StatusCode::OK && !troubles.is_empty() {
+        body["status"] = "degraded".into();
+    }
+    for (what, trouble) in troubles {
+        body[what] = trouble.to_string().into();
+    }
+    let body = body.to_string();
     Some(Answer {
         status,
         content_type: ContentType::Json,

@@ -133,7 +133,7 @@ async fn routed(app: &Arc<App>, head: &Parts, body: Incoming, accepted: Encoding
     }
     let found = app.router.find(path)?;
     if !matches!(head.method, Method::GET | Method::HEAD) {
-        return Ok(plain(&write::answer(app, found, &head.method, &head.headers, body).await?));
+        return Ok(plain(&write::answer(app, found, (&head.method, path), &head.headers, body).await?));
     }
     let read = found.route.read.ok_or_else(|| Error::MethodNotAllowed { allow: found.route.allow() })?;
     Ok(match read_through(app, found, read, path, raw_query, accepted).await? {
@@ -268,6 +268,11 @@ fn refuse(app: &App, path: &str, error: &Error) -> Reply {
     let answer = problem::answer(&app.config.site, path, &request_id(), error);
     let mut reply = plain(&answer);
     let headers = reply.headers_mut();
+    if let Error::OutcomeUnknown { key } = error
+        && let Ok(key) = HeaderValue::from_str(&format!("\"{key}\""))
+    {
+        headers.insert("idempotency-key", key);
+    }
     match error {
         Error::MethodNotAllowed { allow } => {
             if let Ok(allow) = HeaderValue::from_str(allow) {

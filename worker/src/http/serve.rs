@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use veritable_config::channel::{Channel, Order};
+use veritable_shm::Series;
 
 use super::accept::{Accepted, Accepting};
 use super::connection::{Server, Stage};
@@ -20,6 +21,9 @@ const IDLE_GRACE: Duration = Duration::from_secs(1);
 const DRAIN_LOOK: Duration = Duration::from_millis(10);
 /// Rhythm of the heartbeat.
 const BEAT: Duration = Duration::from_millis(500);
+
+/// How often the event loop's lag is taken.
+const LAG: Duration = Duration::from_millis(20);
 
 /// Serves until the master says drain, then drains; returns at once when the master is gone, since nobody
 /// is left to report to and a successor may be starting.
@@ -40,6 +44,14 @@ pub(crate) async fn until_told(
     }
     let (stage, stages) = watch::channel(Stage::Serve);
     let server = Arc::new(Server::new(app.clone(), stages, handover));
+    let lagging = app.clone();
+    tokio::spawn(async move {
+        loop {
+            let due = Instant::now() + LAG;
+            tokio::time::sleep_until(due).await;
+            lagging.meter.time(Series::LoopLag, due.elapsed());
+        }
+    });
     let mut beat = tokio::time::interval(BEAT);
     let first = loop {
         tokio::select! {

@@ -34,7 +34,7 @@ pub(crate) struct Profile {
 /// SQLite's.
 pub fn actor_by_token(db: &Connection, token_hash: &[u8; 32]) -> rusqlite::Result<Option<Actor>> {
     first(db, BY_TOKEN, [&token_hash[..]], |row| {
-        Ok(Actor { user: Some(UserId(row.get("id")?)), role: Role::from_number(row.get("role")?) })
+        Ok(Actor { user: Some(UserId(row.get(0)?)), role: Role::from_number(row.get(1)?) })
     })
 }
 
@@ -45,12 +45,12 @@ pub(crate) fn by_name(db: &Connection, key: &str) -> rusqlite::Result<Option<Pro
 
 fn profile(row: &Row<'_>) -> rusqlite::Result<Profile> {
     Ok(Profile {
-        id: row.get("id")?,
-        name: row.get("name")?,
-        display_name: row.get("display_name")?,
-        role: Role::from_number(row.get("role")?),
-        post_count: row.get("post_count")?,
-        edit_count: row.get("edit_count")?,
-        created_at: when(row, "created_at")?,
+        id: row.get(0)?,
+        name: row.get(1)?,
+        display_name: row.get(2)?,
+        role: Role::from_number(row.get(3)?),
+        post_count: row.get(4)?,
+        edit_count: row.get(5)?,
+        created_at: when(row, 6)?,
     })
 }

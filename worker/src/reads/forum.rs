@@ -285,7 +285,7 @@ fn number_parents(db: &Connection, posts: &mut [Post]) -> rusqlite::Result<()> {
 
 pub(crate) fn version(db: &Connection, post: i64) -> rusqlite::Result<Option<Version>> {
     first(db, VERSION, [post], |row| {
-        Ok(Version { version: row.get("version")?, format: row.get("format")?, source: row.get("source")? })
+        Ok(Version { version: row.get(0)?, format: row.get(1)?, source: row.get(2)? })
     })
 }
 
@@ -312,8 +312,12 @@ pub(crate) fn hit(db: &Connection, id: i64) -> rusqlite::Result<Option<RecentPos
     first(db, HIT, [id], recent_row)
 }
 
-fn person(row: &Row<'_>, name: &str, display: &str) -> rusqlite::Result<Person> {
-    Ok(Person { name: row.get(name)?, display_name: row.get(display)? })
+/// Columns are read by their place, in the order of the SELECT above: by name, SQLite is asked for the name of
+/// each column of each row, a seventh of a list's time.
+///
+/// Somebody, whose name is in the column at `at` and how it is shown in the next.
+fn person(row: &Row<'_>, at: usize) -> rusqlite::Result<Person> {
+    Ok(Person { name: row.get(at)?, display_name: row.get(at + 1)? })
 }
 
 fn category_row(row: &Row<'_>) -> rusqlite::Result<Category> {
@@ -330,54 +334,54 @@ fn category_row(row: &Row<'_>) -> rusqlite::Result<Category> {
 
 fn topic_row(row: &Row<'_>) -> rusqlite::Result<Topic> {
     Ok(Topic {
-        id: row.get("id")?,
-        title: row.get("title")?,
-        slug: row.get("slug")?,
-        category_id: row.get("category_id")?,
-        category: row.get("category")?,
-        category_slug: row.get("category_slug")?,
-        author: person(row, "author", "author_display")?,
-        last_author: person(row, "last", "last_display")?,
-        created_at: when(row, "created_at")?,
-        last_post_at: when(row, "last_post_at")?,
-        post_count: row.get("post_count")?,
-        view_count: row.get("view_count")?,
-        like_count: row.get("like_count")?,
-        pinned: row.get("pinned")?,
-        locked: row.get("locked")?,
+        id: row.get(0)?,
+        title: row.get(1)?,
+        slug: row.get(2)?,
+        category_id: row.get(3)?,
+        category: row.get(4)?,
+        category_slug: row.get(5)?,
+        author: person(row, 6)?,
+        last_author: person(row, 8)?,
+        created_at: when(row, 10)?,
+        last_post_at: when(row, 11)?,
+        post_count: row.get(12)?,
+        view_count: row.get(13)?,
+        like_count: row.get(14)?,
+        pinned: row.get(15)?,
+        locked: row.get(16)?,
     })
 }
 
 fn post_row(row: &Row<'_>) -> rusqlite::Result<Post> {
-    let deleted = row.get::<_, Option<i64>>("deleted_at")?.is_some();
-    let edited: Option<i64> = row.get("edited_at")?;
+    let deleted = row.get::<_, Option<i64>>(9)?.is_some();
+    let edited: Option<i64> = row.get(7)?;
     Ok(Post {
-        id: row.get("id")?,
-        topic_id: row.get("topic_id")?,
-        number: row.get("number")?,
-        parent: row.get("parent_id")?,
+        id: row.get(0)?,
+        topic_id: row.get(1)?,
+        number: row.get(2)?,
+        parent: row.get(3)?,
         parent_number: None,
-        depth: row.get("depth")?,
-        reply_count: row.get("reply_count")?,
-        author: person(row, "author", "author_display")?,
-        created_at: when(row, "created_at")?,
+        depth: row.get(4)?,
+        reply_count: row.get(5)?,
+        author: person(row, 12)?,
+        created_at: when(row, 6)?,
         edited_at: edited.map(|time| When(veritable_domain::time::UnixMillis(time))),
-        like_count: row.get("like_count")?,
+        like_count: row.get(8)?,
         deleted,
-        html: if deleted { String::new() } else { row.get("html")? },
-        path: row.get("path")?,
+        html: if deleted { String::new() } else { row.get(10)? },
+        path: row.get(11)?,
     })
 }
 
 fn recent_row(row: &Row<'_>) -> rusqlite::Result<RecentPost> {
     Ok(RecentPost {
-        id: row.get("id")?,
-        topic_id: row.get("topic_id")?,
-        topic_title: row.get("title")?,
-        topic_slug: row.get("slug")?,
-        number: row.get("number")?,
-        author: person(row, "author", "author_display")?,
-        created_at: when(row, "created_at")?,
-        html: row.get("html")?,
+        id: row.get(0)?,
+        topic_id: row.get(1)?,
+        topic_title: row.get(5)?,
+        topic_slug: row.get(6)?,
+        number: row.get(2)?,
+        author: person(row, 7)?,
+        created_at: when(row, 3)?,
+        html: row.get(4)?,
     })
 }

@@ -1,17 +1,21 @@
 //! Every question asked of the databases, and nothing that changes them. Each is a constant, so that a
 //! test can ask SQLite how it means to answer it.
 
-use rusqlite::{Connection, Params, Row};
+use rusqlite::Row;
 use serde::{Serialize, Serializer};
 use veritable_domain::time::UnixMillis;
+// Every query goes through these, which measure it.
+pub(crate) use veritable_sql::{first, rows};
 
 pub mod accounts;
 pub(crate) mod forum;
+pub(crate) mod meter;
 pub(crate) mod old;
 #[cfg(test)]
 pub(crate) mod plans;
 pub(crate) mod pool;
 pub(crate) mod previous;
+mod reader;
 pub(crate) mod search;
 pub(crate) mod wiki;
 
@@ -63,29 +67,7 @@ pub(crate) fn escape_part(part: &str) -> String {
     percent_encoding::utf8_percent_encode(part, KEPT).to_string()
 }
 
-/// All rows of a constant query.
-pub(crate) fn rows<T>(
-    db: &Connection,
-    sql: &'static str,
-    params: impl Params,
-    read: fn(&Row<'_>) -> rusqlite::Result<T>,
-) -> rusqlite::Result<Vec<T>> {
-    db.prepare_cached(sql)?.query_map(params, read)?.collect()
-}
-
-/// The first row of a constant query.
-pub(crate) fn first<T>(
-    db: &Connection,
-    sql: &'static str,
-    params: impl Params,
-    read: fn(&Row<'_>) -> rusqlite::Result<T>,
-) -> rusqlite::Result<Option<T>> {
-    let mut statement = db.prepare_cached(sql)?;
-    let mut found = statement.query(params)?;
-    found.next()?.map(read).transpose()
-}
-
-pub(crate) fn when(row: &Row<'_>, column: &str) -> rusqlite::Result<When> {
+pub(crate) fn when(row: &Row<'_>, column: usize) -> rusqlite::Result<When> {
     Ok(When(UnixMillis(row.get(column)?)))
 }
 

@@ -17,6 +17,8 @@ const ALLOWED: [(&str, &str, &str); 5] = [
 /// A synthetic community with the parts that pages show.
 pub(crate) fn community() -> Connection {
     let db = Connection::open_in_memory().unwrap();
+    // As readers do: planned before the parameters are known.
+    veritable_sql::keep_prepared(&db, 1).unwrap();
     db.execute_batch(SCHEMA).unwrap();
     db.execute_batch(
         "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40)

@@ -2,52 +2,53 @@
 //! of threads for the rest, which grows while there is more to do than hands and shrinks when there is not.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
-use rusqlite::{Connection, OpenFlags};
+use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
+use rusqlite::Connection;
 use tokio::sync::oneshot;
 use veritable_config::settings::Reads;
+use veritable_shm::{Counter, Gauge, Series};
 
+use super::meter::Meter;
+use super::reader::Reader;
 use crate::error::Error;
 
 /// Questions that may wait for a thread; one more is refused at once.
 const QUEUE: usize = 256;
-/// A thread beyond the least that had nothing to do for this long ends.
-const IDLE: Duration = Duration::from_secs(60);
-/// Statements kept prepared for each connection: more than there are.
-const STATEMENTS: usize = 128;
-/// KiB of page cache for each connection; most pages come from the mapped file.
-const CACHE_KIB: i64 = 2_048;
-/// SQLite's instructions between two looks at the clock: some tens of microseconds.
-const STEPS: i32 = 4_000;
-/// Wait for a lock, which WAL readers meet only while the log is being recovered.
-const BUSY: Duration = Duration::from_millis(1_000);
+/// Looks at the pool, twice a second, at which it was hardly used before a thread ends: half a minute.
+const CALM_LOOKS: u32 = 60;
 
-type Question = Box<dyn FnOnce(&Reader) + Send>;
+enum Job {
+    Ask(Box<dyn FnOnce(&Reader) + Send>),
+    /// One thread's connection gives its page cache back.
+    Shrink,
+    /// One thread ends.
+    Leave,
+}
 
 /// The readers of one worker.
 pub(crate) struct Pool {
     inline: Mutex<Reader>,
-    questions: Sender<Question>,
+    jobs: Sender<Job>,
     shared: Arc<Shared>,
+    /// Looks in a row at which less than a fifth was used.
+    calm: AtomicU32,
 }
 
 struct Shared {
     path: PathBuf,
     settings: Reads,
-    queue: Receiver<Question>,
+    meter: Meter,
+    queue: Receiver<Job>,
     threads: AtomicUsize,
-    busy: AtomicUsize,
-}
-
-/// One connection and its deadline.
-pub(crate) struct Reader {
-    db: Connection,
-    until: Arc<Mutex<Option<Instant>>>,
-    within: Duration,
+    /// Questions asked and not yet answered, waiting or being answered: one figure, so that none is missed
+    /// on its way from the queue to a thread.
+    asked: AtomicUsize,
+    /// The most of them at once since the last look.
+    peak: AtomicUsize,
 }
 
 impl Pool {
@@ -55,17 +56,19 @@ impl Pool {
     ///
     /// # Errors
     /// The database cannot be opened for reading.
-    pub(crate) fn open(path: &Path, settings: &Reads) -> rusqlite::Result<Pool> {
-        let (questions, queue) = bounded(QUEUE);
+    pub(crate) fn open(path: &Path, settings: &Reads, meter: Meter) -> rusqlite::Result<Pool> {
+        let (jobs, queue) = bounded(QUEUE);
+        let inline = Mutex::new(Reader::open(path, settings, meter.clone())?);
         let shared = Arc::new(Shared {
             path: path.to_owned(),
             settings: settings.clone(),
+            meter,
             queue,
             threads: AtomicUsize::new(0),
-            busy: AtomicUsize::new(0),
+            asked: AtomicUsize::new(0),
+            peak: AtomicUsize::new(0),
         });
-        let inline = Mutex::new(Reader::open(path, settings)?);
-        let pool = Pool { inline, questions, shared };
+        let pool = Pool { inline, jobs, shared, calm: AtomicU32::new(0) };
         for _ in 0..settings.min_connections {
             pool.add_thread();
         }
@@ -77,7 +80,10 @@ impl Pool {
     /// # Errors
     /// What `read` yields, or [`Error::Busy`] past the deadline.
     pub(crate) fn inline<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
-        self.inline.lock().unwrap_or_else(PoisonError::into_inner).ask(read)
+        let begun = Instant::now();
+        let answer = self.inline.lock().unwrap_or_else(PoisonError::into_inner).ask(read);
+        self.shared.meter.time(Series::InlineRead, begun.elapsed());
+        answer
     }
 
     /// Asks on a thread of the pool.
@@ -89,14 +95,26 @@ impl Pool {
         read: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let (answer, answered) = oneshot::channel();
-        let question: Question = Box::new(move |reader| {
+        let (asked, meter) = (Instant::now(), self.shared.meter.clone());
+        let question = Box::new(move |reader: &Reader| {
+            meter.time(Series::PoolWait, asked.elapsed());
             // Whoever asked may have left, before or meanwhile.
             if !answer.is_closed() {
+                let begun = Instant::now();
                 let _gone = answer.send(reader.ask(read));
+                meter.time(Series::PooledRead, begun.elapsed());
             }
         });
-        self.grow();
-        self.questions.try_send(question).map_err(|_| Error::Busy)?;
+        let asked = self.shared.asked.fetch_add(1, Ordering::Relaxed) + 1;
+        self.shared.peak.fetch_max(asked, Ordering::Relaxed);
+        self.grow(asked);
+        if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) =
+            self.jobs.try_send(Job::Ask(question))
+        {
+            self.shared.asked.fetch_sub(1, Ordering::Relaxed);
+            self.shared.meter.count(Counter::ReadsRefused);
+            return Err(Error::Busy);
+        }
         let within = Duration::from_millis(self.shared.settings.deadline_ms.into()) * 2;
         match tokio::time::timeout(within, answered).await {
             Ok(Ok(result)) => result,
@@ -110,17 +128,37 @@ impl Pool {
         self.inline.lock().unwrap_or_else(PoisonError::into_inner).shrink();
         for _ in 0..self.shared.threads.load(Ordering::Relaxed) {
             // A full queue is work that will use the caches at once.
-            let _full = self.questions.try_send(Box::new(Reader::shrink));
+            let _full = self.jobs.try_send(Job::Shrink);
         }
     }
 
-    /// Adds a thread when there are fewer than the least, or when more than four fifths are busy (the
-    /// seed's rule) and the most is not reached.
-    fn grow(&self) {
+    /// Twice a second: says how much the pool is used, and lets a thread go when for a while less than a fifth
+    /// was (the seed's rule).
+    pub(crate) fn look(&self) {
         let threads = self.shared.threads.load(Ordering::Relaxed);
-        let busy = self.shared.busy.load(Ordering::Relaxed) + self.questions.len();
+        let asked = self.shared.asked.load(Ordering::Relaxed);
+        let peak = self.shared.peak.swap(asked, Ordering::Relaxed);
+        let busy = asked.min(threads);
+        for (gauge, value) in
+            [(Gauge::ReadThreads, threads), (Gauge::ReadBusy, busy), (Gauge::ReadQueue, asked - busy)]
+        {
+            self.shared.meter.show(gauge, value as u64);
+        }
+        if threads <= self.shared.settings.min_connections.into() || peak * 5 >= threads {
+            self.calm.store(0, Ordering::Relaxed);
+        } else if self.calm.fetch_add(1, Ordering::Relaxed) + 1 >= CALM_LOOKS {
+            self.calm.store(0, Ordering::Relaxed);
+            // A full queue is no calm.
+            let _full = self.jobs.try_send(Job::Leave);
+        }
+    }
+
+    /// Adds a thread when there are fewer than the least, or when with `asked` questions more than four fifths
+    /// are busy (the seed's rule) and the most is not reached.
+    fn grow(&self, asked: usize) {
+        let threads = self.shared.threads.load(Ordering::Relaxed);
         let (least, most) = (self.shared.settings.min_connections, self.shared.settings.max_connections);
-        if threads < least.into() || (busy * 5 >= threads * 4 && threads < most.into()) {
+        if threads < least.into() || (asked * 5 > threads * 4 && threads < most.into()) {
             self.add_thread();
         }
     }
@@ -130,13 +168,14 @@ impl Pool {
         let shared = self.shared.clone();
         let threads = self.shared.threads.fetch_add(1, Ordering::Relaxed);
         let spawned = std::thread::Builder::new().name("read".into()).spawn(move || {
-            match Reader::open(&shared.path, &shared.settings) {
+            match Reader::open(&shared.path, &shared.settings, shared.meter.clone()) {
                 Ok(reader) => shared.answer_questions(&reader),
                 Err(error) => {
                     tracing::warn!(%error, "a reading thread cannot open the database");
-                    shared.threads.fetch_sub(1, Ordering::Relaxed);
+                    shared.meter.failed(&error, &shared.path);
                 }
             }
+            shared.threads.fetch_sub(1, Ordering::Relaxed);
         });
         if let Err(error) = spawned {
             self.shared.threads.fetch_sub(1, Ordering::Relaxed);
@@ -147,95 +186,15 @@ impl Pool {
 
 impl Shared {
     fn answer_questions(&self, reader: &Reader) {
-        loop {
-            match self.queue.recv_timeout(IDLE) {
-                Ok(question) => {
-                    self.busy.fetch_add(1, Ordering::Relaxed);
+        while let Ok(job) = self.queue.recv() {
+            match job {
+                Job::Ask(question) => {
                     question(reader);
-                    self.busy.fetch_sub(1, Ordering::Relaxed);
+                    self.asked.fetch_sub(1, Ordering::Relaxed);
                 }
-                Err(RecvTimeoutError::Timeout) => {
-                    let least = usize::from(self.settings.min_connections);
-                    let left = self.threads.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |threads| {
-                        (threads > least).then(|| threads - 1)
-                    });
-                    if left.is_ok() {
-                        return;
-                    }
-                }
-                Err(RecvTimeoutError::Disconnected) => return,
+                Job::Shrink => reader.shrink(),
+                Job::Leave => return,
             }
-        }
-    }
-}
-
-impl Reader {
-    fn open(path: &Path, settings: &Reads) -> rusqlite::Result<Reader> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let mut db = Connection::open_with_flags(path, flags)?;
-        db.busy_timeout(BUSY)?;
-        db.pragma_update(None, "query_only", true)?;
-        // No file can be made within a worker's confines.
-        db.pragma_update(None, "temp_store", "memory")?;
-        db.pragma_update(None, "mmap_size", settings.mmap_bytes.cast_signed())?;
-        db.pragma_update(None, "cache_size", -CACHE_KIB)?;
-        db.set_prepared_statement_cache_capacity(STATEMENTS);
-        let until = Arc::new(Mutex::new(None::<Instant>));
-        let seen = until.clone();
-        db.progress_handler(
-            STEPS,
-            Some(move || {
-                seen.lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .is_some_and(|until| Instant::now() > until)
-            }),
-        )?;
-        Ok(Reader { db, until, within: Duration::from_millis(settings.deadline_ms.into()) })
-    }
-
-    fn shrink(&self) {
-        if let Err(error) = self.db.execute_batch("PRAGMA shrink_memory") {
-            tracing::warn!(%error, "a connection keeps its memory");
-        }
-    }
-
-    fn set_deadline(&self, until: Option<Instant>) {
-        *self.until.lock().unwrap_or_else(PoisonError::into_inner) = until;
-    }
-
-    /// Ends the transaction, if one is open: some errors have ended it already.
-    fn end_transaction(&self) -> rusqlite::Result<()> {
-        if !self.db.is_autocommit() {
-            self.db.prepare_cached("ROLLBACK")?.execute([])?;
-        }
-        Ok(())
-    }
-
-    /// Runs `read` in a read transaction of its own, which ends with it: a long one would keep the writer
-    /// from shortening its log.
-    fn ask<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
-        self.end_transaction()?;
-        self.db.prepare_cached("BEGIN")?.execute([])?;
-        self.set_deadline(Some(Instant::now() + self.within));
-        // A panic in a handler must not leave the transaction open for the next question.
-        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| read(&self.db)));
-        self.set_deadline(None);
-        if let Err(error) = self.end_transaction() {
-            // The answer is good all the same; the next question tries again.
-            tracing::warn!(%error, "a read transaction did not end");
-        }
-        match result {
-            Ok(Err(Error::Database(error)))
-                if error.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted) =>
-            {
-                tracing::warn!(
-                    deadline_ms = self.within.as_millis(),
-                    "a read was interrupted at its deadline"
-                );
-                Err(Error::Busy)
-            }
-            Ok(result) => result,
-            Err(_) => Err(Error::Internal("a handler panicked".into())),
         }
     }
 }
@@ -257,7 +216,7 @@ mod tests {
     #[tokio::test]
     async fn readers_read_and_cannot_write() {
         let (_dir, path) = database();
-        let pool = Pool::open(&path, &Reads::default()).unwrap();
+        let pool = Pool::open(&path, &Reads::default(), Meter::none()).unwrap();
         let count =
             |db: &Connection| Ok(db.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0))?);
         assert_eq!(pool.inline(count).unwrap(), 1);
@@ -273,12 +232,57 @@ mod tests {
     #[tokio::test]
     async fn a_read_past_its_deadline_is_interrupted() {
         let (_dir, path) = database();
-        let pool = Pool::open(&path, &Reads { deadline_ms: 20, ..Reads::default() }).unwrap();
+        let pool = Pool::open(&path, &Reads { deadline_ms: 20, ..Reads::default() }, Meter::none()).unwrap();
         let endless = |db: &Connection| {
             let sql = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT max(x) FROM n";
             Ok(db.query_row(sql, [], |row| row.get::<_, i64>(0))?)
         };
         assert!(matches!(pool.inline(endless), Err(Error::Busy)));
         assert!(matches!(pool.pooled(endless).await, Err(Error::Busy)));
+    }
+
+    #[tokio::test]
+    async fn the_pool_grows_when_it_is_used_and_shrinks_when_it_is_calm() {
+        let (_dir, path) = database();
+        let settings = Reads { min_connections: 2, max_connections: 5, ..Reads::default() };
+        let pool = Arc::new(Pool::open(&path, &settings, Meter::none()).unwrap());
+        let threads = |pool: &Pool| pool.shared.threads.load(Ordering::Relaxed);
+        let (release, wait) = bounded::<()>(0);
+        let held: Vec<_> = (0..8)
+            .map(|_| {
+                let (pool, wait) = (pool.clone(), wait.clone());
+                tokio::spawn(async move {
+                    pool.pooled(move |_| {
+                        let _released = wait.recv();
+                        Ok(())
+                    })
+                    .await
+                })
+            })
+            .collect();
+        tokio::task::yield_now().await;
+        assert_eq!(threads(&pool), 5, "never more than the most");
+        for _ in 0..CALM_LOOKS + 1 {
+            pool.look();
+        }
+        drop((release, wait));
+        for question in held {
+            question.await.unwrap().unwrap();
+        }
+        assert_eq!(threads(&pool), 5, "not while it is used");
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while pool.shared.asked.load(Ordering::Relaxed) > 0 {
+            assert!(Instant::now() < deadline, "an answered question still counts");
+            std::thread::yield_now();
+        }
+        for _ in 0..CALM_LOOKS * 4 {
+            pool.look();
+        }
+        while threads(&pool) > 2 {
+            assert!(Instant::now() < deadline, "{} threads are left", threads(&pool));
+            std::thread::yield_now();
+        }
+        let one = pool.pooled(|db| Ok(db.query_row("SELECT 1", [], |row| row.get::<_, i64>(0))?)).await;
+        assert_eq!(one.unwrap(), 1);
     }
 }

@@ -246,14 +246,14 @@ pub(crate) fn page_by_id(db: &Connection, id: i64) -> rusqlite::Result<Option<Pa
 
 pub(crate) fn all_pages(db: &Connection, after: (i64, &str), limit: usize) -> rusqlite::Result<Vec<Entry>> {
     rows(db, ALL_PAGES, params![after.0, after.1, limit as i64], |row| {
-        let (namespace, bare): (String, String) = (row.get("namespace")?, row.get("title")?);
+        let (namespace, bare): (String, String) = (row.get(2)?, row.get(3)?);
         Ok(Entry {
-            id: row.get("id")?,
+            id: row.get(0)?,
             title: full_title(&namespace, &bare),
             path: page_path(&namespace, &bare),
-            redirect: row.get("redirect")?,
-            updated_at: when(row, "updated_at")?,
-            namespace_id: row.get("namespace_id")?,
+            redirect: row.get(5)?,
+            updated_at: when(row, 4)?,
+            namespace_id: row.get(1)?,
             bare_title: bare,
         })
     })
@@ -324,32 +324,32 @@ fn space_row(row: &Row<'_>) -> rusqlite::Result<Space> {
 
 fn page_row(row: &Row<'_>) -> rusqlite::Result<Page> {
     Ok(Page {
-        id: row.get("id")?,
-        namespace: row.get("namespace")?,
-        is_category: row.get::<_, Option<i64>>("number")? == Some(CATEGORY_NUMBER),
-        title: row.get("title")?,
-        revision_id: row.get("revision_id")?,
-        created_at: when(row, "created_at")?,
-        updated_at: when(row, "updated_at")?,
-        redirect_to: row.get("redirect_to")?,
-        protected: row.get("protected")?,
-        html: row.get("html")?,
+        id: row.get(0)?,
+        namespace: row.get(2)?,
+        is_category: row.get::<_, Option<i64>>(3)? == Some(CATEGORY_NUMBER),
+        title: row.get(4)?,
+        revision_id: row.get(5)?,
+        created_at: when(row, 6)?,
+        updated_at: when(row, 7)?,
+        redirect_to: row.get(8)?,
+        protected: row.get(9)?,
+        html: row.get(10)?,
     })
 }
 
 fn revision_row(row: &Row<'_>) -> rusqlite::Result<Revision> {
-    let (namespace, bare): (String, String) = (row.get("namespace")?, row.get("title")?);
+    let (namespace, bare): (String, String) = (row.get(3)?, row.get(4)?);
     Ok(Revision {
-        id: row.get("id")?,
-        page_id: row.get("page_id")?,
-        parent_id: row.get("parent_id")?,
+        id: row.get(0)?,
+        page_id: row.get(1)?,
+        parent_id: row.get(2)?,
         title: full_title(&namespace, &bare),
         path: page_path(&namespace, &bare),
-        author: row.get("author")?,
-        account: row.get("account")?,
-        created_at: when(row, "created_at")?,
-        comment: row.get("comment")?,
-        minor: row.get("minor")?,
-        size: row.get("size")?,
+        author: row.get(9)?,
+        account: row.get(10)?,
+        created_at: when(row, 5)?,
+        comment: row.get(6)?,
+        minor: row.get(7)?,
+        size: row.get(8)?,
     })
 }

@@ -77,7 +77,9 @@ impl Client {
         Client { calls, events }
     }
 
-    /// Sends a command and waits for its answer, at most `within`.
+    /// Sends a command that is to begin `within` this time, and waits for its answer. One that was sent is waited for
+    /// `longer`: it does not begin after its deadline, so that then even a writer that had to be started again can
+    /// tell what became of it.
     ///
     /// # Errors
     /// The writer refused ([`Refusal::Busy`] at once when too many wait here); no answer came in time:
@@ -87,6 +89,7 @@ impl Client {
         command: Command,
         key: IdempotencyKey,
         within: Duration,
+        longer: Duration,
     ) -> Result<Outcome, CallError> {
         let until = Instant::now() + within;
         let millis = i64::try_from(within.as_millis()).unwrap_or(i64::MAX);
@@ -95,9 +98,14 @@ impl Client {
         let stage = Arc::new(AtomicU8::new(WAITING));
         let call = Call { key, command, deadline, answer, stage: stage.clone() };
         self.calls.try_send(call).map_err(|_| Refusal::Busy)?;
-        match tokio::time::timeout_at(until, answered).await {
+        let mut answered = answered;
+        match tokio::time::timeout_at(until, &mut answered).await {
+            Ok(Ok(result)) => return Ok(result?),
+            Ok(Err(_)) | Err(_) if take(&stage, GIVEN_UP) => return Err(Refusal::Expired.into()),
+            Ok(Err(_)) | Err(_) => {}
+        }
+        match tokio::time::timeout_at(until + longer, answered).await {
             Ok(Ok(result)) => Ok(result?),
-            Ok(Err(_)) | Err(_) if take(&stage, GIVEN_UP) => Err(Refusal::Expired.into()),
             // The link's task ends with the runtime only: whatever it held may have been carried out.
             Ok(Err(_)) | Err(_) => Err(CallError::OutcomeUnknown),
         }

@@ -173,17 +173,17 @@ mod tests {
         to_frame(message).unwrap()[4..].to_vec()
     }
 
-    /// The bytes of version 1. A change here is a change of the protocol: raise its version.
+    /// The bytes of the version there is. A change here is a change of the protocol: raise its version.
     #[test]
     fn messages_keep_their_bytes() {
         let request = ToWriter::Request(Box::new(Request {
             id: 1,
-            key: IdempotencyKey([7; 16]),
+            key: IdempotencyKey { name: [7; 16], digest: u64::from_le_bytes([8; 8]) },
             deadline: UnixMillis(2),
             command: Command::Ping,
         }));
         let golden =
-            [&[0, 0, 0, 0][..], &1u64.to_le_bytes(), &[7; 16], &2u64.to_le_bytes(), &[0; 4]].concat();
+            [&[0; 4][..], &1u64.to_le_bytes(), &[7; 16], &[8; 8], &2u64.to_le_bytes(), &[0; 4]].concat();
         assert_eq!(content(&request), golden);
         assert_eq!(content(&ToWriter::Subscribe), [1, 0, 0, 0]);
         let reply = FromWriter::Reply(Reply { id: 3, result: Ok(Outcome::Done) });

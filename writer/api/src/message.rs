@@ -11,19 +11,30 @@ use veritable_domain::time::UnixMillis;
 use veritable_domain::wiki::PageTitle;
 
 /// Raised when a message changes its bytes; a peer of another version is refused at connect.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;
 
 /// A key the sender makes up once for each command it wants done once. A command resent under the same
 /// key is answered again, not done again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, SchemaWrite, SchemaRead)]
-pub struct IdempotencyKey(pub [u8; 16]);
+pub struct IdempotencyKey {
+    /// What the sender calls it.
+    pub name: [u8; 16],
+    /// A hash of what is asked for under it, by which a command that is sent again is told from another one under the
+    /// same name; 0 for a name that only one command ever has.
+    pub digest: u64,
+}
 
 impl IdempotencyKey {
     /// A fresh one, from the system's random numbers.
     pub fn random() -> Self {
-        let mut bytes = [0; 16];
-        getrandom::fill(&mut bytes).expect("the kernel gives random numbers after boot (getrandom(2))");
-        IdempotencyKey(bytes)
+        let mut name = [0; 16];
+        getrandom::fill(&mut name).expect("the kernel gives random numbers after boot (getrandom(2))");
+        IdempotencyKey::of(name)
+    }
+
+    /// The key of this name.
+    pub fn of(name: [u8; 16]) -> Self {
+        IdempotencyKey { name, digest: 0 }
     }
 }
 
@@ -79,7 +90,7 @@ pub enum FromWriter {
 /// Everything the writer can be asked to do.
 #[derive(Clone, Debug, PartialEq, Eq, SchemaWrite, SchemaRead)]
 pub enum Command {
-    /// Nothing: answered after the commits before it. Tells that the writer lives and its disk works.
+    /// Nothing: answered at once, whatever the databases wait for. Tells that the writer is there.
     Ping,
     /// Open a topic with its first post.
     CreateTopic {
@@ -434,4 +445,7 @@ pub enum Refusal {
         /// What is wrong.
         reason: String,
     },
+    /// The key was another command's.
+    #[error("this idempotency key was used for another request")]
+    KeyReused,
 }

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use veritable_domain::tag::Tag;
+use veritable_domain::time::UnixMillis;
 use veritable_writer_api::CallError;
 use veritable_writer_api::client::Client;
 use veritable_writer_api::frame::{self, Hello};
@@ -89,7 +90,7 @@ fn what_was_unanswered_is_sent_again_in_order_under_the_same_keys() {
     let address = Address::new();
     let listener = UnixListener::bind(&address.0).unwrap();
     let path = address.0.clone();
-    let keys = [IdempotencyKey([1; 16]), IdempotencyKey([2; 16])];
+    let keys = [IdempotencyKey::of([1; 16]), IdempotencyKey::of([2; 16])];
     let (first, second) = beside(
         move || {
             let mut peer = Peer::accept(&listener);
@@ -104,7 +105,7 @@ fn what_was_unanswered_is_sent_again_in_order_under_the_same_keys() {
         },
         async move {
             let client = Client::start(&path);
-            let calls = keys.map(|key| client.send(Command::Ping, key, PATIENCE));
+            let calls = keys.map(|key| client.send(Command::Ping, key, PATIENCE, SHORT));
             let [one, two] = calls;
             let (one, two) = tokio::join!(one, two);
             assert_eq!(one.unwrap(), Outcome::Done);
@@ -130,7 +131,8 @@ fn a_call_that_was_sent_and_not_answered_has_an_unknown_outcome() {
         async move {
             let client = Client::start(&path);
             // Long enough to be sent even on a busy machine, and then silence.
-            let result = client.send(Command::Ping, IdempotencyKey::random(), Duration::from_secs(2)).await;
+            let result =
+                client.send(Command::Ping, IdempotencyKey::random(), Duration::from_secs(2), SHORT).await;
             assert!(matches!(result, Err(CallError::OutcomeUnknown)), "{result:?}");
             done.send(()).unwrap();
         },
@@ -143,7 +145,7 @@ fn a_call_that_never_left_has_expired_and_is_not_sent_later() {
     let path = address.0.clone();
     runtime().block_on(async {
         let client = Client::start(&path);
-        let result = client.send(Command::Ping, IdempotencyKey([1; 16]), SHORT).await;
+        let result = client.send(Command::Ping, IdempotencyKey::of([1; 16]), SHORT, SHORT).await;
         assert!(matches!(result, Err(CallError::Refused(Refusal::Expired))), "{result:?}");
         let listener = UnixListener::bind(&path).unwrap();
         let writer = std::thread::spawn(move || {
@@ -152,8 +154,8 @@ fn a_call_that_never_left_has_expired_and_is_not_sent_later() {
             peer.answer(request.id, Ok(Outcome::Done));
             request.key
         });
-        client.send(Command::Ping, IdempotencyKey([2; 16]), PATIENCE).await.unwrap();
-        assert_eq!(writer.join().unwrap(), IdempotencyKey([2; 16]), "the expired one is not sent");
+        client.send(Command::Ping, IdempotencyKey::of([2; 16]), PATIENCE, SHORT).await.unwrap();
+        assert_eq!(writer.join().unwrap(), IdempotencyKey::of([2; 16]), "the expired one is not sent");
     });
 }
 
@@ -167,7 +169,7 @@ fn more_than_may_wait_are_refused_at_once() {
             .map(|_| {
                 let client = client.clone();
                 tokio::spawn(async move {
-                    client.send(Command::Ping, IdempotencyKey::random(), Duration::from_secs(1)).await
+                    client.send(Command::Ping, IdempotencyKey::random(), Duration::from_secs(1), SHORT).await
                 })
             })
             .collect();
@@ -181,6 +183,34 @@ fn more_than_may_wait_are_refused_at_once() {
         }
         assert_eq!((busy, expired), (976, 1_024));
     });
+}
+
+#[test]
+fn what_became_of_a_command_is_learnt_after_its_deadline_too() {
+    let address = Address::new();
+    let listener = UnixListener::bind(&address.0).unwrap();
+    let path = address.0.clone();
+    beside(
+        move || {
+            let mut died = Peer::accept(&listener);
+            let request = died.request();
+            drop(died);
+            // Another writer, after the deadline: it has carried nothing out.
+            while UnixMillis::now() <= request.deadline {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            let mut peer = Peer::accept(&listener);
+            let again = peer.request();
+            assert_eq!(again.key, request.key);
+            peer.answer(again.id, Err(Refusal::Expired));
+        },
+        async move {
+            let client = Client::start(&path);
+            let within = Duration::from_millis(500);
+            let result = client.send(Command::Ping, IdempotencyKey::random(), within, PATIENCE).await;
+            assert!(matches!(result, Err(CallError::Refused(Refusal::Expired))), "{result:?}");
+        },
+    );
 }
 
 #[test]
@@ -200,7 +230,7 @@ fn events_reach_every_subscriber() {
         async move {
             let client = Client::start(&path);
             let mut subscribers = [client.subscribe(), client.clone().subscribe()];
-            client.send(Command::Ping, IdempotencyKey::random(), PATIENCE).await.unwrap();
+            client.send(Command::Ping, IdempotencyKey::random(), PATIENCE, SHORT).await.unwrap();
             for subscriber in &mut subscribers {
                 assert_eq!(subscriber.recv().await.unwrap(), event);
             }

@@ -4,7 +4,6 @@ use rusqlite::params;
 use veritable_domain::content::Content;
 use veritable_domain::ids::{CategoryId, PostId, TopicId, UserId};
 use veritable_domain::permission::{Actor, Deed, Denial, may};
-use veritable_domain::search::index_text;
 use veritable_domain::slug::slug;
 use veritable_domain::tag::Tag;
 use veritable_domain::text::{Comment, TopicTitle};
@@ -12,6 +11,7 @@ use veritable_domain::thread::{MAX_DEPTH, ThreadPath};
 use veritable_domain::time::UnixMillis;
 use veritable_writer_api::message::{Outcome, Refusal};
 
+use super::search::Text;
 use super::{Failure, Transaction, malformed, no_such};
 
 /// A post about to be stored.
@@ -180,13 +180,14 @@ pub(super) fn edit_post(
         "UPDATE posts SET html = ?3, edited_at = ?4 WHERE topic_id = ?1 AND path = ?2",
         params![topic.0, path, content.rendered.html, tx.now.0],
     )?;
-    index_post(tx, post, (number == 1).then_some(title.as_str()), content)?;
+    let title = (number == 1).then_some(title.as_str());
+    tx.texts.push(Text::post(post.0, title, &content.rendered.text));
     tx.touch([Tag::Topic(topic), Tag::Search, Tag::User(author), Tag::Category(category)]);
     Ok(Outcome::PostEdited { version })
 }
 
 /// Stores a post, its first version and its search text, and keeps every count.
-pub(super) fn insert_post(tx: &Transaction<'_>, new: &NewPost<'_>) -> Result<PostId, Failure> {
+pub(super) fn insert_post(tx: &mut Transaction<'_>, new: &NewPost<'_>) -> Result<PostId, Failure> {
     let path = match &new.parent {
         None => ThreadPath::root(new.number),
         Some((_, path)) if path.depth() < MAX_DEPTH => path.child(new.number),
@@ -214,7 +215,7 @@ pub(super) fn insert_post(tx: &Transaction<'_>, new: &NewPost<'_>) -> Result<Pos
         ],
     )?;
     insert_version(tx, id, 1, new.author, new.created_at, "", new.content)?;
-    index_post(tx, id, new.title, new.content)?;
+    tx.texts.push(Text::new_post(id.0, new.title, &new.content.rendered.text));
     if let Some((parent, _)) = &new.parent {
         tx.run("UPDATE posts SET reply_count = reply_count + 1 WHERE id = ?1", [parent.0])?;
     }
@@ -248,21 +249,6 @@ pub(super) fn insert_version(
         "INSERT INTO post_revisions (post_id, version, editor_id, created_at, comment, format, source)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         params![post.0, version, editor.0, at.0, comment, content.format.name(), content.source.as_str()],
-    )?;
-    Ok(())
-}
-
-/// Puts a post's text into the search index in place of what was there.
-pub(super) fn index_post(
-    tx: &Transaction<'_>,
-    post: PostId,
-    title: Option<&str>,
-    content: &Content,
-) -> rusqlite::Result<()> {
-    tx.run("DELETE FROM posts_fts WHERE rowid = ?1", [post.0])?;
-    tx.run(
-        "INSERT INTO posts_fts (rowid, title, body) VALUES (?1, ?2, ?3)",
-        params![post.0, title.map(index_text).unwrap_or_default(), index_text(&content.rendered.text)],
     )?;
     Ok(())
 }

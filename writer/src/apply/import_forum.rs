@@ -8,6 +8,7 @@ use veritable_writer_api::message::{ImportCategory, ImportPost, ImportTally, Imp
 
 use super::accounts::imported_user;
 use super::forum::{self, NewPost};
+use super::search::Text;
 use super::{Failure, Transaction, digest, known, malformed, remember};
 
 pub(super) fn categories(
@@ -57,7 +58,7 @@ pub(super) fn topic(
             && post.number == 1
         {
             // The topic's title is searched with its first post.
-            forum::index_post(tx, id, Some(new.title.as_str()), &post.content)?;
+            tx.texts.push(Text::post(id.0, Some(new.title.as_str()), &post.content.rendered.text));
         }
     }
     Ok(tally)
@@ -123,7 +124,7 @@ enum Placed {
 }
 
 fn place_post(
-    tx: &Transaction<'_>,
+    tx: &mut Transaction<'_>,
     source: &str,
     of: &ImportTopic,
     post: &ImportPost,
@@ -201,7 +202,7 @@ fn at_number(
 
 /// A post that changed there since the last import: a new version here.
 fn replace_post(
-    tx: &Transaction<'_>,
+    tx: &mut Transaction<'_>,
     topic: TopicId,
     id: PostId,
     author: UserId,
@@ -223,6 +224,6 @@ fn replace_post(
         "UPDATE posts SET html = ?2, edited_at = ?3, like_count = ?4 WHERE id = ?1",
         params![id.0, post.content.rendered.html, edited_at.0, post.like_count],
     )?;
-    forum::index_post(tx, id, title, &post.content)?;
+    tx.texts.push(Text::post(id.0, title, &post.content.rendered.text));
     Ok(())
 }

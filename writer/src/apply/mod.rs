@@ -6,6 +6,7 @@ mod accounts;
 mod forum;
 mod import_forum;
 mod import_wiki;
+pub(crate) mod search;
 mod wiki;
 
 use rusqlite::Connection;
@@ -14,6 +15,8 @@ use veritable_domain::tag::Tag;
 use veritable_domain::time::UnixMillis;
 use veritable_writer_api::message::{Command, Import, Outcome, Refusal};
 
+use crate::database::Database;
+
 /// What a change works with.
 pub(crate) struct Transaction<'a> {
     pub(crate) db: &'a Connection,
@@ -21,11 +24,13 @@ pub(crate) struct Transaction<'a> {
     pub(crate) now: UnixMillis,
     /// What has become stale.
     pub(crate) tags: Vec<Tag>,
+    /// What search is to find; written when all commands of the transaction are carried out.
+    pub(crate) texts: Vec<search::Text>,
 }
 
 impl<'a> Transaction<'a> {
     pub(crate) fn new(db: &'a Connection, now: UnixMillis) -> Self {
-        Transaction { db, now, tags: Vec::new() }
+        Transaction { db, now, tags: Vec::new(), texts: Vec::new() }
     }
 
     /// Names what has become stale.
@@ -35,7 +40,7 @@ impl<'a> Transaction<'a> {
 
     /// Runs one prepared statement; yields the number of rows changed.
     fn run(&self, sql: &str, values: impl rusqlite::Params) -> rusqlite::Result<usize> {
-        self.db.prepare_cached(sql)?.execute(values)
+        veritable_sql::run(self.db, sql, values)
     }
 
     /// The first row, if there is one.
@@ -45,8 +50,7 @@ impl<'a> Transaction<'a> {
         values: impl rusqlite::Params,
         read: impl FnOnce(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
     ) -> rusqlite::Result<Option<T>> {
-        use rusqlite::OptionalExtension;
-        self.db.prepare_cached(sql)?.query_row(values, read).optional()
+        veritable_sql::first(self.db, sql, values, read)
     }
 }
 
@@ -83,6 +87,21 @@ pub(crate) fn no_such(what: &str) -> Failure {
 
 fn malformed(reason: impl Into<String>) -> Failure {
     Failure::Refused(Refusal::Malformed { reason: reason.into() })
+}
+
+/// The database a command changes.
+pub(crate) fn database(command: &Command) -> Database {
+    match command {
+        Command::Ping
+        | Command::CreateTopic { .. }
+        | Command::Reply { .. }
+        | Command::EditPost { .. }
+        | Command::EditPage { .. }
+        | Command::CreateUser { .. }
+        | Command::CreateApiToken { .. }
+        | Command::CreateCategory { .. }
+        | Command::Import(_) => Database::Forums,
+    }
 }
 
 /// Carries a command out.

@@ -12,8 +12,10 @@ const SOURCES: &[(&str, &str)] = &[
     ("import_forum.rs", include_str!("import_forum.rs")),
     ("import_wiki.rs", include_str!("import_wiki.rs")),
     ("mod.rs", include_str!("mod.rs")),
+    ("search.rs", include_str!("search.rs")),
     ("wiki.rs", include_str!("wiki.rs")),
     ("batch.rs", include_str!("../batch.rs")),
+    ("commit.rs", include_str!("../commit.rs")),
 ];
 
 /// At least this many are found, or the search for them no longer works.

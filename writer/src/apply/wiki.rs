@@ -4,13 +4,13 @@ use rusqlite::params;
 use veritable_domain::content::{Content, Format, Rendered, WikiLink};
 use veritable_domain::ids::{NamespaceId, PageId, RevisionId, UserId};
 use veritable_domain::permission::{Actor, Deed, Denial, may};
-use veritable_domain::search::index_text;
 use veritable_domain::tag::Tag;
 use veritable_domain::text::Comment;
 use veritable_domain::time::UnixMillis;
 use veritable_domain::wiki::{PageTitle, full_title};
 use veritable_writer_api::message::{Outcome, Refusal};
 
+use super::search::Text;
 use super::{Failure, Transaction, no_such};
 
 /// What an editor sends.
@@ -141,7 +141,7 @@ pub(super) fn insert_revision(tx: &Transaction<'_>, new: &NewRevision<'_>) -> ru
 
 /// Makes a revision the one that is shown: its HTML, links, categories and search text.
 pub(super) fn show_revision(
-    tx: &Transaction<'_>,
+    tx: &mut Transaction<'_>,
     page: PageId,
     revision: RevisionId,
     at: UnixMillis,
@@ -169,11 +169,7 @@ pub(super) fn show_revision(
             params![category, sort_key.as_deref().unwrap_or(&title), page.0],
         )?;
     }
-    tx.run("DELETE FROM pages_fts WHERE rowid = ?1", [page.0])?;
-    tx.run(
-        "INSERT INTO pages_fts (rowid, title, body) VALUES (?1, ?2, ?3)",
-        params![page.0, index_text(&title), index_text(&rendered.text)],
-    )?;
+    tx.texts.push(Text::page(page.0, &title, &rendered.text));
     Ok(())
 }
 

@@ -1,0 +1,1 @@
+ALTER TABLE done_commands DROP COLUMN digest;

@@ -1,0 +1,241 @@
+//! Databases in trouble: what cannot be written is refused at once and by name, what can be read is served, `status`
+//! and `/readyz` say what is wrong, and when it is over nobody has to start anything anew.
+
+use std::path::Path;
+
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+use super::harness::disk::{Disk, Fault};
+use super::harness::server::{Server, is_running, kill, run};
+use super::harness::wait_for;
+
+/// A server on a disk of its own, somebody who writes, and where.
+struct Site {
+    server: Server,
+    token: String,
+    topic: i64,
+}
+
+impl Site {
+    fn start(server: Server) -> Site {
+        let token = server.token();
+        let topics = server.get("/api/forums/topics").json();
+        Site { topic: topics["topics"][0]["id"].as_i64().unwrap(), server, token }
+    }
+
+    fn post(&self, text: &str) -> (u16, String, Option<String>) {
+        let path = format!("/api/topics/{}/posts", self.topic);
+        let reply = self.server.change(&self.token, "POST", &path, &json!({ "body": text }));
+        (reply.status, reply.text().to_owned(), reply.header("retry-after").map(str::to_owned))
+    }
+
+    fn forums(&self) -> Value {
+        self.server.status()["databases"]["forums"].clone()
+    }
+
+    /// While the database cannot be written for `reason`: changes are refused, reads go on, everybody is told.
+    fn is_degraded(&self, reason: &str) {
+        let (status, said, retry) = self.post("refused");
+        assert_eq!((status, retry.as_deref()), (503, Some("1")), "{said}");
+        wait_for("the state", || (self.forums()["writes"] == reason).then_some(()));
+        assert!(said.contains(reason) || said.contains("too busy"), "{said}");
+        assert!(self.forums()["advice"].is_string());
+        for path in ["/", "/latest", &format!("/api/topics/{}/posts", self.topic)] {
+            assert_eq!(self.server.get(path).status, 200, "{path}");
+        }
+        let ready = self.server.get("/readyz");
+        assert_eq!((ready.status, ready.json()["status"].as_str()), (200, Some("degraded")));
+        assert_eq!(ready.json()["writes"], reason);
+        let table = self.server.command("status", &[]);
+        let table = String::from_utf8_lossy(&table.stdout).into_owned();
+        assert!(table.contains(&format!("forums: writes fail, {reason}")), "{table}");
+    }
+
+    /// The trouble is over by itself, and so says everybody.
+    fn recovers(&self) {
+        wait_for("the end of the trouble", || (self.forums()["writes"] == "ok").then_some(()));
+        // What a worker knows of the writer may be a moment old.
+        wait_for("readiness", || {
+            (self.server.get("/readyz").json() == json!({"status": "ready"})).then_some(())
+        });
+        let (status, said, _) = self.post("accepted again");
+        assert_eq!(status, 201, "{said}");
+        let posts = self.server.get(&format!("/api/topics/{}/posts?limit=100", self.topic));
+        assert!(posts.text().contains("accepted again") && !posts.text().contains("refused"));
+    }
+}
+
+#[test]
+fn a_disk_that_fails_is_named_and_writing_goes_on_when_it_is_mended() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(disk) = Disk::new("a_disk_that_fails", dir.path()) else { return };
+    let data = dir.path().join("data");
+    let site = Site::start(Server::start(disk.program(), "demo", &data, &[]));
+    let workers = site.server.pids("worker");
+    let writer = site.server.pids("writer");
+    for (fault, reason) in [
+        (Fault::Full, "the disk is full"),
+        (Fault::ReadOnly, "the file system or the file is read-only"),
+        (Fault::Write, "the disk fails"),
+        (Fault::Sync, "the disk fails"),
+    ] {
+        disk.fail(fault);
+        site.is_degraded(reason);
+        disk.fail(Fault::None);
+        site.recovers();
+    }
+    assert_eq!(
+        (site.server.pids("worker"), site.server.pids("writer")),
+        (workers, writer),
+        "nobody was restarted"
+    );
+}
+
+#[test]
+fn a_disk_that_cannot_be_read_is_named_and_read_again_when_it_is_mended() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(disk) = Disk::new("a_disk_that_cannot_be_read", dir.path()) else { return };
+    let data = dir.path().join("data");
+    drop(Site::start(Server::demo(&data)));
+    let mut program = disk.program();
+    // What is mapped or kept is not read again.
+    program.env("VERITABLE_READS_MMAP_BYTES", "0").env("VERITABLE_CACHE_WORKER_BYTES", "0");
+    let server = Server::start(program, "serve", &data, &[]);
+    disk.fail(Fault::Read);
+    // SQLite takes a page that the disk does not give (EIO) for a damaged one (SQLITE_IOERR_CORRUPTFS).
+    let failed = wait_for("an answer that has to be read", || {
+        ["/api/wiki/changes", "/api/forums", "/recent", "/wiki", "/api/wiki/pages"]
+            .into_iter()
+            .map(|path| server.get(path))
+            .find(|reply| reply.status == 500)
+    });
+    assert!(failed.text().contains("the log knows more"), "{}", failed.text());
+    let status = server.status();
+    assert_eq!(status["databases"]["forums"]["reads"], "the database is damaged", "{status}");
+    assert_eq!(server.get("/readyz").json()["reads"], "the database is damaged");
+    disk.fail(Fault::None);
+    for path in ["/api/wiki/changes", "/api/forums", "/recent", "/wiki"] {
+        assert_eq!(server.get(path).status, 200, "{path}");
+    }
+}
+
+#[test]
+fn a_database_that_another_program_holds_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let site = Site::start(Server::demo(dir.path()));
+    let other = Connection::open(dir.path().join("forums.db")).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    site.is_degraded("another program has locked the database");
+    other.execute_batch("ROLLBACK").unwrap();
+    site.recovers();
+}
+
+#[test]
+fn nothing_is_written_into_a_file_that_is_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let site = Site::start(Server::demo(dir.path()));
+    let (there, aside) = (dir.path().join("forums.db"), dir.path().join("aside.db"));
+    std::fs::rename(&there, &aside).unwrap();
+    site.is_degraded("the database's file is gone");
+    std::fs::copy(&aside, &there).unwrap();
+    wait_for("the other file", || {
+        (site.forums()["writes"] == "another file is in the place of the database's").then_some(())
+    });
+    assert_eq!(site.post("refused").0, 503);
+    // A writer that is started anew does not make a new community in its place either.
+    std::fs::remove_file(&there).unwrap();
+    let writer = site.server.pids("writer")[0];
+    kill(writer, nix::sys::signal::Signal::SIGKILL);
+    let failure = wait_for("a writer that says why it cannot start", || {
+        let status = site.server.status();
+        status["failures"]["writer"].as_str().filter(|how| how.contains("gone")).map(str::to_owned)
+    });
+    assert!(failure.contains("forums.db"), "{failure}");
+    assert!(!there.exists() && !is_running(writer));
+    assert_eq!(site.server.get("/latest").status, 200);
+    std::fs::rename(&aside, &there).unwrap();
+    wait_for("the next start", || site.server.pids("writer").first().copied());
+    site.recovers();
+}
+
+/// Bytes of a page of the database.
+const PAGE: usize = 8_192;
+
+/// Overwrites the root page of an index or table.
+fn damage(path: &Path, name: &str) {
+    let db = Connection::open(path).unwrap();
+    let root: usize = db
+        .query_row("SELECT rootpage FROM sqlite_schema WHERE name = ?1", [name], |row| row.get::<_, i64>(0))
+        .unwrap()
+        .try_into()
+        .unwrap();
+    db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    drop(db);
+    let mut bytes = std::fs::read(path).unwrap();
+    bytes[(root - 1) * PAGE..root * PAGE].fill(0xA5);
+    std::fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn a_damaged_page_is_found_by_the_check_and_the_rest_is_served() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut server = Server::demo(dir.path());
+    let token = server.token();
+    assert_eq!(server.command("stop", &[]).status.code(), Some(0));
+    server.wait();
+    let path = dir.path().join("forums.db");
+    damage(&path, "posts_by_author");
+    // Not long ago checked, says the database: once more all the same.
+    Connection::open(&path).unwrap().execute("DELETE FROM facts WHERE name = 'checked_at'", []).unwrap();
+    let server = Server::serve(dir.path(), &[]);
+    let damaged = "the database is damaged";
+    wait_for("the check", || (server.status()["databases"]["forums"]["writes"] == damaged).then_some(()));
+    assert_eq!(server.status()["databases"]["forums"]["check_found_damage"], true);
+    let category = server.get("/api/forums").json()["categories"][0]["id"].as_i64().unwrap();
+    for path in ["/", "/latest", &format!("/api/forums/{category}/topics"), "/wiki"] {
+        assert_eq!(server.get(path).status, 200, "{path}");
+    }
+    let name =
+        server.get("/api/forums/topics").json()["topics"][0]["author"]["name"].as_str().unwrap().to_owned();
+    assert_eq!(server.get(&format!("/api/users/{name}/posts")).status, 500);
+    assert_eq!(server.status()["databases"]["forums"]["reads"], damaged);
+    assert_eq!(server.get("/readyz").json()["writes"], damaged);
+    // What needs the damaged page is refused, what does not is stored.
+    let topic = server.get("/api/forums/topics").json()["topics"][0]["id"].as_i64().unwrap();
+    let post = server.change(&token, "POST", &format!("/api/topics/{topic}/posts"), &json!({"body": "x"}));
+    assert_eq!(post.status, 503, "{}", post.text());
+    let page = json!({"title": "Sound", "body": "It can be saved."});
+    let saved = server.change(&token, "PUT", "/api/wiki/pages", &page);
+    assert!([200, 201].contains(&saved.status), "{}", saved.text());
+}
+
+#[test]
+fn a_newer_schema_is_refused_at_the_start_and_while_serving() {
+    let dir = tempfile::tempdir().unwrap();
+    let site = Site::start(Server::demo(dir.path()));
+    let set = |version: i64| {
+        let db = Connection::open(dir.path().join("forums.db")).unwrap();
+        let before: i64 = db.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
+        db.pragma_update(None, "user_version", version).unwrap();
+        before
+    };
+    let known = set(9_999);
+    kill(site.server.pids("writer")[0], nix::sys::signal::Signal::SIGKILL);
+    let failure = wait_for("a writer that says why it cannot start", || {
+        let status = site.server.status();
+        status["failures"]["writer"].as_str().filter(|how| how.contains("9999")).map(str::to_owned)
+    });
+    assert!(failure.contains("run the newer program, or restore a backup"), "{failure}");
+    assert_eq!(site.server.get("/latest").status, 200, "reads go on");
+    assert_eq!(site.server.get("/readyz").status, 503);
+    set(known);
+    wait_for("the next start", || site.server.pids("writer").first().copied());
+    site.recovers();
+    drop(site);
+    set(9_999);
+    let out = run(&["serve", "--listen", "127.0.0.1:0", "--data-dir", dir.path().to_str().unwrap()]);
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert_eq!(out.status.code(), Some(1), "{said}");
+    assert!(said.lines().last().unwrap().contains("its schema is version 9999"), "{said}");
+}

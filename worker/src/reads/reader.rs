@@ -1,0 +1,105 @@
+//! One connection that reads: its settings, its deadline, and a read transaction for each question.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, OpenFlags};
+use veritable_config::settings::Reads;
+use veritable_shm::Counter;
+
+use super::meter::Meter;
+use crate::error::Error;
+
+/// Statements kept prepared for each connection: more than there are.
+const STATEMENTS: usize = 128;
+/// KiB of page cache for each connection; most pages come from the mapped file.
+const CACHE_KIB: i64 = 2_048;
+/// SQLite's instructions between two looks at the clock: some tens of microseconds.
+const STEPS: i32 = 4_000;
+/// Wait for a lock, which WAL readers meet only while the log is being recovered.
+const BUSY: Duration = Duration::from_millis(1_000);
+
+/// One connection and its deadline.
+pub(crate) struct Reader {
+    db: Connection,
+    until: Arc<Mutex<Option<Instant>>>,
+    within: Duration,
+    meter: Meter,
+}
+
+impl Reader {
+    pub(crate) fn open(path: &Path, settings: &Reads, meter: Meter) -> rusqlite::Result<Reader> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut db = Connection::open_with_flags(path, flags)?;
+        db.busy_timeout(BUSY)?;
+        db.pragma_update(None, "query_only", true)?;
+        // No file can be made within a worker's confines.
+        db.pragma_update(None, "temp_store", "memory")?;
+        db.pragma_update(None, "mmap_size", settings.mmap_bytes.cast_signed())?;
+        db.pragma_update(None, "cache_size", -CACHE_KIB)?;
+        veritable_sql::keep_prepared(&db, STATEMENTS)?;
+        let until = Arc::new(Mutex::new(None::<Instant>));
+        let seen = until.clone();
+        db.progress_handler(
+            STEPS,
+            Some(move || {
+                seen.lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .is_some_and(|until| Instant::now() > until)
+            }),
+        )?;
+        Ok(Reader { db, until, within: Duration::from_millis(settings.deadline_ms.into()), meter })
+    }
+
+    pub(crate) fn shrink(&self) {
+        if let Err(error) = self.db.execute_batch("PRAGMA shrink_memory") {
+            tracing::warn!(%error, "a connection keeps its memory");
+        }
+    }
+
+    fn set_deadline(&self, until: Option<Instant>) {
+        *self.until.lock().unwrap_or_else(PoisonError::into_inner) = until;
+    }
+
+    /// Ends the transaction, if one is open: some errors have ended it already.
+    fn end_transaction(&self) -> rusqlite::Result<()> {
+        if !self.db.is_autocommit() {
+            self.db.prepare_cached("ROLLBACK")?.execute([])?;
+        }
+        Ok(())
+    }
+
+    /// Runs `read` in a read transaction of its own, which ends with it: a long one would keep the writer
+    /// from shortening its log.
+    pub(crate) fn ask<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
+        self.end_transaction()?;
+        self.db.prepare_cached("BEGIN")?.execute([])?;
+        self.set_deadline(Some(Instant::now() + self.within));
+        // A panic in a handler must not leave the transaction open for the next question.
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| read(&self.db)));
+        self.set_deadline(None);
+        if let Err(error) = self.end_transaction() {
+            // The answer is good all the same; the next question tries again.
+            tracing::warn!(%error, "a read transaction did not end");
+        }
+        match result {
+            Ok(Err(Error::Database(error)))
+                if error.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted) =>
+            {
+                tracing::warn!(
+                    within = ?self.within,
+                    "a read was interrupted at its deadline"
+                );
+                self.meter.count(Counter::ReadsInterrupted);
+                Err(Error::Busy)
+            }
+            Ok(Err(Error::Database(error))) => {
+                self.meter.failed(&error, Path::new(self.db.path().unwrap_or_default()));
+                Err(Error::Database(error))
+            }
+            Ok(result) => result,
+            Err(_) => Err(Error::Internal("a handler panicked".into())),
+        }
+    }
+}
