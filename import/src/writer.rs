@@ -71,10 +71,8 @@ impl Sink for WriterSink {
         while self.client.in_flight() >= MAX_IN_FLIGHT {
             self.receive()?;
         }
-        let mut key = [0; 16];
-        getrandom::fill(&mut key).map_err(|error| ImportError::Secret(error.to_string()))?;
         let what = name(&command);
-        self.client.submit(IdempotencyKey::of(key), command).map_err(|error| match error {
+        self.client.submit(IdempotencyKey::fresh(), command).map_err(|error| match error {
             source @ (FrameError::TooLong { .. } | FrameError::Codec(_)) => {
                 ImportError::TooLarge { what, source }
             }

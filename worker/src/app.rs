@@ -123,7 +123,7 @@ impl App {
             return answers;
         }
         let ping =
-            self.writer.send(Command::Ping, IdempotencyKey::random(), WRITER_SEEN, Duration::ZERO).await;
+            self.writer.send(Command::Ping, IdempotencyKey::fresh(), WRITER_SEEN, Duration::ZERO).await;
         // One that answers that it cannot write is there; why it cannot is told elsewhere.
         let answers = !matches!(ping, Err(CallError::OutcomeUnknown | CallError::Refused(Refusal::Expired)));
         *seen = Some((Instant::now(), answers));

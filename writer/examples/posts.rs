@@ -23,7 +23,7 @@ const WORDS: &str =
 const TOPICS: u64 = 1_000;
 
 fn request(id: u64, command: Command) -> Request {
-    Request { id, key: IdempotencyKey::random(), deadline: UnixMillis(i64::MAX), command }
+    Request { id, key: IdempotencyKey::fresh(), deadline: UnixMillis(i64::MAX), command }
 }
 
 fn reply(id: u64) -> Request {

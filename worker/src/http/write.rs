@@ -1,12 +1,11 @@
 //! The way of a change: who asks, with what, under which key.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, Method};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 use veritable_domain::permission::Actor;
 use veritable_domain::time::UnixMillis;
 use veritable_writer_api::message::IdempotencyKey;
@@ -76,17 +75,17 @@ async fn authenticate(app: &App, headers: &HeaderMap) -> Result<Actor, Error> {
 fn key(headers: &HeaderMap, actor: Actor, asked: &[&[u8]]) -> Result<ChangeKey, Error> {
     let name = match headers.get("idempotency-key") {
         Some(given) => named(given.as_bytes())?,
-        None => {
-            let mut bytes = [0; 16];
-            getrandom::fill(&mut bytes).map_err(|error| Error::Internal(error.to_string()))?;
-            URL_SAFE_NO_PAD.encode(bytes)
-        }
+        None => Uuid::now_v7().to_string(),
     };
     let mut hash = Sha256::new();
     hash.update(actor.user.map_or(0, |user| user.0).to_le_bytes());
     hash.update(name.as_bytes());
     let mut key = IdempotencyKey::of([0; 16]);
     key.name.copy_from_slice(&hash.finalize()[..16]);
+    // The time that such a one begins with (RFC 9562) is kept, and with it the order in the writer's index.
+    if let Some(uuid) = Uuid::try_parse(&name).ok().filter(|uuid| uuid.get_version_num() == 7) {
+        key.name[..6].copy_from_slice(&uuid.as_bytes()[..6]);
+    }
     let mut digest = Xxh3::new();
     for part in asked {
         // Each with its length, so that no part can pass for the end of another.
@@ -142,7 +141,9 @@ mod tests {
         let made = key_of(None, 1, &[b"x"]).unwrap();
         let again = key_of(Some(made.name.clone().into_bytes().leak()), 1, &[b"x"]).unwrap();
         assert_eq!(again.key, made.key);
-        assert_ne!(key_of(None, 1, &[b"x"]).unwrap().key, made.key);
+        let later = key_of(None, 1, &[b"x"]).unwrap();
+        assert!(later.key.name[..6] >= made.key.name[..6], "they begin with the time");
+        assert_ne!(later.key.name, made.key.name);
         for given in [&b""[..], &[b'x'; 256], b"\"open", b"\"a\" b", b"\xff\xfe"] {
             assert!(
                 matches!(key_of(Some(given.to_vec().leak()), 1, &[]), Err(Error::Invalid { .. })),

@@ -86,7 +86,7 @@ impl Client {
     /// # Errors
     /// The writer refused, or the stream broke.
     pub fn call(&mut self, command: Command) -> Result<Outcome, CallError> {
-        self.call_with(IdempotencyKey::random(), command)
+        self.call_with(IdempotencyKey::fresh(), command)
     }
 
     /// Sends a command under `key` and waits for its answer.

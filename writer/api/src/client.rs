@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{broadcast, mpsc, oneshot};
@@ -24,6 +24,8 @@ use crate::message::{Command, Event, FromWriter, IdempotencyKey, Outcome, Refusa
 const MAX_PENDING: usize = 1_024;
 /// Events a slow subscriber may lag behind before it loses some.
 const EVENT_BACKLOG: usize = 1_024;
+/// Bytes of commands written, and of answers read, at a time.
+const GATHER_BYTES: usize = 64 * 1024;
 /// First and longest pause before connecting again.
 const RECONNECT: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(500));
 
@@ -172,13 +174,27 @@ impl Link {
                     None => return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into()),
                 },
                 call = self.inbox.recv() => match call {
-                    Some(call) => if let Some(id) = self.admit(call) {
-                        write.write_all(&self.pending[&id].frame).await?;
-                    },
+                    Some(call) => {
+                        let frames = self.gather(call);
+                        write.write_all(&frames).await?;
+                    }
                     None => return Ok(()),
                 },
             }
         }
+    }
+
+    /// The frames of a call and of those that wait behind it: one write for all, as the writer makes one transaction
+    /// of them.
+    fn gather(&mut self, call: Call) -> Vec<u8> {
+        let (mut frames, mut next) = (Vec::new(), Some(call));
+        while let Some(call) = next {
+            if let Some(pending) = self.admit(call).and_then(|id| self.pending.get(&id)) {
+                frames.extend_from_slice(&pending.frame);
+            }
+            next = if frames.len() < GATHER_BYTES { self.inbox.try_recv().ok() } else { None };
+        }
+        frames
     }
 
     fn receive(&mut self, message: FromWriter) {
@@ -198,7 +214,9 @@ impl Link {
 
     /// Takes a call into the pending ones; `None` when it was refused at once.
     fn admit(&mut self, call: Call) -> Option<u64> {
-        self.pending.retain(|_, pending| !pending.answer.is_closed());
+        if self.pending.len() >= MAX_PENDING {
+            self.pending.retain(|_, pending| !pending.answer.is_closed());
+        }
         let id = self.next_id;
         let Call { key, command, deadline, answer, stage } = call;
         if !take(&stage, SENT) {
@@ -236,7 +254,8 @@ async fn connect(socket: &Path) -> Result<(OwnedReadHalf, OwnedWriteHalf), Frame
 }
 
 /// Reading has a task of its own, because a frame half read cannot be given up and taken up again.
-async fn read_all(mut read: OwnedReadHalf, replies: mpsc::Sender<Result<FromWriter, FrameError>>) {
+async fn read_all(read: OwnedReadHalf, replies: mpsc::Sender<Result<FromWriter, FrameError>>) {
+    let mut read = BufReader::with_capacity(GATHER_BYTES, read);
     loop {
         let message = frame::read_message_async(&mut read).await;
         let last = message.is_err();

@@ -132,7 +132,7 @@ fn a_call_that_was_sent_and_not_answered_has_an_unknown_outcome() {
             let client = Client::start(&path);
             // Long enough to be sent even on a busy machine, and then silence.
             let result =
-                client.send(Command::Ping, IdempotencyKey::random(), Duration::from_secs(2), SHORT).await;
+                client.send(Command::Ping, IdempotencyKey::fresh(), Duration::from_secs(2), SHORT).await;
             assert!(matches!(result, Err(CallError::OutcomeUnknown)), "{result:?}");
             done.send(()).unwrap();
         },
@@ -169,7 +169,7 @@ fn more_than_may_wait_are_refused_at_once() {
             .map(|_| {
                 let client = client.clone();
                 tokio::spawn(async move {
-                    client.send(Command::Ping, IdempotencyKey::random(), Duration::from_secs(1), SHORT).await
+                    client.send(Command::Ping, IdempotencyKey::fresh(), Duration::from_secs(1), SHORT).await
                 })
             })
             .collect();
@@ -207,7 +207,7 @@ fn what_became_of_a_command_is_learnt_after_its_deadline_too() {
         async move {
             let client = Client::start(&path);
             let within = Duration::from_millis(500);
-            let result = client.send(Command::Ping, IdempotencyKey::random(), within, PATIENCE).await;
+            let result = client.send(Command::Ping, IdempotencyKey::fresh(), within, PATIENCE).await;
             assert!(matches!(result, Err(CallError::Refused(Refusal::Expired))), "{result:?}");
         },
     );
@@ -230,7 +230,7 @@ fn events_reach_every_subscriber() {
         async move {
             let client = Client::start(&path);
             let mut subscribers = [client.subscribe(), client.clone().subscribe()];
-            client.send(Command::Ping, IdempotencyKey::random(), PATIENCE, SHORT).await.unwrap();
+            client.send(Command::Ping, IdempotencyKey::fresh(), PATIENCE, SHORT).await.unwrap();
             for subscriber in &mut subscribers {
                 assert_eq!(subscriber.recv().await.unwrap(), event);
             }

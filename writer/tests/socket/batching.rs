@@ -63,7 +63,7 @@ fn many_clients_share_commits_and_each_gets_its_own_answer() {
     let mut watcher = Wire::connect(&writer);
     watcher.send(&ToWriter::Subscribe);
     // Answered in order, so that the subscription holds.
-    watcher.request(1, IdempotencyKey::random(), LATE, Command::Ping);
+    watcher.request(1, IdempotencyKey::fresh(), LATE, Command::Ping);
     watcher.reply();
     let numbers: BTreeSet<u32> = std::thread::scope(|scope| {
         let clients: Vec<_> = (0..8)
@@ -73,7 +73,7 @@ fn many_clients_share_commits_and_each_gets_its_own_answer() {
                     let mut asked = BTreeSet::new();
                     for _ in 0..25 {
                         let command = reply_to(here.other, in_topic, None, "all at once");
-                        asked.insert(client.submit(IdempotencyKey::random(), command).unwrap());
+                        asked.insert(client.submit(IdempotencyKey::fresh(), command).unwrap());
                     }
                     let mut numbers = Vec::new();
                     while client.in_flight() > 0 {
@@ -108,7 +108,7 @@ fn a_resent_command_is_answered_again_and_not_done_again() {
     let mut writer = Writer::start();
     let mut client = writer.client();
     let here = Community::found(&mut client);
-    let key = IdempotencyKey::random();
+    let key = IdempotencyKey::fresh();
     let command = create_topic(here.member, here.category, "Once", "words");
     let first = client.call_with(key, command.clone()).unwrap();
     assert_eq!(client.call_with(key, command.clone()).unwrap(), first, "on the same connection");
@@ -129,7 +129,7 @@ fn one_command_sent_twice_in_a_batch_is_done_once() {
     let writer = Writer::start();
     let here = Community::found(&mut writer.client());
     let mut wire = Wire::connect(&writer);
-    let key = IdempotencyKey::random();
+    let key = IdempotencyKey::fresh();
     let command = create_topic(here.member, here.category, "Once", "words");
     let twice = [1, 2].map(|id| {
         let request = Request { id, key, deadline: LATE, command: command.clone() };
@@ -145,7 +145,7 @@ fn a_refused_command_may_succeed_when_it_is_asked_again() {
     let writer = Writer::start();
     let client = &mut writer.client();
     let here = Community::found(client);
-    let key = IdempotencyKey::random();
+    let key = IdempotencyKey::fresh();
     let (in_topic, _) = topic(client, here.member, here.category, "Still to be answered");
     let parent = veritable_domain::ids::PostId(2);
     let early = reply_to(here.other, in_topic, Some(parent), "to what is not there yet");
@@ -160,7 +160,7 @@ fn a_command_past_its_deadline_is_not_started() {
     let here = Community::found(&mut writer.client());
     let mut wire = Wire::connect(&writer);
     let command = create_topic(here.member, here.category, "Too late", "words");
-    wire.request(5, IdempotencyKey::random(), UnixMillis(UnixMillis::now().0 - 1), command);
+    wire.request(5, IdempotencyKey::fresh(), UnixMillis(UnixMillis::now().0 - 1), command);
     assert_eq!(wire.reply(), Reply { id: 5, result: Err(Refusal::Expired) });
     assert_eq!(number(&writer.forums(), "SELECT count(*) FROM topics"), 0);
 }
@@ -179,7 +179,7 @@ fn beyond_its_queue_the_writer_says_busy_and_lives_on() {
     let count = 20;
     for id in 0..count {
         let command = create_topic(here.member, here.category, "One of many", "words");
-        wire.request(id, IdempotencyKey::random(), LATE, command);
+        wire.request(id, IdempotencyKey::fresh(), LATE, command);
     }
     let mut refused = BTreeSet::new();
     while refused.len() < count as usize - 2 {
@@ -218,7 +218,7 @@ fn tags_are_bumped_and_events_sent_before_the_answer() {
     wire.send(&ToWriter::Subscribe);
     let before = tags.snapshot();
     let command = create_topic(here.member, here.category, "News", "words");
-    wire.request(1, IdempotencyKey::random(), LATE, command);
+    wire.request(1, IdempotencyKey::fresh(), LATE, command);
     let event = wire.event();
     assert!(tags.snapshot() > before);
     let Ok(Outcome::TopicCreated { topic, .. }) = wire.reply().result else { panic!("no topic") };
@@ -234,7 +234,7 @@ fn tags_are_bumped_and_events_sent_before_the_answer() {
     }
     assert_eq!(event.tags.len(), expected.len());
     let quiet = tags.snapshot();
-    wire.request(2, IdempotencyKey::random(), LATE, Command::Ping);
+    wire.request(2, IdempotencyKey::fresh(), LATE, Command::Ping);
     wire.reply();
     assert_eq!(tags.snapshot(), quiet, "a command that changes nothing ends nothing");
 }
@@ -246,7 +246,7 @@ fn a_drain_answers_what_is_queued_and_leaves_one_file() {
     let here = Community::found(&mut client);
     let (in_topic, _) = topic(&mut client, here.member, here.category, "Closing time");
     for _ in 0..100 {
-        client.submit(IdempotencyKey::random(), reply_to(here.other, in_topic, None, "one more")).unwrap();
+        client.submit(IdempotencyKey::fresh(), reply_to(here.other, in_topic, None, "one more")).unwrap();
     }
     // Once the first is answered the others are on their way. Those not read by the end see the stream end.
     let mut acknowledged = usize::from(client.receive().unwrap().result.is_ok());
