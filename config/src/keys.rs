@@ -237,7 +237,7 @@ pub const KEYS: &[Key] = &[
         "4096",
         "Commands that may wait; one more is refused at once.",
     ),
-    key("writer.batch", Kind::Integer(1, 100_000), "256", "Most commands in one transaction."),
+    key("writer.batch", Kind::Integer(1, 100_000), "512", "Most commands in one transaction."),
     key(
         "writer.deadline_ms",
         Kind::Integer(1, DAY_MS),

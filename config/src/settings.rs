@@ -201,7 +201,7 @@ impl Default for Writer {
     fn default() -> Self {
         Writer {
             queue: 4_096,
-            batch: 256,
+            batch: 512,
             deadline_ms: 5_000,
             synchronous: Synchronous::Full,
             checkpoints: Checkpoints::Own,
