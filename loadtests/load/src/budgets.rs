@@ -1,0 +1,357 @@
+//! What a run may cost at most: limits from a file, held against what was measured.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+/// The file.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Budgets {
+    /// Every limit.
+    #[serde(default, rename = "budget")]
+    pub budgets: Vec<Budget>,
+}
+
+/// One limit.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Budget {
+    /// In a line, for people.
+    pub name: String,
+    /// Of which kind of run.
+    pub run: Run,
+    /// Of which scenario only; of every one if it is not said.
+    pub scenario: Option<String>,
+    /// For `progression`: of the lowest step of at least so many requests a second; of every step that is no
+    /// saturation if it is not said.
+    pub at_rps: Option<f64>,
+    /// For `users`: with how many.
+    pub users: Option<u64>,
+    /// For `soak`: of the short form (`true`) or the long one; of both if it is not said.
+    pub short: Option<bool>,
+    /// For `peers`: of which answer.
+    pub what: Option<String>,
+    /// Which figure, by its name in the JSON report.
+    pub figure: String,
+    /// The most it may be.
+    pub at_most: Option<f64>,
+    /// The least it may be.
+    pub at_least: Option<f64>,
+    /// Whose limit it is.
+    pub source: Option<String>,
+}
+
+/// Kinds of run.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Run {
+    /// Rates one after another.
+    Progression,
+    /// Many users at once.
+    Users,
+    /// A long time.
+    Soak,
+    /// Beside other servers.
+    Peers,
+}
+
+impl Run {
+    /// As the command line has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Run::Progression => "progression",
+            Run::Users => "users",
+            Run::Soak => "soak",
+            Run::Peers => "peers",
+        }
+    }
+}
+
+/// Something measured, with what decides which budgets are held against it.
+#[derive(Clone, Debug)]
+pub struct Point {
+    /// Of which run.
+    pub run: Run,
+    /// Of which scenario; empty for peers.
+    pub scenario: String,
+    /// Requests a second asked for.
+    pub rps: Option<f64>,
+    /// Concurrent users.
+    pub users: Option<u64>,
+    /// Whether it was a short form.
+    pub short: bool,
+    /// For peers: which answer.
+    pub what: Option<String>,
+    /// Figures by name.
+    pub figures: BTreeMap<&'static str, f64>,
+}
+
+/// What became of a budget.
+#[derive(Clone, Debug, Serialize)]
+pub struct Verdict {
+    /// Which.
+    pub budget: Budget,
+    /// What was measured, unless nothing was.
+    pub measured: Option<f64>,
+    /// How it stands.
+    pub standing: Standing,
+    /// In a line, for people.
+    pub line: String,
+}
+
+/// How a budget stands. In the order in which a report names them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// It was not kept.
+    Broken,
+    /// This run says nothing of it.
+    NotMeasured,
+    /// It was kept.
+    Kept,
+}
+
+/// Why a file of budgets cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum BudgetsError {
+    /// It cannot be read.
+    #[error("{path}: {error}")]
+    Unreadable {
+        /// Which.
+        path: String,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// It is malformed.
+    #[error("{path}: {error}")]
+    Malformed {
+        /// Which.
+        path: String,
+        /// What and where.
+        error: Box<toml::de::Error>,
+    },
+    /// A limit that cannot be held against anything.
+    #[error("{path}: budget {name:?}: {why}")]
+    Senseless {
+        /// Which file.
+        path: String,
+        /// Which budget.
+        name: String,
+        /// Why.
+        why: String,
+    },
+}
+
+impl Budgets {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// What is wrong with it, and where.
+    pub fn read(path: &Path) -> Result<Budgets, BudgetsError> {
+        let shown = path.display().to_string();
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| BudgetsError::Unreadable { path: shown.clone(), error })?;
+        Budgets::parse(&text, &shown)
+    }
+
+    /// Reads the text of a file that errors call `path`.
+    ///
+    /// # Errors
+    /// What is wrong with it, and where.
+    pub fn parse(text: &str, path: &str) -> Result<Budgets, BudgetsError> {
+        let budgets: Budgets = toml::from_str(text)
+            .map_err(|error| BudgetsError::Malformed { path: path.to_owned(), error: Box::new(error) })?;
+        for budget in &budgets.budgets {
+            let senseless = |why: &str| BudgetsError::Senseless {
+                path: path.to_owned(),
+                name: budget.name.clone(),
+                why: why.to_owned(),
+            };
+            if budget.at_most.is_some() == budget.at_least.is_some() {
+                return Err(senseless("exactly one of at_most and at_least is needed"));
+            }
+            if !crate::figures::NAMES.contains(&budget.figure.as_str()) {
+                let known = crate::figures::NAMES.join(", ");
+                return Err(senseless(&format!("no figure {:?}; there are {known}", budget.figure)));
+            }
+        }
+        Ok(budgets)
+    }
+
+    /// Holds what was measured against every budget of this kind of run; those that were broken come first.
+    /// `saturated` says that higher rates were not tried because the server had enough.
+    pub fn judge(&self, run: Run, points: &[Point], saturated: bool) -> Vec<Verdict> {
+        let mut verdicts: Vec<Verdict> = self
+            .budgets
+            .iter()
+            .filter(|budget| budget.run == run && points.iter().any(|point| budget.is_about(point)))
+            .map(|budget| budget.judge(points, saturated))
+            .collect();
+        verdicts.sort_by_key(|verdict| verdict.standing);
+        verdicts
+    }
+}
+
+impl Budget {
+    /// Whether it speaks of runs like this one, whatever their rate.
+    fn is_about(&self, point: &Point) -> bool {
+        self.run == point.run
+            && self.scenario.as_ref().is_none_or(|scenario| *scenario == point.scenario)
+            && self.users.is_none_or(|users| Some(users) == point.users)
+            && self.short.is_none_or(|short| short == point.short)
+            && self.what.as_ref().is_none_or(|what| Some(what) == point.what.as_ref())
+    }
+
+    fn judge(&self, points: &[Point], saturated: bool) -> Verdict {
+        let mut about: Vec<&Point> = points.iter().filter(|point| self.is_about(point)).collect();
+        if let Some(at) = self.at_rps {
+            let enough = about.iter().filter_map(|point| point.rps.filter(|rps| *rps >= at));
+            let Some(step) = enough.min_by(f64::total_cmp) else {
+                let why = format!("the server had enough before {at:.0} requests/s");
+                return match saturated {
+                    true => self.verdict(None, Standing::Broken, &why),
+                    false => {
+                        let why = format!("no step of {at:.0} requests/s");
+                        self.verdict(None, Standing::NotMeasured, &why)
+                    }
+                };
+            };
+            about.retain(|point| point.rps == Some(step));
+        }
+        let measured = about.iter().filter_map(|point| point.figures.get(self.figure.as_str()).copied());
+        // The worst of all that it is about.
+        let worst = if self.at_most.is_some() {
+            measured.max_by(f64::total_cmp)
+        } else {
+            measured.min_by(f64::total_cmp)
+        };
+        match worst {
+            None => self.verdict(None, Standing::NotMeasured, "this run could not measure it"),
+            Some(worst) if self.at_most.is_some_and(|most| worst > most) => {
+                self.verdict(Some(worst), Standing::Broken, "more than allowed")
+            }
+            Some(worst) if self.at_least.is_some_and(|least| worst < least) => {
+                self.verdict(Some(worst), Standing::Broken, "less than wanted")
+            }
+            Some(worst) => self.verdict(Some(worst), Standing::Kept, ""),
+        }
+    }
+
+    fn verdict(&self, measured: Option<f64>, standing: Standing, why: &str) -> Verdict {
+        let limit = match (self.at_most, self.at_least) {
+            (Some(most), _) => format!("at most {}", short(most)),
+            (_, Some(least)) => format!("at least {}", short(least)),
+            _ => String::new(),
+        };
+        let found = measured.map_or_else(|| why.to_owned(), |value| format!("measured {}", short(value)));
+        let line = format!("{}: {found} ({limit}, {})", self.name, self.figure);
+        Verdict { budget: self.clone(), measured, standing, line }
+    }
+}
+
+/// A number with three significant digits, or all before the point.
+pub fn short(number: f64) -> String {
+    match number.abs() {
+        size if size >= 100.0 || number.fract() == 0.0 => format!("{number:.0}"),
+        size if size >= 10.0 => format!("{number:.1}"),
+        size if size >= 1.0 => format!("{number:.2}"),
+        _ => format!("{number:.3}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = r#"
+        [[budget]]
+        name = "95 of 100 in 127 ms"
+        run = "progression"
+        scenario = "mixed"
+        at_rps = 2340
+        figure = "p95_ms"
+        at_most = 127
+
+        [[budget]]
+        name = "throughput"
+        run = "progression"
+        at_rps = 2340
+        figure = "achieved_rps"
+        at_least = 2340
+    "#;
+
+    fn step(rps: f64, p95: f64, achieved: f64) -> Point {
+        Point {
+            run: Run::Progression,
+            scenario: "mixed".into(),
+            rps: Some(rps),
+            users: None,
+            short: false,
+            what: None,
+            figures: [("p95_ms", p95), ("achieved_rps", achieved)].into(),
+        }
+    }
+
+    fn standings(points: &[Point], saturated: bool) -> Vec<(String, Standing)> {
+        let budgets = Budgets::parse(FILE, "x").unwrap();
+        let verdicts = budgets.judge(Run::Progression, points, saturated);
+        verdicts.into_iter().map(|v| (v.budget.figure, v.standing)).collect()
+    }
+
+    #[test]
+    fn the_lowest_step_that_is_high_enough_decides() {
+        let points =
+            [step(2_000.0, 900.0, 2_000.0), step(2_500.0, 100.0, 2_499.0), step(5_000.0, 400.0, 4_000.0)];
+        let kept = |figure: &str| (figure.to_owned(), Standing::Kept);
+        assert_eq!(standings(&points, true), [kept("p95_ms"), kept("achieved_rps")]);
+    }
+
+    #[test]
+    fn what_is_broken_is_named_first_with_what_was_measured() {
+        let budgets = Budgets::parse(FILE, "x").unwrap();
+        let verdicts = budgets.judge(Run::Progression, &[step(2_500.0, 12.345, 2_300.0)], false);
+        assert_eq!(verdicts[0].line, "throughput: measured 2300 (at least 2340, achieved_rps)");
+        assert_eq!(verdicts[0].standing, Standing::Broken);
+        assert_eq!(verdicts[1].line, "95 of 100 in 127 ms: measured 12.3 (at most 127, p95_ms)");
+    }
+
+    #[test]
+    fn a_rate_that_was_not_tried_says_nothing_and_one_that_was_out_of_reach_is_broken() {
+        let low = [step(100.0, 1.0, 100.0)];
+        assert!(standings(&low, false).iter().all(|(_, standing)| *standing == Standing::NotMeasured));
+        assert!(standings(&low, true).iter().all(|(_, standing)| *standing == Standing::Broken));
+    }
+
+    #[test]
+    fn budgets_of_other_scenarios_and_runs_are_left_out() {
+        let mut point = step(2_500.0, 1_000.0, 2_500.0);
+        point.scenario = "guests".into();
+        assert_eq!(standings(&[point], false), [("achieved_rps".to_owned(), Standing::Kept)]);
+        assert!(Budgets::parse(FILE, "x").unwrap().judge(Run::Users, &[], false).is_empty());
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_meant_is_refused_by_name() {
+        for (text, part) in [
+            ("[[budget]]\nname = 'a'\nrun = 'soak'\nfigure = 'p95_ms'", "exactly one"),
+            ("[[budget]]\nname = 'a'\nrun = 'soak'\nfigure = 'speed'\nat_most = 1", "no figure \"speed\""),
+            (
+                "[[budget]]\nname = 'a'\nrun = 'walk'\nfigure = 'p95_ms'\nat_most = 1",
+                "unknown variant `walk`",
+            ),
+            ("[[budget]]\nname = 'a'\nrun = 'soak'\nlimit = 1", "unknown field"),
+        ] {
+            let error = Budgets::parse(text, "budgets.toml").unwrap_err().to_string();
+            assert!(error.contains(part) && error.starts_with("budgets.toml"), "{part}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_projects_own_file_is_good() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../budgets.toml");
+        let budgets = Budgets::read(&path).unwrap();
+        assert!(budgets.budgets.len() > 8, "{}", budgets.budgets.len());
+    }
+}

@@ -1,0 +1,164 @@
+//! What people do, and in which shares.
+
+use clap::ValueEnum;
+
+/// One thing that somebody does. Some take two requests: an edit reads what it changes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// A guest looks at a list of topics, categories or changes.
+    List,
+    /// A guest reads a topic.
+    Topic,
+    /// A guest reads a page of the wiki.
+    Wiki,
+    /// A guest looks at who somebody is.
+    Profile,
+    /// A guest searches.
+    Search,
+    /// A program reads JSON.
+    Program,
+    /// A member reads JSON with a token.
+    Member,
+    /// A member replies to a topic.
+    Reply,
+    /// A member opens a topic.
+    NewTopic,
+    /// A member changes a post of their own, after reading its source.
+    EditPost,
+    /// A member changes a page of the wiki, after reading its source.
+    EditPage,
+}
+
+impl Step {
+    fn needs_member(self) -> bool {
+        matches!(self, Step::Member) || self.writes()
+    }
+
+    fn writes(self) -> bool {
+        matches!(self, Step::Reply | Step::NewTopic | Step::EditPost | Step::EditPage)
+    }
+
+    /// As reports name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Step::List => "lists",
+            Step::Topic => "topics",
+            Step::Wiki => "wiki pages",
+            Step::Profile => "profiles",
+            Step::Search => "searches",
+            Step::Program => "programs reading the API",
+            Step::Member => "members reading the API",
+            Step::Reply => "replies",
+            Step::NewTopic => "new topics",
+            Step::EditPost => "edits of posts",
+            Step::EditPage => "edits of wiki pages",
+        }
+    }
+}
+
+/// What the visitors of a run do. The shares are in loadtests/README.md too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Scenario {
+    /// Guests read lists, topics, wiki pages and profiles
+    Guests,
+    /// Guests search, and read what they find
+    Search,
+    /// Members read with a token
+    Members,
+    /// Members reply and open topics
+    Posting,
+    /// Members edit posts and wiki pages
+    Editing,
+    /// All that read, in the shares of `mixed`
+    Reads,
+    /// Everybody: 98 % read, 2 % write
+    Mixed,
+}
+
+/// Steps of a thousand.
+type Shares = &'static [(Step, u16)];
+
+const GUESTS: Shares = &[(Step::List, 240), (Step::Topic, 480), (Step::Wiki, 240), (Step::Profile, 40)];
+const SEARCH: Shares = &[(Step::Search, 600), (Step::Topic, 300), (Step::Wiki, 100)];
+const MEMBERS: Shares = &[(Step::Member, 1_000)];
+const POSTING: Shares = &[(Step::Reply, 950), (Step::NewTopic, 50)];
+const EDITING: Shares = &[(Step::EditPost, 500), (Step::EditPage, 500)];
+// One in a hundred visitors writes and nine contribute now and then, the rest read (the "90-9-1" rule of thumb of
+// online communities); of 98 readings five are searches, as many are made by programs.
+const MIXED: Shares = &[
+    (Step::List, 190),
+    (Step::Topic, 380),
+    (Step::Wiki, 200),
+    (Step::Profile, 30),
+    (Step::Search, 50),
+    (Step::Program, 50),
+    (Step::Member, 80),
+    (Step::Reply, 12),
+    (Step::NewTopic, 1),
+    (Step::EditPost, 4),
+    (Step::EditPage, 3),
+];
+
+impl Scenario {
+    /// Its steps, each with its share of a thousand (of what is listed, for `reads`).
+    pub fn shares(self) -> Vec<(Step, u16)> {
+        match self {
+            Scenario::Guests => GUESTS.to_vec(),
+            Scenario::Search => SEARCH.to_vec(),
+            Scenario::Members => MEMBERS.to_vec(),
+            Scenario::Posting => POSTING.to_vec(),
+            Scenario::Editing => EDITING.to_vec(),
+            Scenario::Reads => MIXED.iter().copied().filter(|(step, _)| !step.writes()).collect(),
+            Scenario::Mixed => MIXED.to_vec(),
+        }
+    }
+
+    /// Whether somebody in it needs a token.
+    pub fn needs_member(self) -> bool {
+        self.shares().iter().any(|(step, _)| step.needs_member())
+    }
+
+    /// Whether somebody in it writes.
+    pub fn writes(self) -> bool {
+        self.shares().iter().any(|(step, _)| step.writes())
+    }
+
+    /// As the command line and budgets name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Scenario::Guests => "guests",
+            Scenario::Search => "search",
+            Scenario::Members => "members",
+            Scenario::Posting => "posting",
+            Scenario::Editing => "editing",
+            Scenario::Reads => "reads",
+            Scenario::Mixed => "mixed",
+        }
+    }
+
+    /// The shares in words.
+    pub fn described(self) -> String {
+        let shares = self.shares();
+        let sum: u16 = shares.iter().map(|(_, share)| share).sum();
+        let part = |(step, share): &(Step, u16)| {
+            format!("{} {:.1} %", step.name(), 100.0 * f64::from(*share) / f64::from(sum))
+        };
+        shares.iter().map(part).collect::<Vec<_>>().join(", ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_add_up_to_a_thousand_and_reads_write_nothing() {
+        for scenario in Scenario::value_variants().iter().filter(|s| **s != Scenario::Reads) {
+            let sum: u16 = scenario.shares().iter().map(|(_, share)| share).sum();
+            assert_eq!(sum, 1_000, "{scenario:?}");
+        }
+        assert!(!Scenario::Reads.writes() && Scenario::Reads.needs_member());
+        assert!(Scenario::Mixed.writes() && !Scenario::Guests.needs_member());
+        assert!(Scenario::Mixed.described().contains("topics 38.0 %"), "{}", Scenario::Mixed.described());
+    }
+}

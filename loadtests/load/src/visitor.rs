@@ -1,0 +1,350 @@
+//! Somebody who visits the community: reads what is popular, with what the browser remembers; now and then writes.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use rand::RngExt;
+use rand::rngs::SmallRng;
+use rand_distr::weighted::WeightedIndex;
+use rand_distr::{Distribution, Geometric};
+use serde_json::{Value, json};
+
+use crate::ask::{Ask, Credential, Kind, Method, Reply, Trouble};
+use crate::community::Community;
+use crate::engine;
+use crate::popularity::Popularity;
+use crate::scenario::{Scenario, Step};
+
+/// Things done in one visit, on average (geometrically distributed).
+const VISIT: f64 = 8.0;
+/// Part of the visits made by somebody whose browser remembers the last one.
+const RETURNING: f64 = 0.3;
+/// Addresses whose entity tags a browser remembers here.
+const REMEMBERED: usize = 64;
+/// Own posts that an editor chooses from.
+const OWN_POSTS: usize = 16;
+/// Words of a post: at least, and at most.
+const POST_WORDS: (usize, usize) = (15, 120);
+/// Words of a topic's title.
+const TITLE_WORDS: usize = 6;
+/// What begins the line that an edit of a page adds or replaces, so that pages do not grow with every edit.
+const NOTE: &str = "Note of a load test: ";
+
+/// Where the visitors of a run are, and what they do there.
+#[derive(Debug)]
+pub struct World {
+    community: Community,
+    steps: Vec<Step>,
+    weights: WeightedIndex<u16>,
+    members: Vec<Credential>,
+    popularity: Popularities,
+    visit: Geometric,
+}
+
+#[derive(Debug)]
+struct Popularities {
+    lists: Popularity,
+    topics: Popularity,
+    pages: Popularity,
+    profiles: Popularity,
+    open_topics: Popularity,
+    words: Popularity,
+}
+
+/// Why a scenario cannot be played in a community.
+#[derive(Debug, thiserror::Error)]
+pub enum WorldError {
+    /// Nobody to write as.
+    #[error(
+        "the scenario {scenario} needs a member's token: give --token, or --spawn or --demo, which make their own"
+    )]
+    NoMember {
+        /// Which.
+        scenario: &'static str,
+    },
+    /// Nothing to write to.
+    #[error("the scenario {scenario} writes, and every topic or category is locked")]
+    Locked {
+        /// Which.
+        scenario: &'static str,
+    },
+}
+
+impl World {
+    /// # Errors
+    /// The scenario needs what is not there.
+    pub fn new(
+        community: Community,
+        scenario: Scenario,
+        members: Vec<Credential>,
+    ) -> Result<World, WorldError> {
+        let name = scenario.name();
+        if scenario.needs_member() && members.is_empty() {
+            return Err(WorldError::NoMember { scenario: name });
+        }
+        if scenario.writes() && (community.open_topics.is_empty() || community.open_categories.is_empty()) {
+            return Err(WorldError::Locked { scenario: name });
+        }
+        let (steps, weights): (Vec<_>, Vec<_>) = scenario.shares().into_iter().unzip();
+        Ok(World {
+            popularity: Popularities {
+                lists: Popularity::of(community.lists.len()),
+                topics: Popularity::of(community.topics.len()),
+                pages: Popularity::of(community.pages.len()),
+                profiles: Popularity::of(community.profiles.len()),
+                open_topics: Popularity::of(community.open_topics.len()),
+                words: Popularity::of(community.words.len()),
+            },
+            // Both are constants above zero; a test makes one of each.
+            weights: WeightedIndex::new(weights).unwrap_or_else(|_| unreachable!()),
+            visit: Geometric::new(1.0 / VISIT).unwrap_or_else(|_| unreachable!()),
+            community,
+            steps,
+            members,
+        })
+    }
+
+    /// What there is to read.
+    pub fn community(&self) -> &Community {
+        &self.community
+    }
+
+    fn text(&self, words: usize, random: &mut SmallRng) -> String {
+        let mut text = String::new();
+        for _ in 0..words {
+            if !text.is_empty() {
+                text.push(' ');
+            }
+            let word = self.popularity.words.pick(&self.community.words, random);
+            text.push_str(word.map_or("word", |word| word));
+        }
+        text
+    }
+}
+
+/// One of them, at one connection.
+#[derive(Debug)]
+pub struct Visitor {
+    world: Arc<World>,
+    member: Option<Credential>,
+    /// What is left to do in this visit.
+    left: u64,
+    /// What a browser asks for of its own accord, or a program to end what it began.
+    pending: VecDeque<Ask>,
+    has_style: bool,
+    remembered: HashMap<Arc<str>, Arc<str>>,
+    own_posts: Vec<i64>,
+}
+
+impl Visitor {
+    /// Visitor number `number`; as a member, if one is needed, one of those there are.
+    pub fn new(world: Arc<World>, number: usize) -> Visitor {
+        let member = world.members.get(number % world.members.len().max(1)).cloned();
+        Visitor {
+            world,
+            member,
+            left: 0,
+            pending: VecDeque::new(),
+            has_style: false,
+            remembered: HashMap::new(),
+            own_posts: Vec::new(),
+        }
+    }
+
+    fn arrive(&mut self, random: &mut SmallRng) {
+        self.left = 1 + self.world.visit.sample(random);
+        if !random.random_bool(RETURNING) {
+            self.has_style = false;
+            self.remembered.clear();
+        }
+    }
+
+    /// A page as a browser asks for it: with what it has of it already.
+    fn page(&self, kind: Kind, address: &Arc<str>) -> Ask {
+        Ask { known: self.remembered.get(address).cloned(), ..Ask::get(kind, address.clone()) }
+    }
+
+    fn as_member(&self, ask: Ask) -> Ask {
+        match &self.member {
+            Some(member) => ask.by(member.clone()),
+            None => ask,
+        }
+    }
+
+    fn send(&self, kind: Kind, method: &'static str, target: String, body: &Value) -> Ask {
+        let method = Method::Send(method, body.to_string().into());
+        self.as_member(Ask { method, wants_body: kind == Kind::Reply, plain: true, ..Ask::get(kind, target) })
+    }
+
+    fn step(&mut self, step: Step, random: &mut SmallRng) -> Ask {
+        let world = self.world.clone();
+        let (community, popularity) = (&world.community, &world.popularity);
+        let list = |random: &mut SmallRng| {
+            self.page(
+                Kind::List,
+                popularity.lists.pick(&community.lists, random).unwrap_or(&community.lists[0]),
+            )
+        };
+        match step {
+            Step::List => list(random),
+            Step::Topic => match popularity.topics.pick(&community.topics, random) {
+                Some(topic) => self.page(Kind::Topic, &topic.page),
+                None => list(random),
+            },
+            Step::Wiki => match popularity.pages.pick(&community.pages, random) {
+                Some(page) => self.page(Kind::Wiki, &page.page),
+                None => list(random),
+            },
+            Step::Profile => match popularity.profiles.pick(&community.profiles, random) {
+                Some(profile) => self.page(Kind::Profile, profile),
+                None => list(random),
+            },
+            Step::Search => {
+                let words = if random.random_bool(0.7) { 1 } else { 2 };
+                let query = world.text(words, random).replace(' ', "+");
+                let query =
+                    percent_encoding::utf8_percent_encode(&query, percent_encoding::CONTROLS).to_string();
+                Ask::get(Kind::Search, format!("/search?q={query}"))
+            }
+            Step::Program => self.read_api(Kind::Api, random),
+            Step::Member => self.as_member(self.read_api(Kind::Member, random)),
+            Step::Reply => self.reply(random),
+            Step::NewTopic => {
+                let place = random.random_range(0..community.open_categories.len());
+                let target = format!("/api/forums/{}/topics", community.open_categories[place]);
+                let body = json!({"title": world.text(TITLE_WORDS, random), "body": self.post_text(random)});
+                self.send(Kind::NewTopic, "POST", target, &body)
+            }
+            Step::EditPost => match self.own_posts.get(random.random_range(0..=self.own_posts.len())) {
+                Some(post) => {
+                    let ask = Ask::get(Kind::EditPost, format!("/api/posts/{post}"));
+                    self.as_member(Ask { wants_body: true, ..ask })
+                }
+                // Nobody edits a post before having written one; now and then a new one.
+                None => self.reply(random),
+            },
+            Step::EditPage => match popularity.pages.pick(&community.pages, random) {
+                Some(page) => {
+                    let ask = Ask::get(Kind::EditPage, page.api.clone());
+                    self.as_member(Ask { wants_body: true, ..ask })
+                }
+                None => self.reply(random),
+            },
+        }
+    }
+
+    /// What programs read: half of it the latest, half single topics and pages.
+    fn read_api(&self, kind: Kind, random: &mut SmallRng) -> Ask {
+        let (community, popularity) = (&self.world.community, &self.world.popularity);
+        let latest: &[&str] = &["/api/forums/topics", "/api/forums", "/api/wiki/changes"];
+        let drawn = random.random_range(0..10);
+        let topic = || popularity.topics;
+        match drawn {
+            0..5 => Ask::get(kind, latest[random.random_range(0..latest.len())]),
+            5..8 => match topic().pick(&community.topics, random) {
+                Some(topic) => Ask::get(kind, topic.posts.clone()),
+                None => Ask::get(kind, latest[0]),
+            },
+            _ => match popularity.pages.pick(&community.pages, random) {
+                Some(page) => Ask::get(kind, page.api.clone()),
+                None => Ask::get(kind, latest[0]),
+            },
+        }
+    }
+
+    fn reply(&self, random: &mut SmallRng) -> Ask {
+        let community = &self.world.community;
+        let topic = self.world.popularity.open_topics.pick(&community.open_topics, random);
+        let target = format!("/api/topics/{}/posts", topic.unwrap_or(&community.open_topics[0]));
+        self.send(Kind::Reply, "POST", target, &json!({"body": self.post_text(random)}))
+    }
+
+    fn post_text(&self, random: &mut SmallRng) -> String {
+        let words = random.random_range(POST_WORDS.0..=POST_WORDS.1);
+        self.world.text(words, random)
+    }
+
+    /// The second request of an edit, from the answer to the first.
+    fn edit(&self, kind: Kind, read: &Value) -> Option<Ask> {
+        if kind == Kind::EditPost {
+            let id = read["post"]["id"].as_i64()?;
+            let version = read["current"]["version"].as_i64()?;
+            let source = read["current"]["source"].as_str()?;
+            let body = json!({"body": noted(source, version), "base_version": version});
+            return Some(self.send(kind, "PATCH", format!("/api/posts/{id}"), &body));
+        }
+        if read["protected"].as_bool()? {
+            return None;
+        }
+        let revision = read["revision"].as_i64()?;
+        let body = json!({
+            "title": read["title"].as_str()?,
+            "body": noted(read["source"].as_str()?, revision),
+            "base_revision": revision,
+        });
+        Some(self.send(kind, "PUT", "/api/wiki/pages".to_owned(), &body))
+    }
+}
+
+/// The source with a last line that says after which version it was changed.
+fn noted(source: &str, version: i64) -> String {
+    let kept = source.rfind(NOTE).map_or(source, |at| &source[..at]).trim_end();
+    format!("{kept}\n\n{NOTE}after version {version}.")
+}
+
+impl engine::Visitor for Visitor {
+    fn next(&mut self, random: &mut SmallRng) -> Ask {
+        if let Some(pending) = self.pending.pop_front() {
+            return pending;
+        }
+        if self.left == 0 {
+            self.arrive(random);
+        }
+        self.left -= 1;
+        let step = self.world.steps[self.world.weights.sample(random)];
+        self.step(step, random)
+    }
+
+    fn answered(&mut self, ask: &Ask, result: Result<&Reply, Trouble>) {
+        let Ok(reply) = result else { return };
+        let is_page =
+            matches!(ask.kind, Kind::List | Kind::Topic | Kind::Wiki | Kind::Profile | Kind::Search);
+        if is_page && !self.has_style {
+            self.has_style = true;
+            if let Some(style) = &self.world.community.style {
+                self.pending.push_back(Ask::get(Kind::Style, style.clone()));
+            }
+        }
+        if is_page && let Some(etag) = &reply.etag {
+            if self.remembered.len() >= REMEMBERED {
+                self.remembered.clear();
+            }
+            self.remembered.insert(ask.target.clone(), etag.clone());
+        }
+        if !ask.wants_body {
+            return;
+        }
+        // An answer that is not of the API has been counted; there is nothing to go on with.
+        let Ok(value) = serde_json::from_slice::<Value>(&reply.body) else { return };
+        match (ask.kind, &ask.method) {
+            (Kind::Reply, _) => {
+                if let Some(id) = value["post"]["id"].as_i64() {
+                    if self.own_posts.len() >= OWN_POSTS {
+                        self.own_posts.remove(0);
+                    }
+                    self.own_posts.push(id);
+                }
+            }
+            (kind, Method::Get) => self.pending.extend(self.edit(kind, &value)),
+            _ => {}
+        }
+    }
+
+    fn is_midway(&self) -> bool {
+        !self.pending.is_empty()
+    }
+}
+
+#[cfg(test)]
+#[path = "visitor_tests.rs"]
+mod tests;
