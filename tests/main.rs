@@ -11,6 +11,7 @@ mod communities;
 mod demo;
 mod durability;
 mod health;
+mod load;
 mod power_loss;
 mod processes;
 mod reloads;

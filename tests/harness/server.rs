@@ -90,6 +90,10 @@ impl Server {
         server
     }
 
+    pub(crate) fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
     pub(crate) fn pid(&self) -> i32 {
         self.child.id().try_into().unwrap()
     }

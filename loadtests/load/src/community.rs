@@ -226,14 +226,19 @@ fn style_of(page: &str) -> Option<Arc<str>> {
 }
 
 /// Asks one thing after another.
-pub(crate) struct Look {
+#[derive(Debug)]
+pub struct Look {
     runtime: tokio::runtime::Runtime,
     tasks: LocalSet,
     connection: Connection,
 }
 
 impl Look {
-    pub(crate) fn at(address: SocketAddr, host: &str) -> Result<Look, CommunityError> {
+    /// At the server at `address`, which requests call `host`.
+    ///
+    /// # Errors
+    /// There is no event loop to be had.
+    pub fn at(address: SocketAddr, host: &str) -> Result<Look, CommunityError> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| CommunityError::Unanswered {
             path: "/".into(),
@@ -242,7 +247,11 @@ impl Look {
         Ok(Look { runtime, tasks: LocalSet::new(), connection: Connection::new(address, host.into()) })
     }
 
-    pub(crate) fn bytes(&mut self, path: &str) -> Result<bytes::Bytes, CommunityError> {
+    /// The body of an answer, unencoded.
+    ///
+    /// # Errors
+    /// There is none, or not a good one.
+    pub fn bytes(&mut self, path: &str) -> Result<bytes::Bytes, CommunityError> {
         // As the API's askers are: no encoding.
         let ask = Ask { wants_body: true, plain: true, ..Ask::get(Kind::Api, path) };
         let asking = async { tokio::time::timeout(PATIENCE, self.connection.ask(&ask)).await };

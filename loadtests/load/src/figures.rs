@@ -12,7 +12,7 @@ use crate::server::Server;
 use crate::tally::Tally;
 
 /// Figures that budgets may name.
-pub const NAMES: [&str; 15] = [
+pub const NAMES: [&str; 16] = [
     "achieved_rps",
     "p50_ms",
     "p95_ms",
@@ -27,6 +27,7 @@ pub const NAMES: [&str; 15] = [
     "own_growth_mb",
     "cpu_of_nginx",
     "cpu_of_axum",
+    "rate_of_nginx",
     "rate_of_axum",
 ];
 /// Bytes of a megabyte here.

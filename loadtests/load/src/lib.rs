@@ -11,6 +11,7 @@ pub mod budgets;
 pub mod cli;
 pub mod community;
 pub mod connection;
+pub mod contenders;
 pub mod engine;
 pub mod figures;
 pub mod plot;

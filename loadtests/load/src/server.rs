@@ -74,6 +74,11 @@ impl Running {
         self.child.id().cast_signed()
     }
 
+    /// Its standard output, once.
+    pub fn output(&mut self) -> Option<std::process::ChildStdout> {
+        self.child.stdout.take()
+    }
+
     /// Waits until `probe` yields something.
     ///
     /// # Errors
@@ -241,7 +246,7 @@ impl Server {
         command.args(["--listen", "127.0.0.1:0", "--workers", &workers.to_string()]);
         command.env_remove("VERITABLE_LOAD_TOKEN").envs(environment.iter().copied()).stdout(Stdio::piped());
         let mut running = Running::start(command, &binary.display().to_string())?;
-        let output = running.child.stdout.take();
+        let output = running.output();
         let (tell, lines) = std::sync::mpsc::channel();
         // Reads on after the first address, or a line later the pipe would be full.
         std::thread::spawn(move || {
@@ -270,6 +275,12 @@ impl Server {
             _running: Some(running),
             _copy: Some(dir),
         })
+    }
+
+    /// Its `forums.db`, if its data directory is known.
+    pub fn forums_db(&self) -> Option<PathBuf> {
+        let data_dir = self.data_dir.clone()?;
+        Some(Config { data_dir, ..Config::default() }.forums_db())
     }
 
     /// What `veritable status --json` says of it, if its data directory is known.

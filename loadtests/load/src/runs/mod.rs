@@ -240,6 +240,10 @@ impl Live {
         Live { bar, is_terminal }
     }
 
+    fn message(&self, text: &str) {
+        self.bar.set_message(text.to_owned());
+    }
+
     fn at(&self, elapsed: Duration) {
         self.bar.set_position(u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
     }
