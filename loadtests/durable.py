@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 
-from peers import cpu_seconds, free_port, get, spread, start_veritable, stop, wait_for
+from common import cpu_seconds, free_port, get, spread, start_veritable, stop, wait_for
 
 CLIENTS = [1, 64, 1024]
 SCRIPT = """

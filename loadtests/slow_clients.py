@@ -21,7 +21,7 @@ import subprocess
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-from peers import free_port, start_veritable, stop, wait_for, wrk_rate
+from common import free_port, start_veritable, stop, wait_for, wrk_rate
 
 KINDS = ("silent", "head", "body", "reader")
 

@@ -20,8 +20,7 @@ import subprocess
 import tempfile
 import time
 
-from peers import free_port, spread, start_veritable, stop, wait_for, wrk_rate
-from reads import UNCACHED, walk
+from common import UNCACHED, free_port, spread, start_veritable, stop, walk, wait_for, wrk_rate
 
 
 def status(binary, data_dir):
@@ -54,7 +53,7 @@ def main():
         server = start_veritable(asked.binary, str(copy), port, UNCACHED)
         try:
             wait_for(f"{base}/livez", server)
-            lists, _ = walk(base, "/api/forums/topics", "before", 200)
+            lists = walk(base, "/api/forums/topics", "before", 200)
             script = folder / "walk.lua"
             listed = ",".join(json.dumps(address) for address in lists)
             script.write_text(f"local paths = {{{listed}}}\nlocal at = 0\nfunction delay() return 5 end\n"

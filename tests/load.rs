@@ -1,6 +1,7 @@
 //! The load tests themselves, at rates that disturb nobody: what they say of a server, and how they end.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::harness::server::Server;
 
@@ -18,7 +19,7 @@ fn run(server: &Server, out: &Path, args: &[&str]) -> (u8, String) {
     ]
     .concat();
     let mut said = Vec::new();
-    let code = veritable_load::main(whole.into_iter().map(Into::into), &mut said);
+    let code = veritable_load::main(whole.into_iter().map(Into::into), &mut said, Arc::default());
     (code, String::from_utf8(said).unwrap())
 }
 
@@ -97,7 +98,7 @@ fn what_cannot_be_meant_is_misuse() {
     let main = |args: &[&str]| {
         let out = out.path().to_str().unwrap();
         let whole = [&["veritable-load"], args, &["--out", out]].concat();
-        veritable_load::main(whole.into_iter().map(Into::into), &mut Vec::new())
+        veritable_load::main(whole.into_iter().map(Into::into), &mut Vec::new(), Arc::default())
     };
     // 192.0.2.1 is nobody's (RFC 5737), and is not asked.
     assert_eq!(main(&["users", "5", "--url", "http://192.0.2.1/"]), veritable_load::MISUSE);

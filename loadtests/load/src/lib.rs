@@ -47,8 +47,9 @@ pub const MISUSE: u8 = 2;
 /// Nothing could be measured.
 pub const FAILED: u8 = 3;
 
-/// Does what a command line says, writes what people read to `out`, and yields the exit code.
-pub fn main(args: impl IntoIterator<Item = OsString>, out: &mut dyn Write) -> u8 {
+/// Does what a command line says, writes what people read to `out`, and yields the exit code. Whoever sets `stop`
+/// ends the run early: what was measured until then is reported, and a server that was started is stopped.
+pub fn main(args: impl IntoIterator<Item = OsString>, out: &mut dyn Write, stop: Arc<AtomicBool>) -> u8 {
     let args: Vec<OsString> = args.into_iter().collect();
     let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
@@ -58,12 +59,6 @@ pub fn main(args: impl IntoIterator<Item = OsString>, out: &mut dyn Write) -> u8
             return if error.use_stderr() { MISUSE } else { KEPT };
         }
     };
-    let stop = Arc::new(AtomicBool::new(false));
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        // The second one ends this program at once; should neither be caught, the first one does.
-        let _uncaught = signal_hook::flag::register_conditional_shutdown(signal, 130, stop.clone())
-            .and_then(|_| signal_hook::flag::register(signal, stop.clone()));
-    }
     let shown: Vec<_> = args.iter().map(|arg| arg.to_string_lossy()).collect();
     let context = Context { command: shown.join(" "), stop };
     let (done, folder) = match &cli.command {

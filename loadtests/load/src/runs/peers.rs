@@ -217,6 +217,22 @@ fn cases(
         let pages = community.pages.iter().take(ADDRESSES).map(|page| page.api.clone()).collect();
         cases.push(Case { what: "wiki page, API, uncached", of: both(pages) });
     }
+    // Pages for people, which nobody else here makes.
+    let parts = community.lists.iter().filter(|list| list.starts_with("/latest")).take(ADDRESSES);
+    let pages = [
+        ("topic list, page, uncached", parts.cloned().collect::<Vec<_>>()),
+        (
+            "topic, page, uncached",
+            community.topics.iter().take(ADDRESSES).map(|topic| topic.page.clone()).collect(),
+        ),
+        (
+            "wiki page, page, uncached",
+            community.pages.iter().take(ADDRESSES).map(|page| page.page.clone()).collect(),
+        ),
+    ];
+    let own = pages.into_iter().filter(|(_, addresses)| !addresses.is_empty());
+    cases
+        .extend(own.map(|(what, addresses)| Case { what, of: vec![(VERITABLE_UNCACHED, addresses.into())] }));
     Ok(cases)
 }
 
