@@ -209,8 +209,9 @@ fn cases(
         let addresses: Arc<[Arc<str>]> = addresses.into();
         vec![(VERITABLE_UNCACHED, addresses.clone()), (AXUM_UNCACHED, addresses)]
     };
-    let full: Vec<_> = community.topics.iter().filter(|topic| topic.size >= THREAD).collect();
-    let threads = if full.len() > ADDRESSES / 10 { full } else { community.topics.iter().collect() };
+    // The longest ones: a page of the API is full of them.
+    let mut threads: Vec<_> = community.topics.iter().collect();
+    threads.sort_by_key(|topic| std::cmp::Reverse(topic.size));
     let threads = threads.iter().take(ADDRESSES).map(|topic| topic.posts.clone()).collect();
     cases.push(Case { what: "thread, API, uncached", of: both(threads) });
     if !community.pages.is_empty() {

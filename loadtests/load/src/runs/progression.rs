@@ -130,7 +130,7 @@ fn report(
     about.push(("load", format!("open loop, {} connections, {} s a step", asked.connections, asked.seconds)));
     Report {
         name: Run::Progression.name(),
-        title: format!("Progression of {} requests", asked.scenario.name()),
+        title: format!("Progression ({})", asked.scenario.name()),
         summary: format!(
             "One constant rate after another, up to {:.0} requests/s.",
             steps.last().and_then(|step| step.asked_rps).unwrap_or_default()
