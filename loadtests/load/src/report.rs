@@ -157,8 +157,8 @@ impl Report {
         let open = if open > 0 { format!(", {open} not measured") } else { String::new() };
         match (broken, kept) {
             (0, 0) => format!("No budget applies to this run{open}"),
-            (0, _) => format!("All {kept} budgets that were measured are kept{open}"),
-            _ => format!("{broken} of {} budgets fall short{open}", broken + kept),
+            (0, _) => format!("Kept: {kept} of {kept} budgets{open}"),
+            _ => format!("Falling short: {broken} of {} budgets{open}", broken + kept),
         }
     }
 
@@ -268,7 +268,7 @@ mod tests {
         report.print(&mut lines).unwrap();
         let lines = String::from_utf8(lines).unwrap();
         assert!(lines.starts_with("FALLS SHORT  <b>quick"), "{lines}");
-        assert!(lines.ends_with("1 of 2 budgets fall short\n"), "{lines}");
+        assert!(lines.ends_with("Falling short: 1 of 2 budgets\n"), "{lines}");
         assert!(lines.contains("what      ms\na & b    1.0\nc      100.0\n"), "{lines}");
     }
 
