@@ -2,6 +2,7 @@
 
 pub mod peers;
 pub mod progression;
+pub mod rounds;
 pub mod soak;
 pub mod users;
 

@@ -8,15 +8,16 @@ use rand::rngs::SmallRng;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::rounds::{Measured, Rounds, figures_table, ratios_table};
 use super::{Context, Live, RunError, allow_files, budgets, others, out};
 use crate::ask::{Ask, Kind, Reply, Trouble};
-use crate::budgets::{Point, Run, short};
+use crate::budgets::{Point, Run};
 use crate::cli::Peers;
 use crate::community::{Community, Look, discover};
 use crate::contenders::{Contender, axum_program};
 use crate::engine::{Load, Pace, Visitor};
 use crate::processes;
-use crate::report::{Report, Table};
+use crate::report::Report;
 use crate::server::{Server, ServerError};
 
 /// Settings with which next to nothing is kept: as many entries as the least that there may be.
@@ -35,26 +36,6 @@ struct Case {
     what: &'static str,
     /// Addresses by contender.
     of: Vec<(usize, Arc<[Arc<str>]>)>,
-}
-
-/// One contender's figures in one case: a value a round.
-#[derive(Clone, Debug, Default, Serialize)]
-struct Rounds {
-    requests_per_second: Vec<f64>,
-    p50_ms: Vec<f64>,
-    p99_ms: Vec<f64>,
-    server_cpu_us: Vec<f64>,
-    errors: u64,
-    bytes_each: f64,
-    /// Answers that the server says it had kept, in percent of those that say so: near 0 where nothing is to be kept.
-    kept_percent: Option<f64>,
-}
-
-/// One case, measured.
-#[derive(Clone, Debug, Serialize)]
-struct Measured {
-    what: &'static str,
-    contenders: Vec<(&'static str, Rounds)>,
 }
 
 #[derive(Serialize)]
@@ -333,154 +314,4 @@ fn once(
     let said = tally.cache_hits + tally.cache_misses;
     rounds.kept_percent = (said > 0).then(|| 100.0 * tally.cache_hits as f64 / said as f64);
     Ok(())
-}
-
-/// The median with the least and the most: by the middle of what was measured.
-fn spread(values: &[f64]) -> Option<(f64, f64, f64)> {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let middle = sorted.len() / 2;
-    let median = match sorted.len() {
-        0 => return None,
-        length if length % 2 == 1 => sorted[middle],
-        _ => f64::midpoint(sorted[middle - 1], sorted[middle]),
-    };
-    Some((median, sorted[0], sorted[sorted.len() - 1]))
-}
-
-fn shown(values: &[f64]) -> String {
-    let Some((median, least, most)) = spread(values) else { return "-".into() };
-    format!("{} [{} - {}]", short(median), short(least), short(most))
-}
-
-impl Measured {
-    fn is_whole(&self) -> bool {
-        self.contenders.iter().all(|(_, rounds)| !rounds.requests_per_second.is_empty())
-    }
-
-    fn of(&self, name: &str) -> Option<&Rounds> {
-        self.contenders.iter().find(|(contender, _)| contender.starts_with(name)).map(|(_, rounds)| rounds)
-    }
-
-    /// Veritable's figures as parts of another's, a value a round.
-    fn ratios(&self, other: &str, of: fn(&Rounds) -> &Vec<f64>) -> Vec<f64> {
-        let pair = self.of("veritable").zip(self.of(other));
-        pair.into_iter()
-            .flat_map(|(ours, theirs)| of(ours).iter().zip(of(theirs)).map(|(a, b)| a / b))
-            .collect()
-    }
-
-    fn point(&self) -> Point {
-        let cpu = |other| spread(&self.ratios(other, |rounds| &rounds.server_cpu_us)).map(|spread| spread.0);
-        let rate =
-            |other| spread(&self.ratios(other, |rounds| &rounds.requests_per_second)).map(|spread| spread.0);
-        let figures = [
-            ("cpu_of_nginx", cpu("nginx")),
-            ("cpu_of_axum", cpu("axum")),
-            ("rate_of_nginx", rate("nginx")),
-            ("rate_of_axum", rate("axum")),
-        ];
-        Point {
-            run: Run::Peers,
-            scenario: String::new(),
-            rps: None,
-            users: None,
-            short: false,
-            what: Some(self.what.to_owned()),
-            figures: figures.into_iter().filter_map(|(name, value)| Some((name, value?))).collect(),
-        }
-    }
-}
-
-fn ratios_table(measured: &[Measured]) -> Table {
-    let row = |case: &Measured| {
-        let cell = |other, of| shown(&case.ratios(other, of));
-        vec![
-            case.what.to_owned(),
-            cell("nginx", |rounds| &rounds.requests_per_second),
-            cell("nginx", |rounds| &rounds.server_cpu_us),
-            cell("axum", |rounds| &rounds.requests_per_second),
-            cell("axum", |rounds| &rounds.server_cpu_us),
-        ]
-    };
-    let compared = measured.iter().filter(|case| case.contenders.len() > 1);
-    Table {
-        title: "Veritable's part of the others' figures".into(),
-        head: vec!["what", "requests/s of nginx", "CPU of nginx", "requests/s of axum", "CPU of axum"],
-        rows: compared.map(row).collect(),
-        caption: "Median of the rounds with the least and the most; 1 is the same, and less CPU is better. The \
-                  generator and the server share the machine, so that requests/s come closer to each other than the \
-                  servers are: CPU tells more."
-            .into(),
-    }
-}
-
-fn figures_table(measured: &[Measured]) -> Table {
-    let mut rows = Vec::new();
-    for case in measured {
-        for (name, rounds) in &case.contenders {
-            rows.push(vec![
-                format!("{} - {name}", case.what),
-                format!("{:.0}", rounds.bytes_each),
-                shown(&rounds.requests_per_second),
-                shown(&rounds.p50_ms),
-                shown(&rounds.p99_ms),
-                shown(&rounds.server_cpu_us),
-                super::optional(rounds.kept_percent),
-                rounds.errors.to_string(),
-            ]);
-        }
-    }
-    Table {
-        title: "Figures".into(),
-        head: vec![
-            "what",
-            "bytes",
-            "requests/s",
-            "p50 ms",
-            "p99 ms",
-            "server CPU us each",
-            "hits %",
-            "errors",
-        ],
-        rows,
-        caption: String::new(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_spread_is_the_median_within_its_ends() {
-        assert_eq!(spread(&[]), None);
-        assert_eq!(spread(&[3.0]), Some((3.0, 3.0, 3.0)));
-        assert_eq!(spread(&[5.0, 1.0, 2.0]), Some((2.0, 1.0, 5.0)));
-        assert_eq!(spread(&[4.0, 1.0, 2.0, 3.0]), Some((2.5, 1.0, 4.0)));
-        assert_eq!(shown(&[1.0, 1.5]), "1.25 [1 - 1.50]");
-    }
-
-    #[test]
-    fn ratios_are_taken_within_rounds_and_budgets_find_them() {
-        let rounds = |rates: [f64; 2], cpu: [f64; 2]| Rounds {
-            requests_per_second: rates.to_vec(),
-            server_cpu_us: cpu.to_vec(),
-            ..Rounds::default()
-        };
-        let case = Measured {
-            what: "topic, page, cached",
-            contenders: vec![
-                ("veritable", rounds([50.0, 200.0], [10.0, 30.0])),
-                ("nginx", rounds([100.0, 200.0], [10.0, 20.0])),
-            ],
-        };
-        assert_eq!(case.ratios("nginx", |rounds| &rounds.requests_per_second), [0.5, 1.0]);
-        assert!(case.ratios("axum", |rounds| &rounds.requests_per_second).is_empty());
-        let point = case.point();
-        assert_eq!(point.figures.get("cpu_of_nginx"), Some(&1.25));
-        assert!(!point.figures.contains_key("cpu_of_axum"));
-        assert!(point.figures.keys().all(|name| crate::figures::NAMES.contains(name)));
-        assert_eq!(ratios_table(&[case]).rows[0][1], "0.750 [0.500 - 1]");
-    }
 }
