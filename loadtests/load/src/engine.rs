@@ -1,5 +1,5 @@
 //! Sends requests: at a constant rate whatever becomes of them (open loop), or as users who wait for one answer
-//! before they ask again (closed loop). docs/decisions/0013-load.md tells why this is not a crate's.
+//! before they ask again (closed loop). docs/decisions/0015-load.md tells why this is not a crate's.
 //!
 //! In the open loop a request's latency begins when it was due, not when it was sent: when the server stalls, those
 //! that pile up behind the stall have waited too (coordinated omission, as wrk2 corrects it). A request takes the
