@@ -274,6 +274,9 @@ pub(crate) struct Serving {
     /// Worker processes; 0: one per core
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(..=i64::from(WORKERS_MAX)))]
     pub(crate) workers: Option<u16>,
+    /// Browsers come by plain HTTP: cookies are not marked `Secure`. For one's own machine
+    #[arg(long)]
+    pub(crate) plain_http: bool,
 }
 
 /// How to check.
@@ -345,7 +348,12 @@ impl Place {
 
 impl Serving {
     pub(crate) fn overrides(&self) -> Overrides {
-        Overrides { listen: self.listen.clone(), workers: self.workers, ..self.place.overrides() }
+        Overrides {
+            listen: self.listen.clone(),
+            workers: self.workers,
+            plain_http: self.plain_http,
+            ..self.place.overrides()
+        }
     }
 
     /// The flags again, for a process that is to load the same settings.
@@ -363,6 +371,9 @@ impl Serving {
         }
         if let Some(workers) = self.workers {
             flag("--workers", workers.to_string().into());
+        }
+        if self.plain_http {
+            flags.push("--plain-http".into());
         }
         flags
     }
@@ -426,6 +437,7 @@ mod tests {
             "b",
             "--workers",
             "3",
+            "--plain-http",
         ];
         let Command::Serve(serving) = Cli::try_parse_from(args).unwrap().command else { panic!("not serve") };
         assert_eq!(serving.flags(), args[2..]);

@@ -13,6 +13,7 @@ use crate::reads::forum::Before;
 use crate::reads::previous::{self, List};
 use crate::routes::View;
 
+pub(crate) mod accounts;
 pub(crate) mod api_forum;
 pub(crate) mod api_wiki;
 pub(crate) mod changes;
@@ -138,7 +139,7 @@ pub(crate) fn around<T>(
     let previous = match before(view)? {
         Before::NOW => None,
         shown => {
-            let cursor = previous::of_times(view.db, list, shown, size)?.map(seal_place);
+            let cursor = previous::of_times(view.db, list, view.audience, shown, size)?.map(seal_place);
             Some(at_cursor(first, "before", cursor))
         }
     };

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use http::Method;
 use percent_encoding::percent_decode_str;
+use veritable_domain::account::Scope;
 
 use crate::error::Error;
-use crate::routes::{Cost, Endpoint, Read, Write};
+use crate::routes::{Cost, Endpoint, Form, Own, Read, Who, Write};
 
 /// The table, ready for look-ups.
 pub(crate) struct Router {
@@ -18,7 +19,17 @@ pub(crate) struct Router {
 pub(crate) struct Route {
     names: Vec<&'static str>,
     pub(crate) read: Option<ReadRoute>,
-    pub(crate) writes: Vec<(Method, Write)>,
+    pub(crate) own: Option<OwnRoute>,
+    pub(crate) form: Option<(Who, Form)>,
+    pub(crate) writes: Vec<(Method, Scope, Write)>,
+}
+
+/// The page of a pattern that is another for each person.
+#[derive(Clone, Copy)]
+pub(crate) struct OwnRoute {
+    pub(crate) who: Who,
+    pub(crate) query: &'static [&'static str],
+    pub(crate) run: Own,
 }
 
 /// The reading endpoint of a pattern.
@@ -42,7 +53,8 @@ impl Router {
         let mut indexes = BTreeMap::new();
         for (pattern, endpoint) in table {
             let index = *indexes.entry(pattern).or_insert_with(|| {
-                router.routes.push(Route { names: names(pattern), read: None, writes: Vec::new() });
+                let names = names(pattern);
+                router.routes.push(Route { names, read: None, own: None, form: None, writes: Vec::new() });
                 let index = router.routes.len() - 1;
                 router.patterns.insert(pattern, index).expect("the route table has no conflicts");
                 index
@@ -50,7 +62,9 @@ impl Router {
             let route = &mut router.routes[index];
             match endpoint {
                 Endpoint::Read { cost, query, run } => route.read = Some(ReadRoute { cost, query, run }),
-                Endpoint::Write { method, run } => route.writes.push((method, run)),
+                Endpoint::Own { who, query, run } => route.own = Some(OwnRoute { who, query, run }),
+                Endpoint::Form { who, run } => route.form = Some((who, run)),
+                Endpoint::Write { method, scope, run } => route.writes.push((method, scope, run)),
             }
         }
         router
@@ -74,8 +88,10 @@ impl Router {
 impl Route {
     /// The methods this pattern answers, for the `Allow` header.
     pub(crate) fn allow(&self) -> String {
-        let reads = self.read.iter().flat_map(|_| ["GET", "HEAD"]);
-        let methods: Vec<&str> = reads.chain(self.writes.iter().map(|(method, _)| method.as_str())).collect();
+        let reads = (self.read.is_some() || self.own.is_some()).then_some(["GET", "HEAD"]);
+        let form = self.form.is_some().then_some("POST");
+        let writes = self.writes.iter().map(|(method, ..)| method.as_str());
+        let methods: Vec<&str> = reads.into_iter().flatten().chain(form).chain(writes).collect();
         methods.join(", ")
     }
 }

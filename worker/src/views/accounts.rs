@@ -1,0 +1,82 @@
+//! Pages of accounts.
+
+use askama::Template;
+use veritable_config::settings::Registration;
+
+use super::Page;
+use crate::handlers::accounts::Faults;
+use crate::reads::accounts::{Own, SessionEntry};
+
+#[derive(Template)]
+#[template(path = "accounts/notice.html")]
+pub(crate) struct Notice<'a> {
+    pub(crate) page: Page<'a>,
+    pub(crate) text: &'a str,
+    /// A name and a path to go on to.
+    pub(crate) link: Option<(String, String)>,
+}
+
+#[derive(Template)]
+#[template(path = "accounts/button.html")]
+pub(crate) struct ButtonPage<'a> {
+    pub(crate) page: Page<'a>,
+    pub(crate) text: &'a str,
+    pub(crate) action: &'a str,
+    pub(crate) button: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "accounts/login.html")]
+pub(crate) struct LoginPage<'a> {
+    pub(crate) page: Page<'a>,
+    pub(crate) user: &'a str,
+    pub(crate) next: &'a str,
+    pub(crate) remember: bool,
+    pub(crate) fault: Option<&'a str>,
+    pub(crate) said: Option<&'a str>,
+    pub(crate) can_reset: bool,
+}
+
+#[derive(Template)]
+#[template(path = "accounts/signup.html")]
+pub(crate) struct SignUpPage<'a> {
+    pub(crate) page: Page<'a>,
+    pub(crate) name: &'a str,
+    pub(crate) address: &'a str,
+    pub(crate) invitation: &'a str,
+    pub(crate) registration: Registration,
+    pub(crate) needs_address: bool,
+    pub(crate) faults: Faults,
+}
+
+#[derive(Template)]
+#[template(path = "accounts/forgot.html")]
+pub(crate) struct ForgotPage<'a> {
+    pub(crate) page: Page<'a>,
+}
+
+#[derive(Template)]
+#[template(path = "accounts/reset.html")]
+pub(crate) struct ResetPage<'a> {
+    pub(crate) page: Page<'a>,
+    pub(crate) action: &'a str,
+    pub(crate) faults: Faults,
+}
+
+#[derive(Template)]
+#[template(path = "accounts/account.html")]
+pub(crate) struct AccountPage<'a> {
+    pub(crate) page: Page<'a>,
+    pub(crate) own: Own,
+    pub(crate) sessions: Vec<SessionEntry>,
+    /// Number of the session that asks.
+    pub(crate) current: Option<i64>,
+    pub(crate) said: Option<&'a str>,
+    pub(crate) faults: Faults,
+}
+
+impl AccountPage<'_> {
+    fn is_current(&self, session: &SessionEntry) -> bool {
+        self.current == Some(session.id)
+    }
+}
