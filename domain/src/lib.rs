@@ -5,8 +5,10 @@
 pub mod account;
 pub mod codec;
 pub mod content;
+pub mod draft;
 pub mod ids;
 pub mod markup;
+pub mod packed;
 pub mod password;
 pub mod permission;
 pub mod search;

@@ -106,7 +106,7 @@ CREATE TABLE drafts (
     body       BLOB    NOT NULL,                    -- packed
     PRIMARY KEY (user_id, place)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX drafts_by_age ON drafts (updated_at);
+CREATE INDEX drafts_by_age ON drafts (user_id, updated_at DESC);
 
 CREATE TABLE reports (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,

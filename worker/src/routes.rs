@@ -218,7 +218,7 @@ const fn form(who: Who, run: Form) -> Endpoint {
 /// reading and once for each method that changes it.
 pub fn table() -> Vec<(&'static str, Endpoint)> {
     use crate::handlers::accounts::{home, joining, login, passwords};
-    use crate::handlers::{api_forum, api_wiki, changes, forum, old, search, topic, user, wiki};
+    use crate::handlers::{api_forum, api_wiki, changes, drafts, forum, old, search, topic, user, wiki};
     vec![
         // Pages.
         ("/", get(POINT, &[], forum::front)),
@@ -254,6 +254,8 @@ pub fn table() -> Vec<(&'static str, Endpoint)> {
         ("/account/password", form(Who::Member, passwords::change)),
         ("/account/sessions/end", form(Who::Member, home::end_session)),
         ("/account/sessions/end-others", form(Who::Member, home::end_sessions)),
+        ("/drafts", own(Who::Member, &[], drafts::list)),
+        ("/drafts/forget", form(Who::Member, drafts::forget)),
         // Old addresses and machines.
         ("/t/{id}", get(POINT, &[], topic::by_id)),
         ("/c/{parent}/{slug}/{id}", get(POINT, &[], forum::category)),

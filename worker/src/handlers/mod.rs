@@ -17,6 +17,7 @@ pub(crate) mod accounts;
 pub(crate) mod api_forum;
 pub(crate) mod api_wiki;
 pub(crate) mod changes;
+pub(crate) mod drafts;
 pub(crate) mod forum;
 pub(crate) mod old;
 pub(crate) mod search;

@@ -2,9 +2,13 @@
 
 use askama::Template;
 use veritable_config::settings::Registration;
+use veritable_domain::draft::{Draft, Place};
+use veritable_domain::markup::excerpt;
+use veritable_domain::wiki::{page_path, split_title};
 
 use super::Page;
 use crate::handlers::accounts::Faults;
+use crate::reads::When;
 use crate::reads::accounts::{Own, SessionEntry};
 
 #[derive(Template)]
@@ -64,6 +68,13 @@ pub(crate) struct ResetPage<'a> {
 }
 
 #[derive(Template)]
+#[template(path = "accounts/drafts.html")]
+pub(crate) struct DraftsPage<'a> {
+    pub(crate) page: Page<'a>,
+    pub(crate) drafts: Vec<(Place, When, Draft)>,
+}
+
+#[derive(Template)]
 #[template(path = "accounts/account.html")]
 pub(crate) struct AccountPage<'a> {
     pub(crate) page: Page<'a>,
@@ -78,5 +89,24 @@ pub(crate) struct AccountPage<'a> {
 impl AccountPage<'_> {
     fn is_current(&self, session: &SessionEntry) -> bool {
         self.current == Some(session.id)
+    }
+}
+
+/// Characters of a draft that a list shows.
+const EXCERPT_CHARS: usize = 200;
+
+/// Where a draft is gone on with, and what it is called.
+pub(crate) fn draft_link(place: &Place, draft: &Draft) -> (String, String) {
+    match place {
+        Place::Topic(category) => {
+            let title = if draft.title.is_empty() { "A new topic" } else { &draft.title };
+            (format!("/new-topic/{category}"), title.to_owned())
+        }
+        Place::Reply(topic) => (format!("/reply/{topic}"), "A reply".to_owned()),
+        Place::Post(post) => (format!("/posts/{post}/edit"), "An edit of a post".to_owned()),
+        Place::Page(title) => {
+            let (space, rest) = split_title(title);
+            (format!("{}?action=edit", page_path(space.unwrap_or_default(), rest)), title.clone())
+        }
     }
 }

@@ -12,7 +12,7 @@ use veritable_domain::markup::Heading;
 use veritable_domain::permission::Groups;
 
 pub(crate) use self::accounts::{
-    AccountPage, ButtonPage, ForgotPage, LoginPage, Notice, ResetPage, SignUpPage,
+    AccountPage, ButtonPage, DraftsPage, ForgotPage, LoginPage, Notice, ResetPage, SignUpPage,
 };
 use self::counts::count;
 use self::slots::Slot;

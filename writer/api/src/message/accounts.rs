@@ -3,6 +3,7 @@
 use strum::IntoStaticStr;
 use veritable_domain::account::{Address, Scopes};
 use veritable_domain::codec::{SchemaRead, SchemaWrite};
+use veritable_domain::draft::Place;
 use veritable_domain::ids::{SessionId, UserId};
 use veritable_domain::permission::Role;
 use veritable_domain::text::UserName;
@@ -165,6 +166,18 @@ pub enum Accounts {
     RevokeSessions {
         /// The one that goes on.
         except: Option<SecretHash>,
+    },
+    /// Keep what somebody is writing.
+    SaveDraft {
+        /// Where.
+        place: Place,
+        /// Packed JSON of a [`Draft`](veritable_domain::draft::Draft).
+        body: Vec<u8>,
+    },
+    /// Forget what somebody was writing.
+    DropDraft {
+        /// Where.
+        place: Place,
     },
     /// Make an API token.
     CreateApiToken {

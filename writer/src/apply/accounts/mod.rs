@@ -1,5 +1,6 @@
 //! Accounts: made by administrators, by people themselves, and by imports.
 
+pub(super) mod drafts;
 mod links;
 mod passwords;
 mod sessions;
@@ -54,6 +55,8 @@ pub(super) fn apply(tx: &mut Transaction<'_>, by: &By, change: &Accounts) -> Res
         Accounts::CloseSession { hash } => sessions::close(tx, hash),
         Accounts::RevokeSession { session } => sessions::revoke(tx, by, *session),
         Accounts::RevokeSessions { except } => sessions::revoke_all(tx, by, except.as_ref()),
+        Accounts::SaveDraft { place, body } => drafts::save(tx, by, place, body),
+        Accounts::DropDraft { place } => drafts::forget(tx, own(tx, by)?, place),
         Accounts::CreateApiToken { user, name, hash, scopes, expires_at } => {
             tokens::create(tx, by, *user, name, hash, (*scopes, *expires_at))
         }
