@@ -62,6 +62,11 @@ fn somebody_joins_confirms_the_address_logs_in_and_out() {
         let page = browser.get("/latest");
         assert!(page.text().contains(">Mia</a>") && page.text().contains("Log out"), "{}", page.text());
         assert_eq!(page.header("cache-control"), Some("private, no-cache"));
+        let missing = browser.get("/nowhere");
+        assert!(missing.status == 404 && missing.text().contains(">Mia</a>"), "errors know who asks");
+        let api = browser.get("/api/forums");
+        let etag = format!("If-None-Match: {}", api.header("etag").unwrap());
+        assert_eq!(browser.send("GET", "/api/forums", &[&etag], b"").status, 304);
         let out = form_in(page.text(), "/logout").unwrap();
         let session = browser.copy();
         assert_eq!(browser.submit(&out).status, 303);

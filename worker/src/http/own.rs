@@ -1,11 +1,14 @@
 //! Pages that are another for each person: those made for one, and those made for many with a few places to fill.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use http::HeaderMap;
 
 use veritable_domain::permission::Denial;
 use veritable_domain::time::UnixMillis;
 
-use super::asker::Asker;
+use super::asker::{self, Asker};
 use super::cookies::Kind;
 use super::csrf::Secret;
 use super::router::OwnRoute;
@@ -61,6 +64,13 @@ pub(crate) async fn answer(
         Some(cookie) => answer.with_cookie(cookie),
         None => answer,
     })
+}
+
+/// The menu of whoever a request is from, for a page that says why it failed; `None` of a guest's, or where that cannot
+/// be found out.
+pub(crate) async fn menu(app: &App, headers: &HeaderMap, address: Option<IpAddr>) -> Option<String> {
+    let asker = asker::of(app, headers, address, UnixMillis::now()).await.ok()?;
+    menu::of(app, &asker).await.ok()
 }
 
 /// A page made for many, filled for the one who asks.

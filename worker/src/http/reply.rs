@@ -37,6 +37,9 @@ const HEADERS: usize = 16;
 /// Says how an answer came about, to people who wonder about the cache.
 const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 
+/// The browser may keep it for its back button, nobody else for anything.
+pub(crate) const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-cache");
+
 pub(crate) type Reply = Response<Full<Bytes>>;
 
 /// An answer that may be kept by whoever asks again first.
@@ -93,8 +96,7 @@ pub(crate) fn send_own(kept: &Kept, page: Vec<u8>, accepted: Encoding, how: How)
     let headers = reply.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kept.content_type.header()));
     locate(headers, kept.location.as_deref());
-    // The browser may keep it for its back button, nobody else for anything.
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    headers.insert(header::CACHE_CONTROL, PRIVATE);
     headers.insert(X_CACHE, HeaderValue::from_static(how.name()));
     headers.extend(SECURITY);
     reply
@@ -125,9 +127,20 @@ fn encoded(body: Bytes, accepted: Encoding) -> Reply {
     reply
 }
 
-/// The answer to a request that failed.
+/// The answer to a guest's request that failed.
 pub(crate) fn refuse(site: &Site, path: &str, request_id: &str, error: &Error) -> Reply {
-    let answer = problem::answer(site, path, request_id, error);
+    refuse_to(site, path, request_id, error, None)
+}
+
+/// The answer to a request that failed, with the menu of the one who asked.
+pub(crate) fn refuse_to(
+    site: &Site,
+    path: &str,
+    request_id: &str,
+    error: &Error,
+    menu: Option<String>,
+) -> Reply {
+    let answer = problem::answer(site, path, request_id, error, menu);
     let mut reply = plain(&answer, Encoding::Identity);
     let headers = reply.headers_mut();
     if let Error::OutcomeUnknown { key } = error

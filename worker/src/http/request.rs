@@ -20,7 +20,7 @@ use veritable_shm::Counter;
 
 use super::asker::{self, Asker};
 use super::encoding::Encoding;
-use super::reply::{Reply, plain, refuse, send, send_own};
+use super::reply::{PRIVATE, Reply, plain, refuse, refuse_to, send, send_own};
 use super::router::{Found, ReadRoute, query};
 use super::stream::Origin;
 use super::{health, own, peer, problem, write};
@@ -106,9 +106,16 @@ async fn dispatch(app: &Arc<App>, origin: &Origin, request: Request<Incoming>) -
         return plain(&answer, Encoding::Identity);
     }
     let address = peer::client(origin, &head.headers, &app.trusted_proxies);
-    routed(app, &head, body, accepted, address)
-        .await
-        .unwrap_or_else(|error| refuse(&app.config.site, path, &request_id(), &error))
+    match routed(app, &head, body, accepted, address).await {
+        Ok(reply) => reply,
+        Err(error) if anonymous || path.starts_with("/api") => {
+            refuse(&app.config.site, path, &request_id(), &error)
+        }
+        Err(error) => {
+            let menu = own::menu(app, &head.headers, address).await;
+            refuse_to(&app.config.site, path, &request_id(), &error, menu)
+        }
+    }
 }
 
 /// A request for the route table.
@@ -151,6 +158,11 @@ async fn routed(
     if audience == Groups::EVERYONE {
         return Ok(send(&kept, &head.headers, how));
     }
+    if kept.content_type != ContentType::Html {
+        let mut reply = send(&kept, &head.headers, how);
+        reply.headers_mut().insert(header::CACHE_CONTROL, PRIVATE);
+        return Ok(reply);
+    }
     let page = own::fill(app, &kept, &asker).await?;
     Ok(send_own(&kept, page, accepted, how))
 }
@@ -170,7 +182,8 @@ async fn read_through(
         .map(|(name, value)| format!("{name}={}", value.replace('%', "%25").replace('&', "%26")))
         .collect();
     // What is filled for each person is compressed afterwards.
-    let accepted = if audience == Groups::EVERYONE { accepted } else { Encoding::Identity };
+    let is_filled = audience != Groups::EVERYONE && !path.starts_with("/api");
+    let accepted = if is_filled { Encoding::Identity } else { accepted };
     let key = app.cache.key(accepted, audience, path, &named.join("&"));
     let compute = || {
         let (app, params, query) = (app.clone(), found.params.clone(), query.clone());

@@ -320,8 +320,18 @@ struct ErrorPage<'a> {
 
 /// The page for a request that was not answered as asked. A template that cannot be rendered leaves the
 /// heading alone, which has no markup in it.
-pub fn error_page(site: &Site, status: u16, heading: &str, detail: &str, request_id: &str) -> String {
-    let page = Page::framed(site, heading, String::new(), Reader::Guests(String::new()));
+pub fn error_page(
+    site: &Site,
+    status: u16,
+    heading: &str,
+    (detail, request_id): (&str, &str),
+    menu: Option<String>,
+) -> String {
+    let reader = match menu {
+        Some(menu) => Reader::One { user: Some(0), menu, secret: None },
+        None => Reader::Guests(String::new()),
+    };
+    let page = Page::framed(site, heading, String::new(), reader);
     let detail = &format!("{}.", veritable_domain::wiki::upper_first(detail));
     ErrorPage { page, status, detail, request_id }.render().unwrap_or_else(|_| format!("<h1>{status}</h1>"))
 }
