@@ -35,7 +35,7 @@ impl Site {
         let (config, log) = (dir.path().join("veritable.toml"), dir.path().join("log"));
         std::fs::write(&config, settings).unwrap();
         let mut program = veritable();
-        program.env("VERITABLE_LOG_LEVEL", "info,access=debug");
+        program.env("VERITABLE_LOG_ACCESS", "on");
         let errors = std::fs::File::create(&log).unwrap();
         let more = ["--config", config.to_str().unwrap()];
         let server = Server::start_logging(program, "serve", &data, &more, errors.into());

@@ -11,6 +11,7 @@ mod client;
 mod confine;
 mod control;
 mod databases;
+mod figures;
 mod handoff;
 mod import;
 mod listeners;

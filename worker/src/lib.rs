@@ -9,6 +9,7 @@ pub mod error;
 pub mod handlers;
 mod http;
 mod memory;
+pub mod metrics;
 pub mod reads;
 pub mod routes;
 pub mod views;

@@ -5,14 +5,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
+use veritable_shm::RouteId;
 use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::answer::{Answer, ContentType};
 use crate::error::Error;
 use crate::http::encoding::Encoding;
 
-/// Bytes before the location and the body: status, content type, encoding, length of the location.
-const HEAD_BYTES: usize = 6;
+/// Bytes before the location and the body: status, content type, encoding, route, length of the location.
+const HEAD_BYTES: usize = 7;
 /// Stands for the content type where there is nothing but the name of what is missing.
 const NOTHING: u8 = u8::MAX;
 
@@ -25,6 +26,8 @@ pub struct Kept {
     pub content_type: ContentType,
     /// What the body is in; identity also for one that an encoding would not make shorter.
     pub encoding: Encoding,
+    /// What answered, so that a hit is counted where a miss would be.
+    pub route: RouteId,
     /// As in [`Answer`].
     pub location: Option<String>,
     /// Of this representation: the digest of its form in the cache, which a lookup has computed anyway.
@@ -65,7 +68,7 @@ impl Stored {
         match self {
             Stored::Answer(kept) => [&kept.head()[..], &kept.body].concat(),
             Stored::Nothing(what) => {
-                [&head(StatusCode::NOT_FOUND, NOTHING, 0, "")[..], what.as_bytes()].concat()
+                [&head(StatusCode::NOT_FOUND, [NOTHING, 0, 0], "")[..], what.as_bytes()].concat()
             }
         }
     }
@@ -80,7 +83,8 @@ impl Stored {
         let status = StatusCode::from_u16(u16::from_le_bytes([fixed[0], fixed[1]])).ok()?;
         let content_type = ContentType::from_number(fixed[2])?;
         let encoding = Encoding::from_number(fixed[3])?;
-        let location_end = HEAD_BYTES + usize::from(u16::from_le_bytes([fixed[4], fixed[5]]));
+        let route = RouteId::from_number(fixed[4]);
+        let location_end = HEAD_BYTES + usize::from(u16::from_le_bytes([fixed[5], fixed[6]]));
         let location = std::str::from_utf8(bytes.get(HEAD_BYTES..location_end)?).ok()?;
         let location = (!location.is_empty()).then(|| location.to_owned());
         let body = Bytes::from(bytes).slice(location_end..);
@@ -88,6 +92,7 @@ impl Stored {
             status,
             content_type,
             encoding,
+            route,
             location,
             etag: digest,
             body,
@@ -97,13 +102,14 @@ impl Stored {
 }
 
 impl Kept {
-    /// An answer in the encoding its asker accepts.
-    pub(crate) fn of(answer: &Answer, accepted: Encoding) -> Kept {
+    /// A route's answer in the encoding its asker accepts.
+    pub(crate) fn of(answer: &Answer, accepted: Encoding, route: RouteId) -> Kept {
         let (encoding, body) = accepted.encode(&answer.body);
         let mut kept = Kept {
             status: answer.status,
             content_type: answer.content_type,
             encoding,
+            route,
             location: answer.location.clone(),
             etag: 0,
             body: body.into(),
@@ -118,14 +124,16 @@ impl Kept {
 
     fn head(&self) -> Vec<u8> {
         let location = self.location.as_deref().unwrap_or_default();
-        head(self.status, self.content_type.number(), self.encoding as u8, location)
+        let numbers = [self.content_type.number(), self.encoding as u8, self.route.number()];
+        head(self.status, numbers, location)
     }
 }
 
-fn head(status: StatusCode, content_type: u8, encoding: u8, location: &str) -> Vec<u8> {
+/// `numbers` are those of content type, encoding and route.
+fn head(status: StatusCode, numbers: [u8; 3], location: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(HEAD_BYTES + location.len());
     bytes.extend_from_slice(&status.as_u16().to_le_bytes());
-    bytes.extend_from_slice(&[content_type, encoding]);
+    bytes.extend_from_slice(&numbers);
     // Addresses are bounded far below this; a longer one would read back as nothing sensible, which is a miss.
     bytes.extend_from_slice(&u16::try_from(location.len()).unwrap_or(u16::MAX).to_le_bytes());
     bytes.extend_from_slice(location.as_bytes());
@@ -141,8 +149,8 @@ mod tests {
     #[test]
     fn what_is_kept_comes_back_and_damage_is_a_miss() {
         let answer = Answer::moved("/wiki/Café".into(), Vec::new());
-        let kept =
-            Kept::of(&Answer { body: Bytes::from_static(b"gone there"), ..answer }, Encoding::Identity);
+        let answer = Answer { body: Bytes::from_static(b"gone there"), ..answer };
+        let kept = Kept::of(&answer, Encoding::Identity, RouteId::from_number(7));
         let stored = Stored::Answer(kept.clone());
         let bytes = stored.encode();
         assert_eq!(xxh3_64(&bytes), kept.etag, "the first answer is labelled as the kept ones are");

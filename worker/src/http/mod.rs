@@ -1,6 +1,7 @@
 //! HTTP: connections, the way of a request from its head to its answer, and what every answer carries.
 
 pub(crate) mod accept;
+mod access;
 mod connection;
 pub(crate) mod encoding;
 pub(crate) mod handover;
@@ -13,4 +14,5 @@ pub(crate) mod router;
 pub(crate) mod serve;
 mod socket;
 mod stream;
+mod trace;
 mod write;

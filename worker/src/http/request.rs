@@ -1,29 +1,28 @@
 //! The way of a request: the shared cache first, then the route, then the database, then back.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use http_body_util::Full;
 use hyper::Request;
 use hyper::body::Incoming;
 use rusqlite::Connection;
 use veritable_config::settings::Entry;
-use veritable_shm::Counter;
 
+use super::access::Asked;
 use super::encoding::Encoding;
 use super::router::{Found, ReadRoute, query};
 use super::stream::Origin;
-use super::{health, peer, problem, write};
+use super::{health, problem, write};
 use crate::answer::Answer;
 use crate::app::App;
 use crate::assets;
 use crate::cache::{Computed, How, Kept};
 use crate::error::Error;
+use crate::metrics;
 use crate::routes::View;
 
 /// Longest address: what browsers and proxies agree on.
@@ -51,56 +50,63 @@ const SECURITY: [(HeaderName, HeaderValue); 5] = [
 /// Room for the headers of any answer at once.
 const HEADERS: usize = 16;
 /// Says how an answer came about, to people who wonder about the cache.
-const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
+pub(crate) const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 
-type Reply = Response<Full<Bytes>>;
+/// An answer as hyper takes it.
+pub(crate) type Reply = Response<Full<Bytes>>;
 
 /// Answers one request. Nothing a client sends makes this fail: every error is an answer.
 pub(crate) async fn answer(app: Arc<App>, origin: &Origin, request: Request<Incoming>) -> Reply {
-    let begun = tokio::time::Instant::now();
-    let (version, method) = (request.version(), request.method().clone());
+    let (head, body) = request.into_parts();
+    let asked = Asked::now(head);
     let within = Duration::from_secs(app.config.http.request_seconds.into());
-    let path = request.uri().path().to_owned();
-    // Looked for only when it is shown.
-    let client = tracing::enabled!(target: "access", tracing::Level::DEBUG)
-        .then(|| peer::client(origin, request.headers(), &app.trusted_proxies))
-        .flatten();
-    if origin.entry == Entry::Health {
-        let answer = health::answer(&app, &path).await;
-        let nothing = || Error::NotFound { what: "page at a health address".into() };
-        return answer.map_or_else(|| refuse(&app, &path, &nothing()), |answer| plain(&answer));
-    }
-    let mut reply = match tokio::time::timeout(within, dispatch(&app, request)).await {
+    let answering = async {
+        match origin.entry {
+            Entry::Health => for_health(&app, &asked).await,
+            Entry::Public | Entry::Proxy => dispatch(&app, &asked, body).await,
+        }
+    };
+    let mut reply = match tokio::time::timeout(within, answering).await {
         Ok(reply) => reply,
         Err(_) => {
             let late = problem::of_status(
                 &app.config.site,
-                &path,
-                &request_id(),
+                asked.head.uri.path(),
+                asked.id(),
                 StatusCode::REQUEST_TIMEOUT,
                 "the request took too long",
             );
             plain(&late)
         }
     };
-    if app.is_closing() && version < http::Version::HTTP_2 {
+    if app.is_closing() && asked.head.version < http::Version::HTTP_2 {
         reply.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    count(&app, &reply);
-    tracing::debug!(
-        target: "access",
-        client = client.map(tracing::field::display),
-        %method,
-        path,
-        status = reply.status().as_u16(),
-        bytes = hyper::body::Body::size_hint(reply.body()).lower(),
-        micros = begun.elapsed().as_micros(),
-    );
+    asked.answered(&app, origin, &mut reply);
     reply
 }
 
-async fn dispatch(app: &Arc<App>, request: Request<Incoming>) -> Reply {
-    let (head, body) = request.into_parts();
+/// A request that came in at a health address.
+async fn for_health(app: &App, asked: &Asked) -> Reply {
+    let path = asked.head.uri.path();
+    if path == "/metrics" {
+        asked.is_for(app.health);
+        let (content_type, page) = metrics::page(app, asked.head.headers.get(header::ACCEPT)).await;
+        let mut reply = Response::new(Full::new(page.into()));
+        reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        return reply;
+    }
+    match health::answer(app, path).await {
+        Some(answer) => {
+            asked.is_for(app.health);
+            plain(&answer)
+        }
+        None => refuse(app, asked, &Error::NotFound { what: "page at a health address".into() }),
+    }
+}
+
+async fn dispatch(app: &Arc<App>, asked: &Asked, body: Incoming) -> Reply {
+    let head = &asked.head;
     let path = head.uri.path();
     let reading = matches!(head.method, Method::GET | Method::HEAD);
     let accepted =
@@ -110,20 +116,23 @@ async fn dispatch(app: &Arc<App>, request: Request<Incoming>) -> Reply {
     if reading && public && head.uri.query().is_none() {
         let key = app.cache.key(accepted, path, "");
         if let Some(kept) = app.cache.fresh(&key) {
+            asked.is_for(kept.route);
             return send(&kept, &head.headers, How::Hit);
         }
     }
     if reading && let Some(asset) = assets::find(path) {
-        return send_asset(app, path, accepted, asset, &head.headers).await;
+        return send_asset(app, asked, accepted, asset).await;
     }
     if reading && let Some(answer) = health::answer(app, path).await {
+        asked.is_for(app.health);
         return plain(&answer);
     }
-    routed(app, &head, body, accepted).await.unwrap_or_else(|error| refuse(app, path, &error))
+    routed(app, asked, body, accepted).await.unwrap_or_else(|error| refuse(app, asked, &error))
 }
 
 /// A request for the route table.
-async fn routed(app: &Arc<App>, head: &Parts, body: Incoming, accepted: Encoding) -> Result<Reply, Error> {
+async fn routed(app: &Arc<App>, asked: &Asked, body: Incoming, accepted: Encoding) -> Result<Reply, Error> {
+    let head = &asked.head;
     let (path, raw_query) = (head.uri.path(), head.uri.query());
     if path.len() + raw_query.map_or(0, str::len) > TARGET_BYTES {
         return Err(Error::Invalid {
@@ -132,13 +141,14 @@ async fn routed(app: &Arc<App>, head: &Parts, body: Incoming, accepted: Encoding
         });
     }
     let found = app.router.find(path)?;
+    asked.is_for(found.route.id);
     if !matches!(head.method, Method::GET | Method::HEAD) {
         return Ok(plain(&write::answer(app, found, (&head.method, path), &head.headers, body).await?));
     }
     let read = found.route.read.ok_or_else(|| Error::MethodNotAllowed { allow: found.route.allow() })?;
     Ok(match read_through(app, found, read, path, raw_query, accepted).await? {
         (Ok(kept), how) => send(&kept, &head.headers, how),
-        (Err(error), _) => refuse(app, path, &error),
+        (Err(error), _) => refuse(app, asked, &error),
     })
 }
 
@@ -159,13 +169,14 @@ async fn read_through(
     let key = app.cache.key(accepted, path, &named.join("&"));
     let compute = || {
         let (app, params, query) = (app.clone(), found.params.clone(), query.clone());
+        let route = found.route.id;
         let decoded = super::router::decode(path).unwrap_or_else(|| path.to_owned());
         async move {
             let site = app.config.site.clone();
             let run =
                 move |db: &Connection| (read.run)(&View { db, site: &site, path: &decoded, params, query });
             let answer = app.run(read.cost, run).await?;
-            Ok(Computed { kept: Kept::of(&answer, accepted), tags: answer.tags })
+            Ok(Computed { kept: Kept::of(&answer, accepted, route), tags: answer.tags })
         }
     };
     Ok(app.cache.get_or_compute(&key, app.cache.usual(), compute).await)
@@ -221,11 +232,12 @@ pub(crate) fn head(kept: &Kept) -> HeaderMap {
 /// A style sheet or picture of ours: its address changes with its content.
 async fn send_asset(
     app: &Arc<App>,
-    path: &str,
+    asked: &Asked,
     accepted: Encoding,
     (content_type, bytes): (&'static str, &'static [u8]),
-    asked: &HeaderMap,
 ) -> Reply {
+    let (path, route) = (asked.head.uri.path(), app.asset);
+    asked.is_for(route);
     let compute = || async move {
         let answer = Answer {
             status: StatusCode::OK,
@@ -234,14 +246,14 @@ async fn send_asset(
             location: None,
             tags: Vec::new(),
         };
-        Ok(Computed { kept: Kept::of(&answer, accepted), tags: Vec::new() })
+        Ok(Computed { kept: Kept::of(&answer, accepted, route), tags: Vec::new() })
     };
     let key = app.cache.key(accepted, "asset:", path);
     let (kept, how) = match app.cache.get_or_compute(&key, app.cache.usual(), compute).await {
         (Ok(kept), how) => (kept, how),
-        (Err(error), _) => return refuse(app, path, &error),
+        (Err(error), _) => return refuse(app, asked, &error),
     };
-    let mut reply = send(&kept, asked, how);
+    let mut reply = send(&kept, &asked.head.headers, how);
     reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     let forever = if path == assets::style_path() {
         "public, max-age=31536000, immutable"
@@ -264,8 +276,8 @@ fn plain(answer: &Answer) -> Reply {
     reply
 }
 
-fn refuse(app: &App, path: &str, error: &Error) -> Reply {
-    let answer = problem::answer(&app.config.site, path, &request_id(), error);
+fn refuse(app: &App, asked: &Asked, error: &Error) -> Reply {
+    let answer = problem::answer(&app.config.site, asked.head.uri.path(), asked.id(), error);
     let mut reply = plain(&answer);
     let headers = reply.headers_mut();
     if let Error::OutcomeUnknown { key } = error
@@ -298,21 +310,4 @@ fn locate(headers: &mut HeaderMap, location: Option<&str>) {
             headers.insert(header::LOCATION, value);
         }
     }
-}
-
-/// Names a request in the log and to its sender: process and number.
-fn request_id() -> String {
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
-}
-
-fn count(app: &App, reply: &Reply) {
-    app.count(Counter::Requests);
-    app.count(match reply.status().as_u16() {
-        200..=299 => Counter::Status2xx,
-        300..=399 => Counter::Status3xx,
-        400..=499 => Counter::Status4xx,
-        _ => Counter::Status5xx,
-    });
-    app.count_bytes(hyper::body::Body::size_hint(reply.body()).lower());
 }

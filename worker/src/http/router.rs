@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use http::Method;
 use percent_encoding::percent_decode_str;
+use veritable_shm::{RouteId, Routes};
 
 use crate::error::Error;
 use crate::routes::{Cost, Endpoint, Read, Write};
@@ -16,6 +17,9 @@ pub(crate) struct Router {
 
 /// One pattern's endpoints.
 pub(crate) struct Route {
+    pattern: &'static str,
+    /// Where its answers are counted.
+    pub(crate) id: RouteId,
     names: Vec<&'static str>,
     pub(crate) read: Option<ReadRoute>,
     pub(crate) writes: Vec<(Method, Write)>,
@@ -42,7 +46,13 @@ impl Router {
         let mut indexes = BTreeMap::new();
         for (pattern, endpoint) in table {
             let index = *indexes.entry(pattern).or_insert_with(|| {
-                router.routes.push(Route { names: names(pattern), read: None, writes: Vec::new() });
+                router.routes.push(Route {
+                    pattern,
+                    id: RouteId::OTHER,
+                    names: names(pattern),
+                    read: None,
+                    writes: Vec::new(),
+                });
                 let index = router.routes.len() - 1;
                 router.patterns.insert(pattern, index).expect("the route table has no conflicts");
                 index
@@ -54,6 +64,22 @@ impl Router {
             }
         }
         router
+    }
+
+    /// Has each pattern's answers counted under its own name.
+    pub(crate) fn counted(mut self, routes: &Routes) -> Router {
+        for route in &mut self.routes {
+            route.id = routes.find(route.pattern);
+        }
+        self
+    }
+
+    /// The pattern whose answers are counted there.
+    pub(crate) fn pattern(&self, id: RouteId) -> Option<&'static str> {
+        if id == RouteId::OTHER {
+            return None;
+        }
+        self.routes.iter().find(|route| route.id == id).map(|route| route.pattern)
     }
 
     /// What answers `path`, still percent-encoded.
