@@ -11,13 +11,8 @@ use nix::sys::signal::Signal;
 
 use super::harness::http::Connection;
 use super::harness::server::{Server, kill, veritable};
-use super::harness::{PATIENCE, wait_for};
+use super::harness::{PATIENCE, free_port, wait_for};
 use super::reloads::Askers;
-
-/// A free port, which nobody else is likely to take before it is used.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
 
 /// A demonstration community served with these settings, its access log kept.
 struct Site {
