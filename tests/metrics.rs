@@ -37,7 +37,7 @@ impl Site {
         Site { dir, server, health }
     }
 
-    fn page(&self, accept: &str) -> Reply {
+    pub(crate) fn page(&self, accept: &str) -> Reply {
         let mut connection = Connection::open(&format!("127.0.0.1:{}", self.health)).unwrap();
         connection.send("GET", "/metrics", &[accept, "Connection: close"], b"").unwrap()
     }

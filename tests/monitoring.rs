@@ -2,6 +2,7 @@
 //! are for.
 
 use std::collections::BTreeSet;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -200,6 +201,10 @@ fn a_real_prometheus_reads_the_page_and_the_dashboard_has_something_to_show() {
     assert!(recorded.iter().any(|line| line.contains("veritable:http_requests:rate5m")), "{recorded:?}");
     let firing = prometheus.query("ALERTS{alertstate=\"firing\"}").unwrap();
     assert!(firing.is_empty(), "{firing:?}");
+    let page = site.page("Accept: text/plain").text().to_owned();
+    let mut lint = Command::new("promtool").args(["check", "metrics"]).stdin(Stdio::piped()).spawn().unwrap();
+    lint.stdin.take().unwrap().write_all(page.as_bytes()).unwrap();
+    assert!(lint.wait().unwrap().success(), "promtool finds fault with the page");
     let counted =
         prometheus.query("veritable_http_requests_total{route=\"/latest\", status=\"200\"}").unwrap();
     assert_eq!(counted.len(), 1, "{counted:?}");
