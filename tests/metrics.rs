@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::net::UdpSocket;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
@@ -298,6 +299,70 @@ fn without_tags_names_say_everything() {
     });
     let keys = || received.sums.keys().chain(received.gauges.keys());
     assert!(keys().all(|key| !key.contains('#')), "{:?}", keys().collect::<Vec<_>>());
+}
+
+/// A receiver that people use; killed when dropped.
+struct Collectd(Child);
+
+impl Collectd {
+    fn start(dir: &Path, port: u16) -> std::io::Result<Collectd> {
+        let at = dir.display();
+        let config = format!(
+            "BaseDir \"{at}\"\nPIDFile \"{at}/pid\"\nPluginDir \"/usr/lib/collectd\"\nTypesDB \
+             \"/usr/share/collectd/types.db\"\nInterval 1\nFQDNLookup false\nHostname \"here\"\nLoadPlugin statsd\n\
+             <Plugin statsd>\n Host \"127.0.0.1\"\n Port \"{port}\"\n TimerCount true\n</Plugin>\nLoadPlugin csv\n\
+             <Plugin csv>\n DataDir \"{at}/csv\"\n StoreRates false\n</Plugin>\n"
+        );
+        let file = dir.join("collectd.conf");
+        std::fs::write(&file, config).unwrap();
+        Command::new("/usr/sbin/collectd")
+            .arg("-f")
+            .arg("-C")
+            .arg(file)
+            .stdin(Stdio::null())
+            .spawn()
+            .map(Collectd)
+    }
+
+    /// The values of a series so far.
+    fn values(dir: &Path, series: &str) -> Vec<f64> {
+        let files = std::fs::read_dir(dir.join("csv/here/statsd")).into_iter().flatten().flatten();
+        let mine =
+            files.filter(|file| file.file_name().to_string_lossy().starts_with(&format!("{series}-2")));
+        let texts = mine.map(|file| std::fs::read_to_string(file.path()).unwrap()).collect::<String>();
+        texts.lines().filter_map(|line| line.split(',').nth(1)?.parse().ok()).collect()
+    }
+}
+
+impl Drop for Collectd {
+    fn drop(&mut self) {
+        let _ended_meanwhile = self.0.kill();
+        let _reaped = self.0.wait();
+    }
+}
+
+#[test]
+fn a_receiver_that_people_use_reads_what_is_sent() {
+    let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    // It writes nowhere below a directory whose name begins with a dot.
+    let dir = tempfile::Builder::new().prefix("collectd").tempdir().unwrap();
+    let Ok(_collectd) = Collectd::start(dir.path(), port) else {
+        let test = "a_receiver_that_people_use_reads_what_is_sent";
+        eprintln!("SKIPPED {test}: collectd is not installed (apt install collectd-core)");
+        return;
+    };
+    wait_for("the receiver", || UdpSocket::bind(("127.0.0.1", port)).is_err().then_some(()));
+    let site = Site::start(&format!("[metrics]\nstatsd = \"127.0.0.1:{port}\"\ninterval_seconds = 1\n"));
+    ask(&site.server, "/no/such/page", 9);
+    wait_for("every request at the receiver", || {
+        let sums = Collectd::values(dir.path(), "derive-veritable.request.status.404");
+        (sums.last() == Some(&9.0)).then_some(())
+    });
+    wait_for("times and gauges", || {
+        let times = Collectd::values(dir.path(), "latency-veritable.request.duration-average");
+        let ready = Collectd::values(dir.path(), "gauge-veritable.processes.worker.ready");
+        (times.iter().any(|time| *time > 0.0) && ready.last() == Some(&2.0)).then_some(())
+    });
 }
 
 #[test]
