@@ -71,6 +71,11 @@ fn a_request_has_a_line_with_its_name_its_route_and_its_trace() {
     let line = site.line(&id);
     assert_eq!((line["fields"]["status"].as_u64(), &line["fields"]["trace_id"]), (Some(404), &Value::Null));
     assert!(line["role"] == "worker" && line["place"].is_u64(), "{line}");
+    // A link that lets somebody in is not for those who read the log.
+    let reply = connection.send("GET", "/verify/opensesame", &[], b"").unwrap();
+    let id = reply.header("x-request-id").expect("a name").to_owned();
+    assert_eq!(site.line(&id)["fields"]["path"], "/verify/{secret}");
+    assert!(!std::fs::read_to_string(&site.log).unwrap().contains("opensesame"));
     // What could forge a line or a page is no name.
     let reply = connection.send("GET", "/latest", &["X-Request-Id: <b>\" x"], b"").unwrap();
     assert!(reply.header("x-request-id").is_some_and(|id| id.len() == 36), "{:?}", reply.headers);

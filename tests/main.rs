@@ -3,6 +3,7 @@
 
 mod harness;
 
+mod accounts;
 mod backup;
 mod balancers;
 mod cache;

@@ -39,8 +39,13 @@ impl Site {
     }
 
     pub(crate) fn page(&self, accept: &str) -> Reply {
-        let mut connection = Connection::open(&format!("127.0.0.1:{}", self.health)).unwrap();
-        connection.send("GET", "/metrics", &[accept, "Connection: close"], b"").unwrap()
+        // A connection that a worker took which was then killed is reset.
+        wait_for("the page", || self.try_page(accept).ok())
+    }
+
+    fn try_page(&self, accept: &str) -> std::io::Result<Reply> {
+        let mut connection = Connection::open(&format!("127.0.0.1:{}", self.health))?;
+        connection.send("GET", "/metrics", &[accept, "Connection: close"], b"")
     }
 
     fn scrape(&self) -> Figures {

@@ -130,6 +130,86 @@ pub const KEYS: &[Key] = &[
         "Address under which people reach the site, without trailing slash; empty: relative links only.",
     ),
     key(
+        "accounts.registration",
+        Kind::Choice(&["open", "invitation", "approval", "closed"]),
+        "\"open\"",
+        "Who may sign up. `open`: everybody; `invitation`: everybody with an invitation; `approval`: everybody, but an \
+         administrator has to approve; `closed`: nobody, administrators make accounts.",
+    ),
+    key(
+        "accounts.plain_http",
+        Kind::Choice(&["on", "off"]),
+        "\"off\"",
+        "Whether browsers reach the site by plain HTTP: cookies are then not marked `Secure`. For trying things out on \
+         one's own machine; `veritable demo` turns it on.",
+    ),
+    key(
+        "accounts.hsts",
+        Kind::Choice(&["on", "off"]),
+        "\"off\"",
+        "Whether browsers are told to come by HTTPS only, for a year (`Strict-Transport-Security`).",
+    ),
+    key(
+        "accounts.session_days",
+        Kind::Integer(1, 3_650),
+        "30",
+        "Days after its last use at which a session ends.",
+    ),
+    key(
+        "accounts.scrypt_log_n",
+        Kind::Integer(10, 20),
+        "14",
+        "scrypt's N as a power of two: what a guess at a password costs. A password is hashed anew at the next login when \
+         this has changed.",
+    ),
+    key("accounts.scrypt_r", Kind::Integer(1, 32), "8", "scrypt's block size."),
+    key("accounts.scrypt_p", Kind::Integer(1, 16), "1", "scrypt's parallelisation."),
+    key(
+        "accounts.hash_threads",
+        Kind::Integer(0, 64),
+        "0",
+        "Threads of each worker that hash passwords, 128 · r · N bytes of memory each (16 MiB); 0: the cores divided by \
+         the workers, at least one.",
+    ),
+    key(
+        "accounts.hash_queue",
+        Kind::Integer(1, 10_000),
+        "32",
+        "Logins that may wait for them in each worker; one more is told to come back later.",
+    ),
+    key(
+        "accounts.limits",
+        Kind::Choice(&["on", "off"]),
+        "\"on\"",
+        "Whether changes are counted by account and address, and refused (429) when there are too many; stricter for \
+         accounts that are a day old. `off` is for measuring. Logins are always counted.",
+    ),
+    key(
+        "mail.transport",
+        Kind::Choice(&["file", "smtp", "off"]),
+        "\"file\"",
+        "How mail goes out. `file`: a file a message, in `mail` within the data directory, for whoever runs the server to \
+         look at or to pass on; `smtp`: by a mail server; `off`: not at all: addresses are then not verified, and nobody \
+         can reset a password alone.",
+    ),
+    key("mail.from", Kind::Text, "\"veritable@localhost\"", "Address that mail comes from."),
+    key("mail.smtp_host", Kind::Text, "\"\"", "Name or address of the mail server."),
+    key("mail.smtp_port", Kind::Integer(1, 65_535), "587", "Its port."),
+    key(
+        "mail.smtp_security",
+        Kind::Choice(&["starttls", "tls", "none"]),
+        "\"starttls\"",
+        "How the connection to it is secured. `starttls`: it must change to TLS before anything is sent; `tls`: from the \
+         first byte (usually port 465); `none`: for a server on this host.",
+    ),
+    key("mail.smtp_user", Kind::Text, "\"\"", "Name to log in there; empty: without."),
+    key(
+        "mail.smtp_password",
+        Kind::Text,
+        "\"\"",
+        "The password for it. Better given as the variable, which no file on the disk holds.",
+    ),
+    key(
         "cache.bytes",
         Kind::Integer(CACHE_BYTES_MIN, CACHE_BYTES_MAX),
         "52428800",

@@ -13,6 +13,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::Config;
 use crate::keys::{KEYS, Key, Kind};
+use crate::settings::MailTransport;
 
 /// Longest path of a Unix socket, its final zero left out (`sun_path` of unix(7)).
 const SOCKET_PATH_MAX: usize = 107;
@@ -35,6 +36,8 @@ pub struct Overrides {
     pub listen: Vec<String>,
     /// `--workers`
     pub workers: Option<u16>,
+    /// `--plain-http`
+    pub plain_http: bool,
 }
 
 /// Why a configuration is refused: where, and what was expected there. One line.
@@ -173,6 +176,9 @@ impl Found {
         if let Some(workers) = overrides.workers {
             flag("workers", i64::from(workers).into(), "--workers")?;
         }
+        if overrides.plain_http {
+            flag("accounts.plain_http", "on".into(), "--plain-http")?;
+        }
         Ok(())
     }
 
@@ -211,6 +217,16 @@ impl Found {
                      ({}), found {}",
                     config.cache.bytes, config.cache.entries
                 ),
+            );
+        }
+        let mail = &config.mail;
+        if mail.transport == MailTransport::Smtp
+            && (mail.smtp_host.is_empty() || config.site.base_url.is_empty())
+        {
+            return refuse(
+                &origin(&["mail.transport"]),
+                "mail.transport = \"smtp\" needs mail.smtp_host, and site.base_url for the links in mail"
+                    .to_owned(),
             );
         }
         let socket = config.control_socket();

@@ -289,6 +289,9 @@ pub(crate) struct Serving {
     /// Worker processes; 0: one per core
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(..=i64::from(WORKERS_MAX)))]
     pub(crate) workers: Option<u16>,
+    /// Browsers come by plain HTTP: cookies are not marked `Secure`. For one's own machine
+    #[arg(long)]
+    pub(crate) plain_http: bool,
 }
 
 /// How to check.
@@ -360,7 +363,12 @@ impl Place {
 
 impl Serving {
     pub(crate) fn overrides(&self) -> Overrides {
-        Overrides { listen: self.listen.clone(), workers: self.workers, ..self.place.overrides() }
+        Overrides {
+            listen: self.listen.clone(),
+            workers: self.workers,
+            plain_http: self.plain_http,
+            ..self.place.overrides()
+        }
     }
 
     /// The flags again, for a process that is to load the same settings.
@@ -378,6 +386,9 @@ impl Serving {
         }
         if let Some(workers) = self.workers {
             flag("--workers", workers.to_string().into());
+        }
+        if self.plain_http {
+            flags.push("--plain-http".into());
         }
         flags
     }
@@ -441,6 +452,7 @@ mod tests {
             "b",
             "--workers",
             "3",
+            "--plain-http",
         ];
         let Command::Serve(serving) = Cli::try_parse_from(args).unwrap().command else { panic!("not serve") };
         assert_eq!(serving.flags(), args[2..]);

@@ -168,6 +168,8 @@ fn serve(serving: Serving) -> Result<u8, Failure> {
 
 fn demo(mut serving: Serving) -> Result<u8, Failure> {
     let base = Config { data_dir: PathBuf::from(DEMO_DIR), ..Config::default() };
+    // On one's own machine there is no certificate.
+    serving.plain_http = true;
     let config = settings(base, &serving.place, &serving.overrides())?;
     // A reload checks by another command, whose default directory is not this one.
     serving.place.data_dir = Some(config.data_dir.clone());

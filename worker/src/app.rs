@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 use veritable_config::Config;
 use veritable_config::keys::{WORKER_SLOTS, WORKERS_MAX};
+use veritable_config::settings::Switch;
 use veritable_domain::time::UnixMillis;
 use veritable_shm::{Counter, Fact, Gauge, Owner, RouteId, Routes, Scoreboard, Segment, SlotState, Store};
 use veritable_sql::Trouble;
@@ -20,11 +21,15 @@ use veritable_writer_api::message::{Command, IdempotencyKey, Outcome, Refusal};
 use crate::WorkerError;
 use crate::cache::SharedCache;
 use crate::error::Error;
+use crate::hashing::Hashing;
+use crate::http::cookies::Cookies;
 use crate::http::router::Router;
+use crate::limits::Limiter;
 use crate::memory;
 use crate::reads::meter::Meter;
 use crate::reads::pool::Pool;
 use crate::routes::{ChangeKey, Cost};
+use crate::sessions::Known;
 
 /// How long a writer's sign of life counts.
 const WRITER_SEEN: Duration = Duration::from_secs(1);
@@ -51,6 +56,10 @@ pub struct App {
     closing: AtomicBool,
     /// Where it says what things cost.
     pub(crate) meter: Meter,
+    pub(crate) sessions: Known,
+    pub(crate) cookies: Cookies,
+    pub(crate) limits: Limiter,
+    pub(crate) hashing: Hashing,
     reads: Pool,
     writer: Client,
     writer_seen: Mutex<Option<(Instant, bool)>>,
@@ -84,6 +93,11 @@ impl App {
             draining: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             meter,
+            sessions: Known::of(segment, owner, config.accounts.session_days)?,
+            cookies: Cookies { plain: config.accounts.plain_http == Switch::On },
+            limits: Limiter::of(segment),
+            hashing: Hashing::start(&config)
+                .map_err(|error| WorkerError::Io { what: "the threads that hash passwords", error })?,
             reads,
             writer: Client::start(&config.writer_socket()),
             writer_seen: Mutex::new(None),
@@ -100,14 +114,24 @@ impl App {
     /// # Errors
     /// The writer refused, or its answer did not come in time.
     pub async fn send(&self, command: Command, key: &ChangeKey) -> Result<Outcome, Error> {
+        self.send_later(command, key.clone()).await
+    }
+
+    /// The same as something to be done, by whoever does it.
+    pub(crate) fn send_later(
+        &self,
+        command: Command,
+        key: ChangeKey,
+    ) -> impl Future<Output = Result<Outcome, Error>> + Send + use<> {
         self.count(Counter::Writes);
         let within = Duration::from_millis(self.config.writer.deadline_ms.into());
-        self.writer.send(command, key.key, within, TRUTH).await.map_err(|error| match error {
-            CallError::Refused(refusal) => Error::Refused(refusal),
-            CallError::OutcomeUnknown | CallError::Broken(_) => {
-                Error::OutcomeUnknown { key: key.name.clone() }
-            }
-        })
+        let writer = self.writer.clone();
+        async move {
+            writer.send(command, key.key, within, TRUTH).await.map_err(|error| match error {
+                CallError::Refused(refusal) => Error::Refused(refusal),
+                CallError::OutcomeUnknown | CallError::Broken(_) => Error::OutcomeUnknown { key: key.name },
+            })
+        }
     }
 
     /// Runs a read in a read transaction of its own: on the event loop or on the pool, by its cost.

@@ -12,21 +12,23 @@ use http::request::Parts;
 use http::{HeaderName, HeaderValue};
 use hyper::body::Body;
 use uuid::Uuid;
-use veritable_config::settings::Access;
+use veritable_config::settings;
 use veritable_shm::{Counter, RouteId, SLO};
 
 use super::peer;
-use super::request::{Reply, X_CACHE};
+use super::reply::{Reply, X_CACHE};
 use super::stream::Origin;
 use super::trace::TraceContext;
 use crate::app::App;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Stands in the pattern of a route whose path lets in whoever has it.
+const SECRET: &str = "{secret}";
 /// Longest name taken from a sender: several times a UUID.
 const ID_BYTES: usize = 128;
 
 /// A request.
-pub(crate) struct Asked {
+pub(crate) struct Access {
     pub(crate) head: Parts,
     begun: Instant,
     /// A [`RouteId`]'s number.
@@ -34,11 +36,16 @@ pub(crate) struct Asked {
     id: OnceLock<String>,
 }
 
-impl Asked {
+impl Access {
     /// One whose head was just read.
-    pub(crate) fn now(head: Parts) -> Asked {
+    pub(crate) fn now(head: Parts) -> Access {
         let route = AtomicU8::new(RouteId::OTHER.number());
-        Asked { head, begun: Instant::now(), route, id: OnceLock::new() }
+        Access { head, begun: Instant::now(), route, id: OnceLock::new() }
+    }
+
+    /// Its path, as it was sent.
+    pub(crate) fn path(&self) -> &str {
+        self.head.uri.path()
     }
 
     /// Says what answers it.
@@ -71,9 +78,9 @@ impl Asked {
         app.count(Counter::Requests);
         app.count_bytes(reply.body().size_hint().lower());
         let has_line = match app.config.log.access {
-            Access::Off => false,
-            Access::Slow => took > SLO,
-            Access::On => true,
+            settings::Access::Off => false,
+            settings::Access::Slow => took > SLO,
+            settings::Access::On => true,
         };
         if has_line && tracing::enabled!(target: "access", tracing::Level::INFO) {
             self.log(app, origin, route, reply, took);
@@ -88,7 +95,10 @@ impl Asked {
     }
 
     fn log(&self, app: &App, origin: &Origin, route: RouteId, reply: &Reply, took: Duration) {
-        let Parts { method, uri, headers, .. } = &self.head;
+        let Parts { method, headers, .. } = &self.head;
+        let name = app.route_name(route);
+        // Whoever reads the log is not to have what was sent to somebody alone.
+        let path = if name.contains(SECRET) { name } else { self.path() };
         let client = peer::client(origin, headers, &app.trusted_proxies);
         let trace = TraceContext::of(headers);
         let cache = reply.headers().get(X_CACHE).and_then(|value| value.to_str().ok());
@@ -97,8 +107,8 @@ impl Asked {
             request_id = self.id(),
             client = client.map(display),
             %method,
-            path = uri.path(),
-            route = app.route_name(route),
+            path,
+            route = name,
             status = reply.status().as_u16(),
             body_bytes = reply.body().size_hint().lower(),
             duration_ms = (took.as_secs_f64() * 1e6).round() / 1e3,
@@ -116,12 +126,12 @@ impl Asked {
 mod tests {
     use super::*;
 
-    fn asked(id: Option<&[u8]>) -> Asked {
+    fn asked(id: Option<&[u8]>) -> Access {
         let mut request = http::Request::new(());
         if let Some(id) = id {
             request.headers_mut().insert(X_REQUEST_ID, HeaderValue::from_bytes(id).unwrap());
         }
-        Asked::now(request.into_parts().0)
+        Access::now(request.into_parts().0)
     }
 
     #[test]

@@ -2,17 +2,23 @@
 
 pub(crate) mod accept;
 mod access;
+pub(crate) mod asker;
+pub(crate) mod body;
 mod connection;
+pub(crate) mod cookies;
+pub(crate) mod csrf;
 pub(crate) mod encoding;
 pub(crate) mod handover;
 mod health;
+mod own;
 mod peer;
 pub(crate) mod probe;
 mod problem;
+pub(crate) mod reply;
 pub(crate) mod request;
 pub(crate) mod router;
 pub(crate) mod serve;
 mod socket;
 mod stream;
 mod trace;
-mod write;
+pub(crate) mod write;

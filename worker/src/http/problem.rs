@@ -58,5 +58,5 @@ pub(crate) fn of_status(
     } else {
         (ContentType::Html, views::error_page(site, status.as_u16(), title, detail, request_id).into_bytes())
     };
-    Answer { status, content_type, body: body.into(), location: None, tags: Vec::new() }
+    Answer::new(status, content_type, body)
 }
