@@ -21,6 +21,7 @@ fn help_and_version_are_everywhere() {
         "import",
         "migrate",
         "status",
+        "top",
         "cache",
         "queries",
         "backup",

@@ -8,6 +8,14 @@ use std::fmt;
 pub const WORKERS_MAX: u16 = 64;
 /// Slots of workers, the first ones of the scoreboard: two generations of the most there may be.
 pub const WORKER_SLOTS: u16 = 2 * WORKERS_MAX;
+/// The writer's slot, after those of workers. Two writers never run at a time.
+pub const WRITER_SLOT: u16 = WORKER_SLOTS;
+/// The slot of a tool that takes locks, after it.
+pub const TOOL_SLOT: u16 = WRITER_SLOT + 1;
+/// The master's slot.
+pub const MASTER_SLOT: u16 = TOOL_SLOT + 1;
+/// Slots of the scoreboard.
+pub const SLOTS: u16 = MASTER_SLOT + 1;
 /// Least bytes of cache: the segment's own lower bound.
 const CACHE_BYTES_MIN: i64 = 256 * 1024;
 /// Most bytes of cache: the segment's own upper bound.
@@ -39,6 +47,8 @@ pub enum Kind {
     Text,
     /// A list of `IP:PORT` or `unix:PATH`, with at least this many.
     Addresses(usize),
+    /// An `IP:PORT` to send to, or nothing. No name: who sends cannot look one up.
+    Receiver,
     /// A list of networks such as `10.0.0.0/8`.
     Networks,
     /// A whole number from the first to the second.
@@ -55,6 +65,7 @@ impl fmt::Display for Kind {
             Kind::Addresses(_) => {
                 f.write_str("a list of addresses such as [\"127.0.0.1:8080\", \"unix:/run/site.sock\"]")
             }
+            Kind::Receiver => f.write_str("an address such as \"127.0.0.1:8125\", or \"\""),
             Kind::Networks => f.write_str("a list of networks such as [\"10.0.0.0/8\"]"),
             Kind::Integer(least, most) => write!(f, "a whole number from {least} to {most}"),
             Kind::Choice(words) => write!(f, "one of \"{}\"", words.join("\", \"")),
@@ -106,7 +117,7 @@ pub const KEYS: &[Key] = &[
         "health_listen",
         Kind::Addresses(0),
         "[]",
-        "Addresses that answer `/livez` and `/readyz` and nothing else, also when every other connection is taken. \
+        "Addresses that answer `/livez`, `/readyz` and `/metrics` and nothing else, also when every other connection is taken. \
          Sockets of systemd's named `health` replace them.",
     ),
     key("workers", Kind::Integer(0, WORKERS_MAX as i64), "0", "Worker processes; 0: one per core."),
@@ -413,6 +424,26 @@ pub const KEYS: &[Key] = &[
         "\"text\"",
         "Lines for people, or one JSON object a line.",
     ),
+    key(
+        "log.access",
+        Kind::Choice(&["off", "slow", "on"]),
+        "\"slow\"",
+        "Which requests have a line of the level `info`: none, those that took longer than 127 ms, or all. A line is \
+         written before the worker goes on: `on` costs a busy server some of its speed.",
+    ),
+    key(
+        "metrics.statsd",
+        Kind::Receiver,
+        "\"\"",
+        "Where figures are sent to over UDP, for a receiver that speaks StatsD; empty: nowhere.",
+    ),
+    key(
+        "metrics.statsd_tags",
+        Kind::Choice(&["on", "off"]),
+        "\"off\"",
+        "Whether they carry tags such as `route`, as DogStatsD and `statsd_exporter` understand them.",
+    ),
+    key("metrics.interval_seconds", Kind::Integer(1, 3_600), "10", "Seconds between two such sendings."),
 ];
 
 /// The page docs/configuration.md.

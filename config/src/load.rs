@@ -266,7 +266,7 @@ fn from_text(key: &Key, text: &str) -> Option<toml::Value> {
         }
         // What is no number stays text, which the check then shows.
         Kind::Integer(..) => text.trim().parse::<i64>().map_or_else(|_| text.into(), toml::Value::Integer),
-        Kind::Path | Kind::Text | Kind::Choice(_) => text.into(),
+        Kind::Path | Kind::Text | Kind::Receiver | Kind::Choice(_) => text.into(),
     })
 }
 
@@ -274,6 +274,7 @@ fn fits(key: &Key, value: &toml::Value) -> bool {
     match (key.kind, value) {
         (Kind::Path, toml::Value::String(path)) => !path.is_empty() || key.default == "\"\"",
         (Kind::Text, toml::Value::String(_)) => true,
+        (Kind::Receiver, toml::Value::String(text)) => text.is_empty() || text.parse::<SocketAddr>().is_ok(),
         (Kind::Addresses(least), toml::Value::Array(items)) => {
             items.len() >= least && items.iter().all(|item| item.as_str().is_some_and(is_address))
         }

@@ -17,7 +17,7 @@ pub struct Config {
     pub listen: Vec<String>,
     /// Addresses on which every connection begins with a PROXY header.
     pub proxy_listen: Vec<String>,
-    /// Addresses that answer `/livez` and `/readyz` and nothing else.
+    /// Addresses that answer `/livez`, `/readyz` and `/metrics` and nothing else.
     pub health_listen: Vec<String>,
     /// Worker processes; 0: one per core.
     pub workers: u16,
@@ -39,6 +39,8 @@ pub struct Config {
     pub process: Process,
     /// Logs.
     pub log: Log,
+    /// Figures for whoever watches.
+    pub metrics: Metrics,
 }
 
 impl Default for Config {
@@ -59,6 +61,7 @@ impl Default for Config {
             writer: Writer::default(),
             process: Process::default(),
             log: Log::default(),
+            metrics: Metrics::default(),
         }
     }
 }
@@ -423,11 +426,43 @@ pub struct Log {
     pub level: String,
     /// `text` or `json`.
     pub format: LogFormat,
+    /// Which requests have a line.
+    pub access: Access,
 }
 
 impl Default for Log {
     fn default() -> Self {
-        Log { level: "info".into(), format: LogFormat::Text }
+        Log { level: "info".into(), format: LogFormat::Text, access: Access::Slow }
+    }
+}
+
+/// Which requests have a line in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Access {
+    /// None.
+    Off,
+    /// Those that took longer than is promised.
+    Slow,
+    /// All.
+    On,
+}
+
+/// Figures that are sent to a receiver.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Metrics {
+    /// `IP:PORT` of a receiver that speaks StatsD; empty: none.
+    pub statsd: String,
+    /// Whether it understands tags.
+    pub statsd_tags: Switch,
+    /// Seconds between two sendings.
+    pub interval_seconds: u32,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Metrics { statsd: String::new(), statsd_tags: Switch::Off, interval_seconds: 10 }
     }
 }
 

@@ -45,6 +45,8 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Watch the running server: requests, processes, routes, databases and statements, live
+    Top(Top),
     /// Look into the cache of the running server, or end what it holds
     Cache {
         #[command(subcommand)]
@@ -112,6 +114,19 @@ pub(crate) struct Backup {
     /// One JSON object, the manifest, instead of lines
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// How to watch. The keys are shown below.
+#[derive(Debug, Args)]
+pub(crate) struct Top {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Print one frame as text, after one interval, and end
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Seconds between two frames
+    #[arg(long, value_name = "SECONDS", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=60))]
+    pub(crate) interval: u8,
 }
 
 /// Which statements to show.

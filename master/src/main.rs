@@ -11,6 +11,7 @@ mod client;
 mod confine;
 mod control;
 mod databases;
+mod figures;
 mod handoff;
 mod import;
 mod listeners;
@@ -28,6 +29,7 @@ mod spawn;
 mod status;
 mod supervisor;
 mod systemd;
+mod top;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -94,6 +96,13 @@ fn run(command: Command) -> Result<u8, Failure> {
         }
         Command::Status { place, json } => {
             client::status(&of_running(&place)?, json)?;
+            Ok(0)
+        }
+        Command::Top(asked) => {
+            if !asked.once && !top::has_terminal() {
+                return Err(Failure::Misuse(top::NO_TERMINAL.into()));
+            }
+            top::run(&of_running(&asked.place)?, &asked)?;
             Ok(0)
         }
         Command::Cache { asked } => {

@@ -12,7 +12,7 @@ use veritable_config::Config;
 use veritable_config::keys::{WORKER_SLOTS, WORKERS_MAX};
 use veritable_config::settings::Switch;
 use veritable_domain::time::UnixMillis;
-use veritable_shm::{Counter, Fact, Owner, Scoreboard, Segment, SlotState, Store};
+use veritable_shm::{Counter, Fact, Gauge, Owner, RouteId, Routes, Scoreboard, Segment, SlotState, Store};
 use veritable_sql::Trouble;
 use veritable_writer_api::CallError;
 use veritable_writer_api::client::Client;
@@ -34,7 +34,7 @@ use crate::sessions::Known;
 /// How long a writer's sign of life counts.
 const WRITER_SEEN: Duration = Duration::from_secs(1);
 /// How long a read that failed says something about the database.
-const READ_TROUBLE_MS: u64 = 60_000;
+pub(crate) const READ_TROUBLE_MS: u64 = 60_000;
 /// How long after its deadline a change is waited for whose outcome is not known: a writer that died is there again
 /// within a second or two. Well within the time a request may take.
 const TRUTH: Duration = Duration::from_secs(10);
@@ -43,6 +43,11 @@ const TRUTH: Duration = Duration::from_secs(10);
 pub struct App {
     pub(crate) config: Config,
     pub(crate) router: Router,
+    /// Where answers are counted.
+    pub(crate) routes: Routes,
+    /// Where those are that no pattern of the table answers.
+    pub(crate) asset: RouteId,
+    pub(crate) health: RouteId,
     pub(crate) cache: Arc<SharedCache>,
     /// See `http.trusted_proxies`.
     pub(crate) trusted_proxies: Vec<IpNet>,
@@ -58,6 +63,7 @@ pub struct App {
     reads: Pool,
     writer: Client,
     writer_seen: Mutex<Option<(Instant, bool)>>,
+    pub(crate) segment: Segment,
     scoreboard: Scoreboard,
     stores: Vec<Store>,
     owner: Owner,
@@ -71,11 +77,15 @@ impl App {
     pub(crate) fn open(config: Config, segment: &Segment, owner: Owner) -> Result<App, WorkerError> {
         veritable_sql::watch(segment, owner);
         let path = config.forums_db();
+        let routes = Routes::of(segment, owner.slot);
         let meter = Meter::of(segment, owner);
         let reads = Pool::open(&path, &config.reads, meter.clone())
             .map_err(|error| WorkerError::Database { path: path.display().to_string(), error })?;
         Ok(App {
-            router: Router::new(crate::routes::table()),
+            router: Router::new(crate::routes::table()).counted(&routes),
+            asset: routes.find("asset"),
+            health: routes.find("health"),
+            routes,
             cache: Arc::new(SharedCache::new(segment, owner, &config)?),
             // The settings were checked: what does not parse is not there.
             trusted_proxies: config.http.trusted_proxies.iter().flat_map(|text| text.parse()).collect(),
@@ -91,6 +101,7 @@ impl App {
             reads,
             writer: Client::start(&config.writer_socket()),
             writer_seen: Mutex::new(None),
+            segment: segment.clone(),
             scoreboard: Scoreboard::of(segment),
             stores: (0..).map_while(|index| Store::of(segment, index)).collect(),
             owner,
@@ -206,6 +217,15 @@ impl App {
         self.draining.load(Ordering::Relaxed)
     }
 
+    /// What the answers counted for `route` are called.
+    pub(crate) fn route_name(&self, route: RouteId) -> &'static str {
+        match route {
+            _ if route == self.asset => "asset",
+            _ if route == self.health => "health",
+            _ => self.router.pattern(route).unwrap_or("other"),
+        }
+    }
+
     pub(crate) fn count(&self, counter: Counter) {
         self.scoreboard.add(self.owner.slot, counter, 1);
     }
@@ -214,8 +234,10 @@ impl App {
         self.scoreboard.add(self.owner.slot, Counter::BytesOut, bytes);
     }
 
-    /// Tells the master that the event loop turns, and how large this process is.
-    pub(crate) fn beat(&self) {
+    /// Tells the master that the event loop turns, and how large this process is; and others how many connections
+    /// it has.
+    pub(crate) fn beat(&self, connections: usize) {
+        self.scoreboard.set_gauge(self.owner, Gauge::Connections, connections as u64);
         self.scoreboard.beat(self.owner, veritable_shm::now_ms());
         self.scoreboard.set_memory(self.owner, memory::heap_bytes(), memory::anon_bytes());
         self.reads.look();

@@ -12,6 +12,7 @@ mod http;
 mod limits;
 mod mails;
 mod memory;
+pub mod metrics;
 pub mod reads;
 pub mod routes;
 mod sessions;

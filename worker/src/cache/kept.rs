@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use veritable_domain::codec;
+use veritable_shm::RouteId;
 use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::answer::{Answer, ContentType};
@@ -13,9 +14,9 @@ use crate::error::Error;
 use crate::http::encoding::Encoding;
 use crate::views::slots::{self, Place};
 
-/// Bytes before the location, the places and the body: status, content type, encoding, lengths of the location and
-/// the places.
-const HEAD_BYTES: usize = 10;
+/// Bytes before the location, the places and the body: status, content type, encoding, route, lengths of the location
+/// and the places.
+const HEAD_BYTES: usize = 11;
 /// Stands for the content type where there is nothing but the name of what is missing.
 const NOTHING: u8 = u8::MAX;
 
@@ -28,6 +29,8 @@ pub struct Kept {
     pub content_type: ContentType,
     /// What the body is in; identity also for one that an encoding would not make shorter.
     pub encoding: Encoding,
+    /// What answered, so that a hit is counted where a miss would be.
+    pub route: RouteId,
     /// As in [`Answer`].
     pub location: Option<String>,
     /// Of this representation: the digest of its form in the cache, which a lookup has computed anyway.
@@ -73,7 +76,7 @@ impl Stored {
         match self {
             Stored::Answer(kept) => [&kept.head()[..], &kept.body].concat(),
             Stored::Nothing(what) => {
-                [&head(StatusCode::NOT_FOUND, NOTHING, 0, "", &[])[..], what.as_bytes()].concat()
+                [&head(StatusCode::NOT_FOUND, [NOTHING, 0, 0], "", &[])[..], what.as_bytes()].concat()
             }
         }
     }
@@ -88,10 +91,11 @@ impl Stored {
         let status = StatusCode::from_u16(u16::from_le_bytes([fixed[0], fixed[1]])).ok()?;
         let content_type = ContentType::from_number(fixed[2])?;
         let encoding = Encoding::from_number(fixed[3])?;
-        let location_end = HEAD_BYTES + usize::from(u16::from_le_bytes([fixed[4], fixed[5]]));
+        let route = RouteId::from_number(fixed[4]);
+        let location_end = HEAD_BYTES + usize::from(u16::from_le_bytes([fixed[5], fixed[6]]));
         let location = std::str::from_utf8(bytes.get(HEAD_BYTES..location_end)?).ok()?;
         let location = (!location.is_empty()).then(|| location.to_owned());
-        let places_len = u32::from_le_bytes([fixed[6], fixed[7], fixed[8], fixed[9]]);
+        let places_len = u32::from_le_bytes([fixed[7], fixed[8], fixed[9], fixed[10]]);
         let places_end = location_end.checked_add(usize::try_from(places_len).ok()?)?;
         let places = match bytes.get(location_end..places_end)? {
             [] => Vec::new(),
@@ -102,6 +106,7 @@ impl Stored {
             status,
             content_type,
             encoding,
+            route,
             location,
             etag: digest,
             body,
@@ -112,8 +117,8 @@ impl Stored {
 }
 
 impl Kept {
-    /// An answer in the encoding its asker accepts; one with places in it is never encoded.
-    pub(crate) fn of(answer: &Answer, accepted: Encoding) -> Kept {
+    /// A route's answer in the encoding its asker accepts; one with places in it is never encoded.
+    pub(crate) fn of(answer: &Answer, accepted: Encoding, route: RouteId) -> Kept {
         let (body, places) = match answer.content_type {
             ContentType::Html if accepted == Encoding::Identity => slots::split(&answer.body),
             _ => (Vec::new(), Vec::new()),
@@ -124,6 +129,7 @@ impl Kept {
             status: answer.status,
             content_type: answer.content_type,
             encoding,
+            route,
             location: answer.location.clone(),
             etag: 0,
             body: body.into(),
@@ -139,11 +145,13 @@ impl Kept {
 
     fn head(&self) -> Vec<u8> {
         let location = self.location.as_deref().unwrap_or_default();
-        head(self.status, self.content_type.number(), self.encoding as u8, location, &self.places)
+        let numbers = [self.content_type.number(), self.encoding as u8, self.route.number()];
+        head(self.status, numbers, location, &self.places)
     }
 }
 
-fn head(status: StatusCode, content_type: u8, encoding: u8, location: &str, places: &[Place]) -> Vec<u8> {
+/// `numbers` are those of content type, encoding and route.
+fn head(status: StatusCode, numbers: [u8; 3], location: &str, places: &[Place]) -> Vec<u8> {
     let mut encoded = Vec::new();
     if !places.is_empty() {
         // They are bounded (`slots`): what cannot be encoded reads back as nothing, which is a miss.
@@ -151,7 +159,7 @@ fn head(status: StatusCode, content_type: u8, encoding: u8, location: &str, plac
     }
     let mut bytes = Vec::with_capacity(HEAD_BYTES + location.len() + encoded.len());
     bytes.extend_from_slice(&status.as_u16().to_le_bytes());
-    bytes.extend_from_slice(&[content_type, encoding]);
+    bytes.extend_from_slice(&numbers);
     // Addresses are bounded far below this; a longer one would read back as nothing sensible, which is a miss.
     bytes.extend_from_slice(&u16::try_from(location.len()).unwrap_or(u16::MAX).to_le_bytes());
     bytes.extend_from_slice(&u32::try_from(encoded.len()).unwrap_or(u32::MAX).to_le_bytes());
@@ -169,8 +177,8 @@ mod tests {
     #[test]
     fn what_is_kept_comes_back_and_damage_is_a_miss() {
         let answer = Answer::moved("/wiki/Café".into(), Vec::new());
-        let kept =
-            Kept::of(&Answer { body: Bytes::from_static(b"gone there"), ..answer }, Encoding::Identity);
+        let answer = Answer { body: Bytes::from_static(b"gone there"), ..answer };
+        let kept = Kept::of(&answer, Encoding::Identity, RouteId::from_number(7));
         let stored = Stored::Answer(kept.clone());
         let bytes = stored.encode();
         assert_eq!(xxh3_64(&bytes), kept.etag, "the first answer is labelled as the kept ones are");
@@ -180,7 +188,7 @@ mod tests {
         }
         let page =
             format!("<p>{}mine{}</p>", slots::mark(slots::Slot::Only(7)), slots::mark(slots::Slot::End));
-        let kept = Kept::of(&Answer::html(page, Vec::new()), Encoding::Identity);
+        let kept = Kept::of(&Answer::html(page, Vec::new()), Encoding::Identity, RouteId::OTHER);
         assert_eq!((kept.places.len(), &kept.body[..]), (2, &b"<p>mine</p>"[..]));
         let stored = Stored::Answer(kept.clone());
         assert_eq!(Stored::decode(stored.encode(), kept.etag), Some(stored));

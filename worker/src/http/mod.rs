@@ -1,6 +1,7 @@
 //! HTTP: connections, the way of a request from its head to its answer, and what every answer carries.
 
 pub(crate) mod accept;
+mod access;
 pub(crate) mod asker;
 pub(crate) mod body;
 mod connection;
@@ -19,4 +20,5 @@ pub(crate) mod router;
 pub(crate) mod serve;
 mod socket;
 mod stream;
+mod trace;
 pub(crate) mod write;

@@ -35,11 +35,12 @@ const SECURITY: [(HeaderName, HeaderValue); 6] = [
 /// Room for the headers of any answer at once.
 const HEADERS: usize = 16;
 /// Says how an answer came about, to people who wonder about the cache.
-const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
+pub(crate) const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 
 /// The browser may keep it for its back button, nobody else for anything.
 pub(crate) const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-cache");
 
+/// An answer as hyper takes it.
 pub(crate) type Reply = Response<Full<Bytes>>;
 
 /// An answer that may be kept by whoever asks again first.

@@ -2,13 +2,12 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{self, HeaderMap, HeaderValue};
-use http::request::Parts;
+use http::header::{self, HeaderValue};
 use http::{Method, StatusCode};
+use http_body_util::Full;
 use hyper::Request;
 use hyper::body::Incoming;
 use rusqlite::Connection;
@@ -16,8 +15,8 @@ use veritable_config::settings::{Entry, Switch};
 use veritable_domain::account::Scope;
 use veritable_domain::permission::Groups;
 use veritable_domain::time::UnixMillis;
-use veritable_shm::Counter;
 
+use super::access::Access;
 use super::asker::{self, Asker};
 use super::encoding::Encoding;
 use super::reply::{PRIVATE, Reply, plain, refuse, refuse_to, send, send_own};
@@ -29,6 +28,7 @@ use crate::app::App;
 use crate::assets;
 use crate::cache::{Computed, How, Kept};
 use crate::error::Error;
+use crate::metrics;
 use crate::routes::View;
 
 /// Longest address: what browsers and proxies agree on.
@@ -38,57 +38,62 @@ const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000; includeSub
 
 /// Answers one request. Nothing a client sends makes this fail: every error is an answer.
 pub(crate) async fn answer(app: Arc<App>, origin: &Origin, request: Request<Incoming>) -> Reply {
-    let begun = tokio::time::Instant::now();
-    let (version, method) = (request.version(), request.method().clone());
+    let (head, body) = request.into_parts();
+    let access = Access::now(head);
     let within = Duration::from_secs(app.config.http.request_seconds.into());
-    let path = request.uri().path().to_owned();
-    // Looked for only when it is shown.
-    let client = tracing::enabled!(target: "access", tracing::Level::DEBUG)
-        .then(|| peer::client(origin, request.headers(), &app.trusted_proxies))
-        .flatten();
-    if origin.entry == Entry::Health {
-        let answer = health::answer(&app, &path).await;
-        let nothing = || Error::NotFound { what: "page at a health address".into() };
-        return answer.map_or_else(
-            || refuse(&app.config.site, &path, &request_id(), &nothing()),
-            |answer| plain(&answer, Encoding::Identity),
-        );
-    }
-    let mut reply = match tokio::time::timeout(within, dispatch(&app, origin, request)).await {
+    let answering = async {
+        match origin.entry {
+            Entry::Health => for_health(&app, &access).await,
+            Entry::Public | Entry::Proxy => dispatch(&app, origin, &access, body).await,
+        }
+    };
+    let mut reply = match tokio::time::timeout(within, answering).await {
         Ok(reply) => reply,
         Err(_) => {
             let late = problem::of_status(
                 &app.config.site,
-                &path,
-                &request_id(),
+                access.path(),
+                access.id(),
                 StatusCode::REQUEST_TIMEOUT,
                 "the request took too long",
             );
             plain(&late, Encoding::Identity)
         }
     };
-    if app.is_closing() && version < http::Version::HTTP_2 {
+    if app.is_closing() && access.head.version < http::Version::HTTP_2 {
         reply.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     if app.config.accounts.hsts == Switch::On {
         reply.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, HSTS);
     }
-    count(&app, &reply);
-    tracing::debug!(
-        target: "access",
-        client = client.map(tracing::field::display),
-        %method,
-        path,
-        status = reply.status().as_u16(),
-        bytes = hyper::body::Body::size_hint(reply.body()).lower(),
-        micros = begun.elapsed().as_micros(),
-    );
+    access.answered(&app, origin, &mut reply);
     reply
 }
 
-async fn dispatch(app: &Arc<App>, origin: &Origin, request: Request<Incoming>) -> Reply {
-    let (head, body) = request.into_parts();
-    let path = head.uri.path();
+/// A request that came in at a health address.
+async fn for_health(app: &App, access: &Access) -> Reply {
+    if access.path() == "/metrics" {
+        access.is_for(app.health);
+        let (content_type, page) = metrics::page(app, access.head.headers.get(header::ACCEPT)).await;
+        let mut reply = Reply::new(Full::new(page.into()));
+        reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        return reply;
+    }
+    match health::answer(app, access.path()).await {
+        Some(answer) => {
+            access.is_for(app.health);
+            plain(&answer, Encoding::Identity)
+        }
+        None => refused(app, access, &Error::NotFound { what: "page at a health address".into() }),
+    }
+}
+
+fn refused(app: &App, access: &Access, error: &Error) -> Reply {
+    refuse(&app.config.site, access.path(), access.id(), error)
+}
+
+async fn dispatch(app: &Arc<App>, origin: &Origin, access: &Access, body: Incoming) -> Reply {
+    let (head, path) = (&access.head, access.path());
     let reading = matches!(head.method, Method::GET | Method::HEAD);
     let accepted =
         Encoding::accepted(head.headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()));
@@ -96,24 +101,24 @@ async fn dispatch(app: &Arc<App>, origin: &Origin, request: Request<Incoming>) -
     if reading && anonymous && head.uri.query().is_none() {
         let key = app.cache.key(accepted, Groups::EVERYONE, path, "");
         if let Some(kept) = app.cache.fresh(&key) {
+            access.is_for(kept.route);
             return send(&kept, &head.headers, How::Hit);
         }
     }
     if reading && let Some(asset) = assets::find(path) {
-        return send_asset(app, path, accepted, asset, &head.headers).await;
+        return send_asset(app, access, accepted, asset).await;
     }
     if reading && let Some(answer) = health::answer(app, path).await {
+        access.is_for(app.health);
         return plain(&answer, Encoding::Identity);
     }
     let address = peer::client(origin, &head.headers, &app.trusted_proxies);
-    match routed(app, &head, body, accepted, address).await {
+    match routed(app, access, body, accepted, address).await {
         Ok(reply) => reply,
-        Err(error) if anonymous || path.starts_with("/api") => {
-            refuse(&app.config.site, path, &request_id(), &error)
-        }
+        Err(error) if anonymous || path.starts_with("/api") => refused(app, access, &error),
         Err(error) => {
             let menu = own::menu(app, &head.headers, address).await;
-            refuse_to(&app.config.site, path, &request_id(), &error, menu)
+            refuse_to(&app.config.site, path, access.id(), &error, menu)
         }
     }
 }
@@ -121,11 +126,12 @@ async fn dispatch(app: &Arc<App>, origin: &Origin, request: Request<Incoming>) -
 /// A request for the route table.
 async fn routed(
     app: &Arc<App>,
-    head: &Parts,
+    access: &Access,
     body: Incoming,
     accepted: Encoding,
     address: Option<IpAddr>,
 ) -> Result<Reply, Error> {
+    let head = &access.head;
     let (path, raw_query) = (head.uri.path(), head.uri.query());
     if path.len() + raw_query.map_or(0, str::len) > TARGET_BYTES {
         return Err(Error::Invalid {
@@ -134,6 +140,7 @@ async fn routed(
         });
     }
     let (found, now) = (app.router.find(path)?, UnixMillis::now());
+    access.is_for(found.route.id);
     if !matches!(head.method, Method::GET | Method::HEAD) {
         return Ok(plain(&write::answer(app, found, head, body, (address, now)).await?, accepted));
     }
@@ -153,7 +160,7 @@ async fn routed(
     let audience = asker.actor.groups;
     let (kept, how) = match read_through(app, found, read, (path, raw_query), accepted, audience).await? {
         (Ok(kept), how) => (kept, how),
-        (Err(error), _) => return Ok(refuse(&app.config.site, path, &request_id(), &error)),
+        (Err(error), _) => return Ok(refused(app, access, &error)),
     };
     if audience == Groups::EVERYONE {
         return Ok(send(&kept, &head.headers, how));
@@ -187,6 +194,7 @@ async fn read_through(
     let key = app.cache.key(accepted, audience, path, &named.join("&"));
     let compute = || {
         let (app, params, query) = (app.clone(), found.params.clone(), query.clone());
+        let route = found.route.id;
         let decoded = super::router::decode(path).unwrap_or_else(|| path.to_owned());
         async move {
             let site = app.config.site.clone();
@@ -194,7 +202,7 @@ async fn read_through(
                 (read.run)(&View { db, site: &site, audience, path: &decoded, params, query })
             };
             let answer = app.run(read.cost, run).await?;
-            Ok(Computed { kept: Kept::of(&answer, accepted), tags: answer.tags })
+            Ok(Computed { kept: Kept::of(&answer, accepted, route), tags: answer.tags })
         }
     };
     Ok(app.cache.get_or_compute(&key, app.cache.usual(), compute).await)
@@ -203,21 +211,22 @@ async fn read_through(
 /// A style sheet or picture of ours: its address changes with its content.
 async fn send_asset(
     app: &Arc<App>,
-    path: &str,
+    access: &Access,
     accepted: Encoding,
     (content_type, bytes): (&'static str, &'static [u8]),
-    asked: &HeaderMap,
 ) -> Reply {
+    let (path, route) = (access.path(), app.asset);
+    access.is_for(route);
     let compute = || async move {
         let answer = Answer::new(StatusCode::OK, ContentType::Text, Bytes::from_static(bytes));
-        Ok(Computed { kept: Kept::of(&answer, accepted), tags: Vec::new() })
+        Ok(Computed { kept: Kept::of(&answer, accepted, route), tags: Vec::new() })
     };
     let key = app.cache.key(accepted, Groups::EVERYONE, "asset:", path);
     let (kept, how) = match app.cache.get_or_compute(&key, app.cache.usual(), compute).await {
         (Ok(kept), how) => (kept, how),
-        (Err(error), _) => return refuse(&app.config.site, path, &request_id(), &error),
+        (Err(error), _) => return refused(app, access, &error),
     };
-    let mut reply = send(&kept, asked, how);
+    let mut reply = send(&kept, &access.head.headers, how);
     reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     let forever = if path == assets::style_path() {
         "public, max-age=31536000, immutable"
@@ -226,21 +235,4 @@ async fn send_asset(
     };
     reply.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(forever));
     reply
-}
-
-/// Names a request in the log and to its sender: process and number.
-fn request_id() -> String {
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
-}
-
-fn count(app: &App, reply: &Reply) {
-    app.count(Counter::Requests);
-    app.count(match reply.status().as_u16() {
-        200..=299 => Counter::Status2xx,
-        300..=399 => Counter::Status3xx,
-        400..=499 => Counter::Status4xx,
-        _ => Counter::Status5xx,
-    });
-    app.count_bytes(hyper::body::Body::size_hint(reply.body()).lower());
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use http::Method;
 use percent_encoding::percent_decode_str;
 use veritable_domain::account::Scope;
+use veritable_shm::{RouteId, Routes};
 
 use crate::error::Error;
 use crate::routes::{Cost, Endpoint, Form, Own, Read, Who, Write};
@@ -17,6 +18,9 @@ pub(crate) struct Router {
 
 /// One pattern's endpoints.
 pub(crate) struct Route {
+    pattern: &'static str,
+    /// Where its answers are counted.
+    pub(crate) id: RouteId,
     names: Vec<&'static str>,
     pub(crate) read: Option<ReadRoute>,
     pub(crate) own: Option<OwnRoute>,
@@ -53,8 +57,15 @@ impl Router {
         let mut indexes = BTreeMap::new();
         for (pattern, endpoint) in table {
             let index = *indexes.entry(pattern).or_insert_with(|| {
-                let names = names(pattern);
-                router.routes.push(Route { names, read: None, own: None, form: None, writes: Vec::new() });
+                router.routes.push(Route {
+                    pattern,
+                    id: RouteId::OTHER,
+                    names: names(pattern),
+                    read: None,
+                    own: None,
+                    form: None,
+                    writes: Vec::new(),
+                });
                 let index = router.routes.len() - 1;
                 router.patterns.insert(pattern, index).expect("the route table has no conflicts");
                 index
@@ -68,6 +79,22 @@ impl Router {
             }
         }
         router
+    }
+
+    /// Has each pattern's answers counted under its own name.
+    pub(crate) fn counted(mut self, routes: &Routes) -> Router {
+        for route in &mut self.routes {
+            route.id = routes.find(route.pattern);
+        }
+        self
+    }
+
+    /// The pattern whose answers are counted there.
+    pub(crate) fn pattern(&self, id: RouteId) -> Option<&'static str> {
+        if id == RouteId::OTHER {
+            return None;
+        }
+        self.routes.iter().find(|route| route.id == id).map(|route| route.pattern)
     }
 
     /// What answers `path`, still percent-encoded.
@@ -146,6 +173,15 @@ mod tests {
         assert!(matches!(router.find("/t/%FF/12"), Err(Error::Invalid { where_: "path", .. })));
         assert!(matches!(router.find("/nowhere"), Err(Error::NotFound { .. })));
         assert_eq!(router.find("/api/topics/1/posts").unwrap().route.allow(), "GET, HEAD, POST");
+    }
+
+    #[test]
+    fn every_pattern_is_counted_under_its_own_name() {
+        let (_fd, segment) = veritable_shm::Segment::create(&veritable_shm::Geometry::default()).unwrap();
+        let router = Router::new(crate::routes::table()).counted(&Routes::of(&segment, 0));
+        for route in &router.routes {
+            assert_eq!(router.pattern(route.id), Some(route.pattern), "too long a name, or too many routes");
+        }
     }
 
     #[test]
