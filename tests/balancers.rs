@@ -11,13 +11,8 @@ use nix::sys::signal::Signal;
 
 use super::harness::http::Connection;
 use super::harness::server::{Server, kill, veritable};
-use super::harness::{PATIENCE, wait_for};
+use super::harness::{PATIENCE, free_port, wait_for};
 use super::reloads::Askers;
-
-/// A free port, which nobody else is likely to take before it is used.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
 
 /// A demonstration community served with these settings, its access log kept.
 struct Site {
@@ -35,7 +30,7 @@ impl Site {
         let (config, log) = (dir.path().join("veritable.toml"), dir.path().join("log"));
         std::fs::write(&config, settings).unwrap();
         let mut program = veritable();
-        program.env("VERITABLE_LOG_LEVEL", "info,access=debug");
+        program.env("VERITABLE_LOG_ACCESS", "on");
         let errors = std::fs::File::create(&log).unwrap();
         let more = ["--config", config.to_str().unwrap()];
         let server = Server::start_logging(program, "serve", &data, &more, errors.into());

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::harness::server::Server;
+use super::harness::server::{Server, veritable};
 
 /// Runs `veritable-load` against a server; yields its exit code and what it said.
 fn run(server: &Server, out: &Path, args: &[&str]) -> (u8, String) {
@@ -23,6 +23,13 @@ fn run(server: &Server, out: &Path, args: &[&str]) -> (u8, String) {
     (code, String::from_utf8(said).unwrap())
 }
 
+/// The demonstration, of which one member writes what many would.
+fn demo(data_dir: &Path) -> Server {
+    let mut program = veritable();
+    program.env("VERITABLE_ACCOUNTS_LIMITS", "off");
+    Server::start(program, "demo", data_dir, &[])
+}
+
 fn json(out: &Path, name: &str) -> serde_json::Value {
     serde_json::from_slice(&std::fs::read(out.join(name)).unwrap()).unwrap()
 }
@@ -30,7 +37,7 @@ fn json(out: &Path, name: &str) -> serde_json::Value {
 #[test]
 fn a_progression_says_what_it_measured_and_whether_budgets_are_kept() {
     let (data, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let server = Server::demo(data.path());
+    let server = demo(data.path());
     let budgets = out.path().join("budgets.toml");
     let limit = |figure: &str, limit: &str| {
         format!(
@@ -77,7 +84,7 @@ fn a_progression_says_what_it_measured_and_whether_budgets_are_kept() {
 #[test]
 fn every_scenario_can_be_played_on_the_demonstration_without_errors() {
     let (data, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let server = Server::demo(data.path());
+    let server = demo(data.path());
     for scenario in ["guests", "search", "members", "posting", "editing", "reads", "mixed"] {
         let asked = ["users", "4", "--seconds", "1", "--think", "0.02", "--scenario", scenario];
         let (code, said) = run(&server, out.path(), &asked);

@@ -3,6 +3,7 @@
 
 mod harness;
 
+mod accounts;
 mod backup;
 mod balancers;
 mod cache;
@@ -12,6 +13,9 @@ mod demo;
 mod durability;
 mod health;
 mod load;
+mod logs;
+mod metrics;
+mod monitoring;
 mod power_loss;
 mod processes;
 mod reloads;

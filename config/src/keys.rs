@@ -8,6 +8,14 @@ use std::fmt;
 pub const WORKERS_MAX: u16 = 64;
 /// Slots of workers, the first ones of the scoreboard: two generations of the most there may be.
 pub const WORKER_SLOTS: u16 = 2 * WORKERS_MAX;
+/// The writer's slot, after those of workers. Two writers never run at a time.
+pub const WRITER_SLOT: u16 = WORKER_SLOTS;
+/// The slot of a tool that takes locks, after it.
+pub const TOOL_SLOT: u16 = WRITER_SLOT + 1;
+/// The master's slot.
+pub const MASTER_SLOT: u16 = TOOL_SLOT + 1;
+/// Slots of the scoreboard.
+pub const SLOTS: u16 = MASTER_SLOT + 1;
 /// Least bytes of cache: the segment's own lower bound.
 const CACHE_BYTES_MIN: i64 = 256 * 1024;
 /// Most bytes of cache: the segment's own upper bound.
@@ -39,6 +47,8 @@ pub enum Kind {
     Text,
     /// A list of `IP:PORT` or `unix:PATH`, with at least this many.
     Addresses(usize),
+    /// An `IP:PORT` to send to, or nothing. No name: who sends cannot look one up.
+    Receiver,
     /// A list of networks such as `10.0.0.0/8`.
     Networks,
     /// A whole number from the first to the second.
@@ -55,6 +65,7 @@ impl fmt::Display for Kind {
             Kind::Addresses(_) => {
                 f.write_str("a list of addresses such as [\"127.0.0.1:8080\", \"unix:/run/site.sock\"]")
             }
+            Kind::Receiver => f.write_str("an address such as \"127.0.0.1:8125\", or \"\""),
             Kind::Networks => f.write_str("a list of networks such as [\"10.0.0.0/8\"]"),
             Kind::Integer(least, most) => write!(f, "a whole number from {least} to {most}"),
             Kind::Choice(words) => write!(f, "one of \"{}\"", words.join("\", \"")),
@@ -106,7 +117,7 @@ pub const KEYS: &[Key] = &[
         "health_listen",
         Kind::Addresses(0),
         "[]",
-        "Addresses that answer `/livez` and `/readyz` and nothing else, also when every other connection is taken. \
+        "Addresses that answer `/livez`, `/readyz` and `/metrics` and nothing else, also when every other connection is taken. \
          Sockets of systemd's named `health` replace them.",
     ),
     key("workers", Kind::Integer(0, WORKERS_MAX as i64), "0", "Worker processes; 0: one per core."),
@@ -117,6 +128,86 @@ pub const KEYS: &[Key] = &[
         Kind::Text,
         "\"\"",
         "Address under which people reach the site, without trailing slash; empty: relative links only.",
+    ),
+    key(
+        "accounts.registration",
+        Kind::Choice(&["open", "invitation", "approval", "closed"]),
+        "\"open\"",
+        "Who may sign up. `open`: everybody; `invitation`: everybody with an invitation; `approval`: everybody, but an \
+         administrator has to approve; `closed`: nobody, administrators make accounts.",
+    ),
+    key(
+        "accounts.plain_http",
+        Kind::Choice(&["on", "off"]),
+        "\"off\"",
+        "Whether browsers reach the site by plain HTTP: cookies are then not marked `Secure`. For trying things out on \
+         one's own machine; `veritable demo` turns it on.",
+    ),
+    key(
+        "accounts.hsts",
+        Kind::Choice(&["on", "off"]),
+        "\"off\"",
+        "Whether browsers are told to come by HTTPS only, for a year (`Strict-Transport-Security`).",
+    ),
+    key(
+        "accounts.session_days",
+        Kind::Integer(1, 3_650),
+        "30",
+        "Days after its last use at which a session ends.",
+    ),
+    key(
+        "accounts.scrypt_log_n",
+        Kind::Integer(10, 20),
+        "14",
+        "scrypt's N as a power of two: what a guess at a password costs. A password is hashed anew at the next login when \
+         this has changed.",
+    ),
+    key("accounts.scrypt_r", Kind::Integer(1, 32), "8", "scrypt's block size."),
+    key("accounts.scrypt_p", Kind::Integer(1, 16), "1", "scrypt's parallelisation."),
+    key(
+        "accounts.hash_threads",
+        Kind::Integer(0, 64),
+        "0",
+        "Threads of each worker that hash passwords, 128 · r · N bytes of memory each (16 MiB); 0: the cores divided by \
+         the workers, at least one.",
+    ),
+    key(
+        "accounts.hash_queue",
+        Kind::Integer(1, 10_000),
+        "32",
+        "Logins that may wait for them in each worker; one more is told to come back later.",
+    ),
+    key(
+        "accounts.limits",
+        Kind::Choice(&["on", "off"]),
+        "\"on\"",
+        "Whether changes are counted by account and address, and refused (429) when there are too many; stricter for \
+         accounts that are a day old. `off` is for measuring. Logins are always counted.",
+    ),
+    key(
+        "mail.transport",
+        Kind::Choice(&["file", "smtp", "off"]),
+        "\"file\"",
+        "How mail goes out. `file`: a file a message, in `mail` within the data directory, for whoever runs the server to \
+         look at or to pass on; `smtp`: by a mail server; `off`: not at all: addresses are then not verified, and nobody \
+         can reset a password alone.",
+    ),
+    key("mail.from", Kind::Text, "\"veritable@localhost\"", "Address that mail comes from."),
+    key("mail.smtp_host", Kind::Text, "\"\"", "Name or address of the mail server."),
+    key("mail.smtp_port", Kind::Integer(1, 65_535), "587", "Its port."),
+    key(
+        "mail.smtp_security",
+        Kind::Choice(&["starttls", "tls", "none"]),
+        "\"starttls\"",
+        "How the connection to it is secured. `starttls`: it must change to TLS before anything is sent; `tls`: from the \
+         first byte (usually port 465); `none`: for a server on this host.",
+    ),
+    key("mail.smtp_user", Kind::Text, "\"\"", "Name to log in there; empty: without."),
+    key(
+        "mail.smtp_password",
+        Kind::Text,
+        "\"\"",
+        "The password for it. Better given as the variable, which no file on the disk holds.",
     ),
     key(
         "cache.bytes",
@@ -333,6 +424,26 @@ pub const KEYS: &[Key] = &[
         "\"text\"",
         "Lines for people, or one JSON object a line.",
     ),
+    key(
+        "log.access",
+        Kind::Choice(&["off", "slow", "on"]),
+        "\"slow\"",
+        "Which requests have a line of the level `info`: none, those that took longer than 127 ms, or all. A line is \
+         written before the worker goes on: `on` costs a busy server some of its speed.",
+    ),
+    key(
+        "metrics.statsd",
+        Kind::Receiver,
+        "\"\"",
+        "Where figures are sent to over UDP, for a receiver that speaks StatsD; empty: nowhere.",
+    ),
+    key(
+        "metrics.statsd_tags",
+        Kind::Choice(&["on", "off"]),
+        "\"off\"",
+        "Whether they carry tags such as `route`, as DogStatsD and `statsd_exporter` understand them.",
+    ),
+    key("metrics.interval_seconds", Kind::Integer(1, 3_600), "10", "Seconds between two such sendings."),
 ];
 
 /// The page docs/configuration.md.

@@ -13,6 +13,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::Config;
 use crate::keys::{KEYS, Key, Kind};
+use crate::settings::MailTransport;
 
 /// Longest path of a Unix socket, its final zero left out (`sun_path` of unix(7)).
 const SOCKET_PATH_MAX: usize = 107;
@@ -35,6 +36,8 @@ pub struct Overrides {
     pub listen: Vec<String>,
     /// `--workers`
     pub workers: Option<u16>,
+    /// `--plain-http`
+    pub plain_http: bool,
 }
 
 /// Why a configuration is refused: where, and what was expected there. One line.
@@ -173,6 +176,9 @@ impl Found {
         if let Some(workers) = overrides.workers {
             flag("workers", i64::from(workers).into(), "--workers")?;
         }
+        if overrides.plain_http {
+            flag("accounts.plain_http", "on".into(), "--plain-http")?;
+        }
         Ok(())
     }
 
@@ -213,6 +219,16 @@ impl Found {
                 ),
             );
         }
+        let mail = &config.mail;
+        if mail.transport == MailTransport::Smtp
+            && (mail.smtp_host.is_empty() || config.site.base_url.is_empty())
+        {
+            return refuse(
+                &origin(&["mail.transport"]),
+                "mail.transport = \"smtp\" needs mail.smtp_host, and site.base_url for the links in mail"
+                    .to_owned(),
+            );
+        }
         let socket = config.control_socket();
         if socket.as_os_str().len() > SOCKET_PATH_MAX {
             return refuse(
@@ -250,7 +266,7 @@ fn from_text(key: &Key, text: &str) -> Option<toml::Value> {
         }
         // What is no number stays text, which the check then shows.
         Kind::Integer(..) => text.trim().parse::<i64>().map_or_else(|_| text.into(), toml::Value::Integer),
-        Kind::Path | Kind::Text | Kind::Choice(_) => text.into(),
+        Kind::Path | Kind::Text | Kind::Receiver | Kind::Choice(_) => text.into(),
     })
 }
 
@@ -258,6 +274,7 @@ fn fits(key: &Key, value: &toml::Value) -> bool {
     match (key.kind, value) {
         (Kind::Path, toml::Value::String(path)) => !path.is_empty() || key.default == "\"\"",
         (Kind::Text, toml::Value::String(_)) => true,
+        (Kind::Receiver, toml::Value::String(text)) => text.is_empty() || text.parse::<SocketAddr>().is_ok(),
         (Kind::Addresses(least), toml::Value::Array(items)) => {
             items.len() >= least && items.iter().all(|item| item.as_str().is_some_and(is_address))
         }

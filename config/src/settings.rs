@@ -17,12 +17,16 @@ pub struct Config {
     pub listen: Vec<String>,
     /// Addresses on which every connection begins with a PROXY header.
     pub proxy_listen: Vec<String>,
-    /// Addresses that answer `/livez` and `/readyz` and nothing else.
+    /// Addresses that answer `/livez`, `/readyz` and `/metrics` and nothing else.
     pub health_listen: Vec<String>,
     /// Worker processes; 0: one per core.
     pub workers: u16,
     /// What the site says of itself.
     pub site: Site,
+    /// Who may join, and how they log in.
+    pub accounts: Accounts,
+    /// How mail is sent.
+    pub mail: Mail,
     /// The shared cache.
     pub cache: Cache,
     /// Bounds of HTTP connections.
@@ -35,6 +39,8 @@ pub struct Config {
     pub process: Process,
     /// Logs.
     pub log: Log,
+    /// Figures for whoever watches.
+    pub metrics: Metrics,
 }
 
 impl Default for Config {
@@ -47,12 +53,15 @@ impl Default for Config {
             health_listen: Vec::new(),
             workers: 0,
             site: Site::default(),
+            accounts: Accounts::default(),
+            mail: Mail::default(),
             cache: Cache::default(),
             http: Http::default(),
             reads: Reads::default(),
             writer: Writer::default(),
             process: Process::default(),
             log: Log::default(),
+            metrics: Metrics::default(),
         }
     }
 }
@@ -85,6 +94,135 @@ impl Default for Site {
     fn default() -> Self {
         Site { name: "Veritable".into(), description: "A community".into(), base_url: String::new() }
     }
+}
+
+/// Who may join, and how they log in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Accounts {
+    /// Who may sign up.
+    pub registration: Registration,
+    /// Whether browsers reach the site by plain HTTP.
+    pub plain_http: Switch,
+    /// Whether browsers are told to come by HTTPS only.
+    pub hsts: Switch,
+    /// Days after its last use at which a session ends.
+    pub session_days: u32,
+    /// scrypt's N as a power of two.
+    pub scrypt_log_n: u8,
+    /// scrypt's block size.
+    pub scrypt_r: u32,
+    /// scrypt's parallelisation.
+    pub scrypt_p: u32,
+    /// Threads of each worker that hash passwords; 0: the cores divided by the workers.
+    pub hash_threads: u16,
+    /// Passwords that may wait for them; one more is refused at once.
+    pub hash_queue: u32,
+    /// Whether changes are counted and refused when there are too many.
+    pub limits: Switch,
+}
+
+impl Default for Accounts {
+    fn default() -> Self {
+        Accounts {
+            registration: Registration::Open,
+            plain_http: Switch::Off,
+            hsts: Switch::Off,
+            session_days: 30,
+            scrypt_log_n: 14,
+            scrypt_r: 8,
+            scrypt_p: 1,
+            hash_threads: 0,
+            hash_queue: 32,
+            limits: Switch::On,
+        }
+    }
+}
+
+/// Who may sign up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Registration {
+    /// Everybody.
+    Open,
+    /// Everybody with an invitation.
+    Invitation,
+    /// Everybody, but an administrator has to approve.
+    Approval,
+    /// Nobody: administrators make accounts.
+    Closed,
+}
+
+/// How mail is sent.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Mail {
+    /// By what.
+    pub transport: MailTransport,
+    /// The sender's address.
+    pub from: String,
+    /// Name or address of the server that takes it.
+    pub smtp_host: String,
+    /// Its port.
+    pub smtp_port: u16,
+    /// How the connection is secured.
+    pub smtp_security: MailSecurity,
+    /// Name to log in there; empty: without.
+    pub smtp_user: String,
+    /// The password for it.
+    pub smtp_password: String,
+}
+
+impl std::fmt::Debug for Mail {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Mail { transport, from, smtp_host, smtp_port, smtp_security, smtp_user, smtp_password: _ } = self;
+        f.debug_struct("Mail")
+            .field("transport", transport)
+            .field("from", from)
+            .field("smtp_host", smtp_host)
+            .field("smtp_port", smtp_port)
+            .field("smtp_security", smtp_security)
+            .field("smtp_user", smtp_user)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Default for Mail {
+    fn default() -> Self {
+        Mail {
+            transport: MailTransport::File,
+            from: "veritable@localhost".into(),
+            smtp_host: String::new(),
+            smtp_port: 587,
+            smtp_security: MailSecurity::Starttls,
+            smtp_user: String::new(),
+            smtp_password: String::new(),
+        }
+    }
+}
+
+/// By what mail is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MailTransport {
+    /// A file a message, in `mail` within the data directory.
+    File,
+    /// A mail server.
+    Smtp,
+    /// Not at all: addresses are not verified, and nobody can reset a password alone.
+    Off,
+}
+
+/// How the connection to a mail server is secured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MailSecurity {
+    /// It begins in clear and must change to TLS.
+    Starttls,
+    /// TLS from the first byte.
+    Tls,
+    /// None: for a server on this host.
+    None,
 }
 
 /// The shared cache.
@@ -288,11 +426,43 @@ pub struct Log {
     pub level: String,
     /// `text` or `json`.
     pub format: LogFormat,
+    /// Which requests have a line.
+    pub access: Access,
 }
 
 impl Default for Log {
     fn default() -> Self {
-        Log { level: "info".into(), format: LogFormat::Text }
+        Log { level: "info".into(), format: LogFormat::Text, access: Access::Slow }
+    }
+}
+
+/// Which requests have a line in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Access {
+    /// None.
+    Off,
+    /// Those that took longer than is promised.
+    Slow,
+    /// All.
+    On,
+}
+
+/// Figures that are sent to a receiver.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Metrics {
+    /// `IP:PORT` of a receiver that speaks StatsD; empty: none.
+    pub statsd: String,
+    /// Whether it understands tags.
+    pub statsd_tags: Switch,
+    /// Seconds between two sendings.
+    pub interval_seconds: u32,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Metrics { statsd: String::new(), statsd_tags: Switch::Off, interval_seconds: 10 }
     }
 }
 

@@ -54,6 +54,15 @@ id!(
     RevisionId
 );
 
+id!(
+    /// A session of an account.
+    SessionId
+);
+id!(
+    /// An API token.
+    TokenId
+);
+
 impl NamespaceId {
     /// The main namespace, whose titles have no prefix. Created by the first migration.
     pub const MAIN: NamespaceId = NamespaceId(1);

@@ -2,10 +2,14 @@
 //! text, roles and rules, markup, search text and cache tags. Pure functions and values only; this
 //! crate depends on nothing of ours and does no input or output.
 
+pub mod account;
 pub mod codec;
 pub mod content;
+pub mod draft;
 pub mod ids;
 pub mod markup;
+pub mod packed;
+pub mod password;
 pub mod permission;
 pub mod search;
 pub mod slug;

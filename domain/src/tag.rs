@@ -32,6 +32,8 @@ pub enum Tag {
     RecentChanges,
     /// Anything that search would find.
     Search,
+    /// Who may do what as an account: its role, groups, sessions and tokens.
+    Account(UserId),
 }
 
 impl fmt::Display for Tag {
@@ -47,6 +49,7 @@ impl fmt::Display for Tag {
             Tag::Titles => f.write_str("titles"),
             Tag::RecentChanges => f.write_str("recent-changes"),
             Tag::Search => f.write_str("search"),
+            Tag::Account(id) => write!(f, "account:{id}"),
         }
     }
 }
@@ -55,7 +58,7 @@ impl fmt::Display for Tag {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "{0:?} is no tag; tags are site, categories, latest, titles, recent-changes, search, category:ID, topic:ID, \
-     user:ID, page:ID"
+     user:ID, page:ID, account:ID"
 )]
 pub struct UnknownTag(pub String);
 
@@ -83,6 +86,7 @@ impl FromStr for Tag {
             "topic" => Ok(Tag::Topic(TopicId(id))),
             "user" => Ok(Tag::User(UserId(id))),
             "page" => Ok(Tag::Page(PageId(id))),
+            "account" => Ok(Tag::Account(UserId(id))),
             _ => Err(unknown()),
         }
     }
@@ -105,6 +109,7 @@ mod tests {
             Tag::Titles,
             Tag::RecentChanges,
             Tag::Search,
+            Tag::Account(UserId(5)),
         ] {
             assert_eq!(tag.to_string().parse(), Ok(tag));
         }

@@ -33,6 +33,14 @@ pub enum TextError {
         /// What is counted: `characters` or `bytes`.
         unit: &'static str,
     },
+    /// Not of the form it must have.
+    #[error("{what} is not of the form {like}")]
+    Malformed {
+        /// Which text.
+        what: &'static str,
+        /// One that is.
+        like: &'static str,
+    },
     /// A character that cannot stand there.
     #[error("{what} must not contain {character:?}")]
     Forbidden {

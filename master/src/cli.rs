@@ -45,6 +45,8 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Watch the running server: requests, processes, routes, databases and statements, live
+    Top(Top),
     /// Look into the cache of the running server, or end what it holds
     Cache {
         #[command(subcommand)]
@@ -112,6 +114,19 @@ pub(crate) struct Backup {
     /// One JSON object, the manifest, instead of lines
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// How to watch. The keys are shown below.
+#[derive(Debug, Args)]
+pub(crate) struct Top {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    /// Print one frame as text, after one interval, and end
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Seconds between two frames
+    #[arg(long, value_name = "SECONDS", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=60))]
+    pub(crate) interval: u8,
 }
 
 /// Which statements to show.
@@ -274,6 +289,9 @@ pub(crate) struct Serving {
     /// Worker processes; 0: one per core
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(..=i64::from(WORKERS_MAX)))]
     pub(crate) workers: Option<u16>,
+    /// Browsers come by plain HTTP: cookies are not marked `Secure`. For one's own machine
+    #[arg(long)]
+    pub(crate) plain_http: bool,
 }
 
 /// How to check.
@@ -345,7 +363,12 @@ impl Place {
 
 impl Serving {
     pub(crate) fn overrides(&self) -> Overrides {
-        Overrides { listen: self.listen.clone(), workers: self.workers, ..self.place.overrides() }
+        Overrides {
+            listen: self.listen.clone(),
+            workers: self.workers,
+            plain_http: self.plain_http,
+            ..self.place.overrides()
+        }
     }
 
     /// The flags again, for a process that is to load the same settings.
@@ -363,6 +386,9 @@ impl Serving {
         }
         if let Some(workers) = self.workers {
             flag("--workers", workers.to_string().into());
+        }
+        if self.plain_http {
+            flags.push("--plain-http".into());
         }
         flags
     }
@@ -426,6 +452,7 @@ mod tests {
             "b",
             "--workers",
             "3",
+            "--plain-http",
         ];
         let Command::Serve(serving) = Cli::try_parse_from(args).unwrap().command else { panic!("not serve") };
         assert_eq!(serving.flags(), args[2..]);

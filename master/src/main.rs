@@ -11,6 +11,7 @@ mod client;
 mod confine;
 mod control;
 mod databases;
+mod figures;
 mod handoff;
 mod import;
 mod listeners;
@@ -28,6 +29,7 @@ mod spawn;
 mod status;
 mod supervisor;
 mod systemd;
+mod top;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -96,6 +98,13 @@ fn run(command: Command) -> Result<u8, Failure> {
             client::status(&of_running(&place)?, json)?;
             Ok(0)
         }
+        Command::Top(asked) => {
+            if !asked.once && !top::has_terminal() {
+                return Err(Failure::Misuse(top::NO_TERMINAL.into()));
+            }
+            top::run(&of_running(&asked.place)?, &asked)?;
+            Ok(0)
+        }
         Command::Cache { asked } => {
             cache::run(&of_running(asked.place())?, &asked)?;
             Ok(0)
@@ -159,6 +168,8 @@ fn serve(serving: Serving) -> Result<u8, Failure> {
 
 fn demo(mut serving: Serving) -> Result<u8, Failure> {
     let base = Config { data_dir: PathBuf::from(DEMO_DIR), ..Config::default() };
+    // On one's own machine there is no certificate.
+    serving.plain_http = true;
     let config = settings(base, &serving.place, &serving.overrides())?;
     // A reload checks by another command, whose default directory is not this one.
     serving.place.data_dir = Some(config.data_dir.clone());

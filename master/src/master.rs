@@ -28,7 +28,7 @@ use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::SignalOnly;
 use veritable_config::Config;
 use veritable_config::channel::{DRAIN, HAND_OVER, LEAVE, SHED};
-use veritable_config::keys::{WORKER_SLOTS, WORKERS_MAX};
+use veritable_config::keys::{MASTER_SLOT, SLOTS, WORKER_SLOTS, WORKERS_MAX, WRITER_SLOT};
 use veritable_config::settings::{self, Entry, Switch};
 use veritable_shm::{Counter, Geometry, Owner, Pages, Scoreboard, Segment, SlotState, now_ms};
 
@@ -44,11 +44,6 @@ use reloading::Reloading;
 use telling::Telling;
 use upgrading::Upgrading;
 use vitals::Vitals;
-
-/// The writer's slot, after those of workers. Two writers never run at a time.
-const WRITER_SLOT: u16 = WORKER_SLOTS;
-/// Slots of the scoreboard: workers, the writer, a tool.
-const SLOTS: u16 = lending::TOOL_SLOT + 1;
 
 /// What a start or a stop takes beside its processes' own time.
 const SOME: Duration = Duration::from_secs(10);
@@ -144,6 +139,7 @@ pub(crate) fn resume(record: OwnedFd, reverted: Option<String>) -> anyhow::Resul
     let mut master = upgrading::resume(record, reverted.as_deref())?;
     tracing::info!(upgrades = master.upgrading.upgrades, version = env!("CARGO_PKG_VERSION"), "upgraded");
     if reverted.is_none() {
+        master.board.add(MASTER_SLOT, Counter::Upgrades, 1);
         // Its children still run the program of before.
         master.request_reload(None);
     }
@@ -194,6 +190,7 @@ impl Master {
             for_writer,
             handover,
             board: Scoreboard::of(&segment),
+            vitals: Vitals::of(&segment, 1)?,
             segment,
             segment_fd,
             supervisor: Supervisor::new(limits(&config)),
@@ -202,7 +199,6 @@ impl Master {
             control,
             signals,
             reloading: Reloading::default(),
-            vitals: Vitals::default(),
             telling: Telling::new(),
             lending: Lending::default(),
             upgrading: Upgrading::default(),
@@ -235,6 +231,8 @@ impl Master {
                 events.extend(self.act(action));
             }
         }
+        let recycled = std::mem::take(&mut self.supervisor.recycled);
+        self.board.add(MASTER_SLOT, Counter::Recycles, recycled);
     }
 
     fn act(&mut self, action: Action) -> Option<Event> {
@@ -375,7 +373,7 @@ impl Master {
             "databases": databases::status(&self.segment),
             "cache": status::cache(&self.segment),
             "times": status::times(&self.segment),
-            "counters": status::counters(&self.board),
+            "counters": status::counters(&self.board, &self.segment),
         })
     }
 

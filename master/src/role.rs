@@ -11,10 +11,11 @@ use nix::unistd::getppid;
 use veritable_config::Config;
 use veritable_config::channel::Channel;
 use veritable_config::settings::Switch;
-use veritable_shm::{Owner, Segment};
+use veritable_shm::{Owner, Scoreboard, Segment};
 
 use crate::boot::{self, Boot};
 use crate::confine::{self, Child};
+use crate::figures::Figures;
 use crate::handoff::Handoff;
 use crate::{logging, spawn};
 
@@ -62,6 +63,7 @@ pub(crate) fn worker() -> anyhow::Result<()> {
     let owner = Owner { slot, epoch };
     let mut to_master = channel.try_clone().context("the channel")?;
     sandboxed(&mut to_master, Child::Worker, &boot.config)?;
+    look_at_itself(&segment, owner)?;
     let context =
         veritable_worker::Context { config: boot.config, listeners, handover, segment, owner, channel };
     said(&mut to_master, veritable_worker::run(context))
@@ -74,6 +76,11 @@ pub(crate) fn worker() -> anyhow::Result<()> {
 pub(crate) fn check_handoff() -> anyhow::Result<()> {
     let record = spawn::inherited(boot::RECORD).context("this command is for the master only")?;
     Handoff::read(&record.into()).map(drop)
+}
+
+/// Has this process say how it is. From a thread that is confined as all others are.
+fn look_at_itself(segment: &Segment, owner: Owner) -> anyhow::Result<()> {
+    Figures::of(Scoreboard::of(segment), owner).start().context("the thread that looks at this process")
 }
 
 /// Confines this process, unless the settings say otherwise.
@@ -116,6 +123,7 @@ pub(crate) fn writer() -> anyhow::Result<()> {
     veritable_writer::database::make_directory(&boot.config)?;
     sandboxed(&mut to_master, Child::Writer, &boot.config)?;
     let owner = boot.owner.map(|(slot, epoch)| Owner { slot, epoch });
+    owner.map(|owner| look_at_itself(&segment, owner)).transpose()?;
     let context =
         veritable_writer::Context { config: boot.config, listener, segment: Some(segment), owner, channel };
     said(&mut to_master, veritable_writer::run(context))

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use serde_json::{Map, Value, json};
-use veritable_shm::{Cache, Counter, Gauge, Histograms, Owner, Scoreboard, Segment, Series, now_ms};
+use veritable_shm::{Cache, Counter, Gauge, Histograms, Owner, Routes, Scoreboard, Segment, Series, now_ms};
 
 use crate::databases;
 use crate::supervisor::{Child, Life, Millis, Role, Supervisor};
@@ -70,9 +70,25 @@ pub(crate) fn cache(segment: &Segment) -> Value {
 }
 
 /// Every counter, summed over all workers there ever were.
-pub(crate) fn counters(board: &Scoreboard) -> Value {
+pub(crate) fn counters(board: &Scoreboard, segment: &Segment) -> Value {
     let total = |counter: Counter| (snake(&format!("{counter:?}")), board.total(counter).into());
-    Value::Object(Counter::ALL.into_iter().map(total).collect::<Map<_, _>>())
+    Value::Object(Counter::ALL.into_iter().map(total).chain(answers(segment)).collect::<Map<_, _>>())
+}
+
+/// How many answers there were of each class of status, and how many came later than is promised.
+fn answers(segment: &Segment) -> impl Iterator<Item = (String, Value)> {
+    let mut classes = [0_u64; 4];
+    let mut violations = 0_u64;
+    for route in Routes::of(segment, 0).all() {
+        violations += route.latency.violations();
+        for (status, count) in route.statuses {
+            if let Some(class) = usize::from(status / 100).checked_sub(2).and_then(|at| classes.get_mut(at)) {
+                *class += count;
+            }
+        }
+    }
+    let named = ["status_2xx", "status_3xx", "status_4xx", "status_5xx", "slo_violations"];
+    named.map(str::to_owned).into_iter().zip(classes.into_iter().chain([violations]).map(Value::from))
 }
 
 /// What was measured, over all processes there ever were: how often, and milliseconds at three quantiles; sizes of
@@ -91,7 +107,7 @@ pub(crate) fn times(segment: &Segment) -> Value {
     Value::Object(Series::ALL.into_iter().map(of).collect::<Map<_, _>>())
 }
 
-/// `Status2xx` as `status_2xx`.
+/// `CacheHit` as `cache_hit`.
 fn snake(name: &str) -> String {
     let mut snake = String::new();
     let mut before = '_';
@@ -175,7 +191,7 @@ mod tests {
 
     #[test]
     fn counters_have_names_in_one_style() {
-        assert_eq!(snake("Status2xx"), "status_2xx");
+        assert_eq!(snake("Reload2Now"), "reload_2_now");
         assert_eq!(snake("CacheHit"), "cache_hit");
         assert_eq!(snake("Panics"), "panics");
     }

@@ -27,6 +27,12 @@ fn bucket(value: u64) -> usize {
     ((u64::from(power - PART_BITS + 1) << PART_BITS) + part) as usize
 }
 
+/// The least value of a bucket.
+fn least(bucket: usize) -> u64 {
+    let (power, part) = (bucket as u64 >> PART_BITS, bucket as u64 & (PARTS - 1));
+    if power == 0 { part } else { (PARTS + part) << (power - 1) }
+}
+
 /// The middle of a bucket.
 fn middle(bucket: usize) -> f64 {
     let (power, part) = (bucket as u64 >> PART_BITS, bucket as u64 & (PARTS - 1));
@@ -81,6 +87,27 @@ impl Histogram {
         self.counts.iter().fold(0, |sum, count| sum.wrapping_add(*count))
     }
 
+    /// How many values lie below `bound`. Exact for powers of two and for what is less than 16; else values of the
+    /// bucket in which `bound` lies are not counted.
+    #[must_use]
+    pub fn below(&self, bound: u64) -> u64 {
+        let wholly = self.counts.iter().enumerate().take_while(|(index, _)| least(index + 1) <= bound);
+        wholly.fold(0, |sum, (_, count)| sum.wrapping_add(*count))
+    }
+
+    /// How many durations lie below `bound`, alike: exact, but for a tick of 250 ns, for one times a power of two.
+    #[must_use]
+    pub fn shorter(&self, bound: Duration) -> u64 {
+        self.below(ticks(bound))
+    }
+
+    /// What has come since `before`, an earlier reading of the same.
+    #[must_use]
+    pub fn since(&self, before: &Histogram) -> Histogram {
+        let counts = self.counts.iter().zip(&before.counts).map(|(now, then)| now.wrapping_sub(*then));
+        Histogram { sum: self.sum.wrapping_sub(before.sum), counts: counts.collect() }
+    }
+
     /// The value below which this share of all lies, from 0 to 1; 0 when there was none.
     #[must_use]
     pub fn quantile(&self, share: f64) -> f64 {
@@ -131,6 +158,29 @@ mod tests {
             }
         }
         assert_eq!(bucket(u64::MAX), BUCKETS - 1);
+    }
+
+    #[test]
+    fn values_below_a_bound_are_counted() {
+        let words: Vec<AtomicU64> = (0..=BUCKETS).map(|_| AtomicU64::new(0)).collect();
+        for value in 0..1_000 {
+            record(&words, value);
+        }
+        let mut read = Histogram::default();
+        read.add(&words);
+        for bound in [0, 1, 3, 15, 16, 64, 512] {
+            assert_eq!(read.below(bound), bound, "{bound}");
+        }
+        assert_eq!(read.below(1 << POWERS), 1_000);
+        assert_eq!(read.since(&read), Histogram::default());
+        let before = read.clone();
+        record(&words, 7);
+        let mut now = Histogram::default();
+        now.add(&words);
+        assert_eq!((now.since(&before).count(), now.since(&before).sum()), (1, 7));
+        for index in 1..BUCKETS {
+            assert_eq!((bucket(least(index)), bucket(least(index) - 1)), (index, index - 1));
+        }
     }
 
     #[test]

@@ -23,8 +23,12 @@ pub(crate) const BLOCK_WORDS: usize = BLOCK_BYTES / WORD;
 pub(crate) const DESC_WORDS: usize = 4;
 /// Words of a shard's header: the lock has a cache line of its own, the holder's fields the next one.
 pub(crate) const SHARD_WORDS: usize = 16;
-/// Words of a scoreboard slot: eight cache lines.
-pub(crate) const SLOT_WORDS: usize = 64;
+/// Counters of a slot: more than there are, so that one more is no other layout.
+pub(crate) const COUNTERS_MAX: usize = 64;
+/// Gauges of a slot, alike.
+pub(crate) const GAUGES_MAX: usize = 24;
+/// Words of a scoreboard slot, a multiple of a cache line: life, counters, gauges.
+pub(crate) const SLOT_WORDS: usize = 8 + COUNTERS_MAX + GAUGES_MAX;
 /// Words of one histogram: its sum, then its buckets.
 pub(crate) const HISTOGRAM_WORDS: usize = 1 + crate::histogram::BUCKETS;
 /// Histograms of a slot: more than there are series, so that one more is no other layout.
@@ -40,6 +44,22 @@ pub(crate) const STATEMENT_WORDS: usize =
     (16 + STATEMENT_TEXT_BYTES / WORD + HISTOGRAM_WORDS).next_multiple_of(LINE / WORD);
 /// Statements there may be: several times as many as there are, as each text that ever ran has a place.
 pub(crate) const STATEMENTS: usize = 512;
+/// Routes that are told apart: twice as many as there are, as each name that any program had has a place.
+pub(crate) const ROUTES: usize = 128;
+/// Bytes of a route's name.
+pub(crate) const ROUTE_NAME_BYTES: usize = 64;
+/// Words of a name: hash, length, text; a multiple of a cache line.
+pub(crate) const ROUTE_NAME_WORDS: usize = (2 + ROUTE_NAME_BYTES / WORD).next_multiple_of(LINE / WORD);
+/// Words of a route's figures: a sum, buckets, statuses; a multiple of a cache line.
+pub(crate) const ROUTE_WORDS: usize =
+    (1 + crate::routes::LATENCY_BUCKETS + crate::routes::STATUS_WORDS).next_multiple_of(LINE / WORD);
+/// Places where processes count: as many processes never write to one line. With more of them some do, which costs
+/// these some nanoseconds.
+pub(crate) const ROUTE_STRIPES: usize = 16;
+/// Words of one such place.
+pub(crate) const STRIPE_WORDS: usize = ROUTES * ROUTE_WORDS;
+/// Words of what was passed on, beside the routes' stripe of it: a time and the counters.
+const PUSHED_WORDS: usize = 8 + COUNTERS_MAX;
 /// Words of a session's record: two cache lines.
 pub(crate) const SESSION_WORDS: usize = 16;
 /// Words before the tag slots: sequence, floor and mark on a cache line of their own.
@@ -74,11 +94,14 @@ pub(crate) enum Area {
     Histograms,
     Stores,
     Statements,
+    RouteNames,
+    Routes,
+    Pushed,
     Cache,
 }
 
 /// How many areas there are.
-pub(crate) const AREA_COUNT: usize = 9;
+pub(crate) const AREA_COUNT: usize = 12;
 
 /// A range of bytes in the segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,6 +152,10 @@ impl Layout {
             usize::from(geometry.worker_slots) * SLOT_SERIES * HISTOGRAM_WORDS * WORD,
             STORES * STORE_WORDS * WORD,
             STATEMENTS * STATEMENT_WORDS * WORD,
+            ROUTES * ROUTE_NAME_WORDS * WORD,
+            // The last stripe is what was passed on.
+            (ROUTE_STRIPES + 1) * STRIPE_WORDS * WORD,
+            PUSHED_WORDS * WORD,
             shard.stride * shards,
         ];
         let mut offset = HEADER_BYTES;
@@ -156,10 +183,12 @@ impl Layout {
     /// Names this layout: any change of a constant or of the meaning of a word changes it (the latter by
     /// hand, through the text).
     pub(crate) fn hash() -> u64 {
+        let (bounds, statuses) = (crate::routes::LATENCY_BOUNDS, crate::routes::STATUS_WORDS);
         let text = format!(
-            "v9 header {HEADER_BYTES} areas {AREA_COUNT} slot {SLOT_WORDS} life,counters,gauges series {SLOT_SERIES} \
+            "v10 header {HEADER_BYTES} areas {AREA_COUNT} slot {SLOT_WORDS} life,{COUNTERS_MAX} counters,{GAUGES_MAX} gauges series {SLOT_SERIES} \
              histogram {HISTOGRAM_WORDS} sum,buckets stores {STORES} {STORE_WORDS} statements {STATEMENTS} \
-             {STATEMENT_WORDS} hash,length,figures,text,histogram tags {TAG_HEAD_WORDS} sequence,floor,mark \
+             {STATEMENT_WORDS} hash,length,figures,text,histogram routes {ROUTES} {ROUTE_NAME_WORDS} hash,length,text \
+             {ROUTE_STRIPES} {ROUTE_WORDS} sum,buckets {bounds:?},statuses {statuses} pushed {PUSHED_WORDS} at,counters tags {TAG_HEAD_WORDS} sequence,floor,mark \
              session {SESSION_WORDS} state,used,checksum,digest,expires,snapshot,tag+len limit fingerprint+time \
              shard {SHARD_WORDS} desc {DESC_WORDS} block {BLOCK_BYTES} \
              ghosts,tick,weight desc version+hash,first+next,sizes,used record checksum,snapshot+ttl,stored+stale,tags,key,value"

@@ -3,8 +3,8 @@
 //! One sealed memfd holds the bounded cache ([`Cache`]), the tags that make its entries stale ([`Tags`]),
 //! the leases that keep two workers from computing one answer ([`Leases`]), the sessions ([`Sessions`]), the rate
 //! limits ([`Limits`]), the scoreboard that says who is alive ([`Scoreboard`]), and what is measured: times
-//! ([`Histograms`]), the databases ([`Store`]) and their statements ([`Statements`]). Every process maps it; any of
-//! them may be killed at any instruction.
+//! ([`Histograms`]), the answers by route ([`Routes`]), the databases ([`Store`]) and their statements
+//! ([`Statements`]). Every process maps it; any of them may be killed at any instruction.
 //!
 //! Three rules hold everywhere:
 //! - **Nothing read from the segment is trusted.** Offsets and lengths are checked against a layout that
@@ -25,7 +25,9 @@ mod histogram;
 mod layout;
 mod lease;
 mod limits;
+mod pushed;
 mod raw;
+mod routes;
 mod scoreboard;
 mod segment;
 mod series;
@@ -47,6 +49,8 @@ pub use geometry::{
 pub use histogram::Histogram;
 pub use lease::{Flight, LEASE_MS_MAX, LeaseGuard, Leases};
 pub use limits::{Limits, Rate, Verdict};
+pub use pushed::Pushed;
+pub use routes::{LATENCY_BOUNDS, Latency, RouteId, RouteStats, Routes, SLO};
 pub use scoreboard::{Counter, Gauge, Owner, Scoreboard, SlotState, SlotStatus};
 pub use segment::{Pages, Segment};
 pub use series::{Histograms, Series};

@@ -7,7 +7,7 @@
 use crate::sync::{AtomicU64, Ordering};
 
 use crate::error::ShmError;
-use crate::layout::{Area, SLOT_WORDS};
+use crate::layout::{Area, COUNTERS_MAX, GAUGES_MAX, SLOT_WORDS};
 use crate::segment::Segment;
 
 /// Words of a slot. Life and heartbeat share a cache line; counters start on the next one.
@@ -19,7 +19,7 @@ const GENERATION: usize = 4;
 const HEAP: usize = 5;
 const ANON: usize = 6;
 const COUNTERS: usize = 8;
-const GAUGES: usize = 48;
+const GAUGES: usize = COUNTERS + COUNTERS_MAX;
 
 /// Who acts on the segment: a slot of the scoreboard and the epoch under which it was given out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -50,12 +50,8 @@ pub enum SlotState {
 #[repr(usize)]
 #[expect(missing_docs, reason = "each name says what it counts; the groups are explained")]
 pub enum Counter {
-    // Requests answered, all and by class of status.
+    // Requests answered; which and how is with the routes.
     Requests = 0,
-    Status2xx,
-    Status3xx,
-    Status4xx,
-    Status5xx,
     // Connections accepted.
     Connections,
     // Lookups: fresh, stale but usable, neither.
@@ -95,16 +91,19 @@ pub enum Counter {
     CommandsRefused,
     // Commands that were answered again instead of being done again.
     CommandsRepeated,
+    // The master's: reloads that took over or failed; workers replaced for their wear; processes that ended by
+    // themselves; images of the master that took over.
+    Reloads,
+    ReloadsFailed,
+    Recycles,
+    Crashes,
+    Upgrades,
 }
 
 impl Counter {
     /// All counters, in their order.
-    pub const ALL: [Counter; 31] = [
+    pub const ALL: [Counter; 32] = [
         Counter::Requests,
-        Counter::Status2xx,
-        Counter::Status3xx,
-        Counter::Status4xx,
-        Counter::Status5xx,
         Counter::Connections,
         Counter::CacheHit,
         Counter::CacheStale,
@@ -131,10 +130,15 @@ impl Counter {
         Counter::CommandsExpired,
         Counter::CommandsRefused,
         Counter::CommandsRepeated,
+        Counter::Reloads,
+        Counter::ReloadsFailed,
+        Counter::Recycles,
+        Counter::Crashes,
+        Counter::Upgrades,
     ];
 }
 
-const _: () = assert!(COUNTERS + Counter::ALL.len() <= GAUGES, "counters outgrow their part");
+const _: () = assert!(Counter::ALL.len() <= COUNTERS_MAX, "counters outgrow their part");
 
 /// What a process says of itself at this moment; unlike a counter it ends with the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,14 +150,39 @@ pub enum Gauge {
     ReadBusy,
     /// Questions that wait for one.
     ReadQueue,
+    /// Connections that are open.
+    Connections,
+    /// Bytes resident, what it shares included (RSS).
+    ResidentBytes,
+    /// The same, of shared memory only its part (PSS).
+    ProportionalBytes,
+    /// Descriptors that are open.
+    Descriptors,
+    /// Threads.
+    Threads,
+    /// Milliseconds of processor time used.
+    CpuMs,
+    /// When it was started, milliseconds since 1970.
+    StartedAt,
 }
 
 impl Gauge {
     /// All gauges, in their order.
-    pub const ALL: [Gauge; 3] = [Gauge::ReadThreads, Gauge::ReadBusy, Gauge::ReadQueue];
+    pub const ALL: [Gauge; 10] = [
+        Gauge::ReadThreads,
+        Gauge::ReadBusy,
+        Gauge::ReadQueue,
+        Gauge::Connections,
+        Gauge::ResidentBytes,
+        Gauge::ProportionalBytes,
+        Gauge::Descriptors,
+        Gauge::Threads,
+        Gauge::CpuMs,
+        Gauge::StartedAt,
+    ];
 }
 
-const _: () = assert!(GAUGES + Gauge::ALL.len() <= SLOT_WORDS, "gauges outgrow their slot");
+const _: () = assert!(Gauge::ALL.len() <= GAUGES_MAX, "gauges outgrow their part");
 
 /// One slot, read at one time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::histogram::{self, Histogram};
 use crate::layout::{Area, HISTOGRAM_WORDS, SLOT_SERIES};
-use crate::scoreboard::Owner;
+use crate::scoreboard::{self, Owner};
 use crate::segment::Segment;
 
 /// What is measured.
@@ -77,7 +77,9 @@ impl Histograms {
     #[must_use]
     pub fn total(&self, series: Series) -> Histogram {
         let mut histogram = Histogram::default();
-        for slot in 0..self.segment.geometry().worker_slots {
+        // Most slots were never anybody's.
+        let used = |slot: &u16| scoreboard::epoch(&self.segment, *slot).is_some_and(|epoch| epoch != 0);
+        for slot in (0..self.segment.geometry().worker_slots).filter(used) {
             histogram.add(self.words(slot, series));
         }
         histogram
@@ -94,12 +96,14 @@ impl Histograms {
 mod tests {
     use super::*;
     use crate::geometry::Geometry;
+    use crate::scoreboard::Scoreboard;
 
     #[test]
     fn series_of_all_slots_are_summed() {
         let (_fd, segment) = Segment::create(&Geometry::default()).unwrap();
         let histograms = Histograms::of(&segment);
         for slot in [0, 3] {
+            Scoreboard::of(&segment).enlist(slot, 1, 0).unwrap();
             histograms.time(Owner { slot, epoch: 1 }, Series::Commit, Duration::from_millis(2));
         }
         histograms.number(Owner { slot: 3, epoch: 1 }, Series::BatchSize, 64);

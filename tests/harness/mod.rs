@@ -1,11 +1,13 @@
 //! What every test needs: a server of its own, an HTTP client that speaks plain bytes, and a way to wait for
 //! a condition.
 
+pub(crate) mod browser;
 pub(crate) mod disk;
 pub(crate) mod http;
 pub(crate) mod server;
 pub(crate) mod systemd;
 
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -22,6 +24,11 @@ pub(crate) fn wait_for<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T
         assert!(Instant::now() < deadline, "waited {PATIENCE:?} in vain for {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
+}
+
+/// A free port, which nobody else is likely to take before it is used.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// How often to do what shows more the longer it goes on: `short` in everyday runs, `full` when

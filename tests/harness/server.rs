@@ -30,7 +30,7 @@ pub(crate) struct Server {
     pub(crate) banner: Vec<String>,
     /// `IP:PORT`
     pub(crate) address: String,
-    data_dir: std::path::PathBuf,
+    pub(crate) data_dir: std::path::PathBuf,
 }
 
 impl Server {

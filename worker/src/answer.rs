@@ -1,7 +1,7 @@
 //! What a cacheable read yields: a body, how it is to be labelled, and what it depends on.
 
 use bytes::Bytes;
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 use veritable_domain::tag::Tag;
 
 /// Kind of a body.
@@ -42,10 +42,10 @@ impl ContentType {
     }
 }
 
-/// The answer to a read that anyone may see and any worker may keep.
+/// The answer to a request.
 #[derive(Clone, Debug)]
 pub struct Answer {
-    /// `200`; `301` with `location`; `404` where something can be suggested instead.
+    /// Such as `200`; `301` with `location`; `404` where something can be suggested instead.
     pub status: StatusCode,
     /// Kind of `body`.
     pub content_type: ContentType,
@@ -54,41 +54,57 @@ pub struct Answer {
     /// Where to, for redirects: an absolute path of this site.
     pub location: Option<String>,
     /// What it was made from; a change of any makes it stale. May be found while reading: the cache took
-    /// its snapshot before.
+    /// its snapshot before. Of no use in an answer that is not kept.
     pub tags: Vec<Tag>,
+    /// Cookies to set; only in answers that are not kept.
+    pub cookies: Vec<HeaderValue>,
 }
 
 impl Answer {
-    /// A page.
-    pub fn html(body: String, tags: Vec<Tag>) -> Self {
+    /// An answer with a body and nothing else to say.
+    pub fn new(status: StatusCode, content_type: ContentType, body: impl Into<Bytes>) -> Self {
         Answer {
-            status: StatusCode::OK,
-            content_type: ContentType::Html,
+            status,
+            content_type,
             body: body.into(),
             location: None,
-            tags,
+            tags: Vec::new(),
+            cookies: Vec::new(),
         }
+    }
+
+    /// A page.
+    pub fn html(body: String, tags: Vec<Tag>) -> Self {
+        Answer { tags, ..Answer::new(StatusCode::OK, ContentType::Html, body) }
     }
 
     /// An API answer.
     pub fn json(body: Vec<u8>, tags: Vec<Tag>) -> Self {
-        Answer {
-            status: StatusCode::OK,
-            content_type: ContentType::Json,
-            body: body.into(),
-            location: None,
-            tags,
-        }
+        Answer { tags, ..Answer::new(StatusCode::OK, ContentType::Json, body) }
     }
 
     /// A permanent redirect to a path of this site.
     pub fn moved(location: String, tags: Vec<Tag>) -> Self {
-        Answer {
-            status: StatusCode::MOVED_PERMANENTLY,
-            content_type: ContentType::Text,
-            body: Bytes::new(),
-            location: Some(location),
-            tags,
-        }
+        let answer = Answer::new(StatusCode::MOVED_PERMANENTLY, ContentType::Text, Bytes::new());
+        Answer { tags, location: Some(location), ..answer }
+    }
+
+    /// Where to look after something was done: the browser asks there with `GET`.
+    pub fn see_other(location: impl Into<String>) -> Self {
+        let answer = Answer::new(StatusCode::SEE_OTHER, ContentType::Text, Bytes::new());
+        Answer { location: Some(location.into()), ..answer }
+    }
+
+    /// The same with another status.
+    #[must_use]
+    pub fn with_status(self, status: StatusCode) -> Self {
+        Answer { status, ..self }
+    }
+
+    /// The same with a cookie to set.
+    #[must_use]
+    pub fn with_cookie(mut self, cookie: HeaderValue) -> Self {
+        self.cookies.push(cookie);
+        self
     }
 }

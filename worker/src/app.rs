@@ -10,8 +10,9 @@ use tokio::sync::Mutex;
 use tokio::time::Instant;
 use veritable_config::Config;
 use veritable_config::keys::{WORKER_SLOTS, WORKERS_MAX};
+use veritable_config::settings::Switch;
 use veritable_domain::time::UnixMillis;
-use veritable_shm::{Counter, Fact, Owner, Scoreboard, Segment, SlotState, Store};
+use veritable_shm::{Counter, Fact, Gauge, Owner, RouteId, Routes, Scoreboard, Segment, SlotState, Store};
 use veritable_sql::Trouble;
 use veritable_writer_api::CallError;
 use veritable_writer_api::client::Client;
@@ -20,16 +21,20 @@ use veritable_writer_api::message::{Command, IdempotencyKey, Outcome, Refusal};
 use crate::WorkerError;
 use crate::cache::SharedCache;
 use crate::error::Error;
+use crate::hashing::Hashing;
+use crate::http::cookies::Cookies;
 use crate::http::router::Router;
+use crate::limits::Limiter;
 use crate::memory;
 use crate::reads::meter::Meter;
 use crate::reads::pool::Pool;
 use crate::routes::{ChangeKey, Cost};
+use crate::sessions::Known;
 
 /// How long a writer's sign of life counts.
 const WRITER_SEEN: Duration = Duration::from_secs(1);
 /// How long a read that failed says something about the database.
-const READ_TROUBLE_MS: u64 = 60_000;
+pub(crate) const READ_TROUBLE_MS: u64 = 60_000;
 /// How long after its deadline a change is waited for whose outcome is not known: a writer that died is there again
 /// within a second or two. Well within the time a request may take.
 const TRUTH: Duration = Duration::from_secs(10);
@@ -38,6 +43,11 @@ const TRUTH: Duration = Duration::from_secs(10);
 pub struct App {
     pub(crate) config: Config,
     pub(crate) router: Router,
+    /// Where answers are counted.
+    pub(crate) routes: Routes,
+    /// Where those are that no pattern of the table answers.
+    pub(crate) asset: RouteId,
+    pub(crate) health: RouteId,
     pub(crate) cache: Arc<SharedCache>,
     /// See `http.trusted_proxies`.
     pub(crate) trusted_proxies: Vec<IpNet>,
@@ -46,9 +56,14 @@ pub struct App {
     closing: AtomicBool,
     /// Where it says what things cost.
     pub(crate) meter: Meter,
+    pub(crate) sessions: Known,
+    pub(crate) cookies: Cookies,
+    pub(crate) limits: Limiter,
+    pub(crate) hashing: Hashing,
     reads: Pool,
     writer: Client,
     writer_seen: Mutex<Option<(Instant, bool)>>,
+    pub(crate) segment: Segment,
     scoreboard: Scoreboard,
     stores: Vec<Store>,
     owner: Owner,
@@ -62,11 +77,15 @@ impl App {
     pub(crate) fn open(config: Config, segment: &Segment, owner: Owner) -> Result<App, WorkerError> {
         veritable_sql::watch(segment, owner);
         let path = config.forums_db();
+        let routes = Routes::of(segment, owner.slot);
         let meter = Meter::of(segment, owner);
         let reads = Pool::open(&path, &config.reads, meter.clone())
             .map_err(|error| WorkerError::Database { path: path.display().to_string(), error })?;
         Ok(App {
-            router: Router::new(crate::routes::table()),
+            router: Router::new(crate::routes::table()).counted(&routes),
+            asset: routes.find("asset"),
+            health: routes.find("health"),
+            routes,
             cache: Arc::new(SharedCache::new(segment, owner, &config)?),
             // The settings were checked: what does not parse is not there.
             trusted_proxies: config.http.trusted_proxies.iter().flat_map(|text| text.parse()).collect(),
@@ -74,9 +93,15 @@ impl App {
             draining: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             meter,
+            sessions: Known::of(segment, owner, config.accounts.session_days)?,
+            cookies: Cookies { plain: config.accounts.plain_http == Switch::On },
+            limits: Limiter::of(segment),
+            hashing: Hashing::start(&config)
+                .map_err(|error| WorkerError::Io { what: "the threads that hash passwords", error })?,
             reads,
             writer: Client::start(&config.writer_socket()),
             writer_seen: Mutex::new(None),
+            segment: segment.clone(),
             scoreboard: Scoreboard::of(segment),
             stores: (0..).map_while(|index| Store::of(segment, index)).collect(),
             owner,
@@ -89,14 +114,24 @@ impl App {
     /// # Errors
     /// The writer refused, or its answer did not come in time.
     pub async fn send(&self, command: Command, key: &ChangeKey) -> Result<Outcome, Error> {
+        self.send_later(command, key.clone()).await
+    }
+
+    /// The same as something to be done, by whoever does it.
+    pub(crate) fn send_later(
+        &self,
+        command: Command,
+        key: ChangeKey,
+    ) -> impl Future<Output = Result<Outcome, Error>> + Send + use<> {
         self.count(Counter::Writes);
         let within = Duration::from_millis(self.config.writer.deadline_ms.into());
-        self.writer.send(command, key.key, within, TRUTH).await.map_err(|error| match error {
-            CallError::Refused(refusal) => Error::Refused(refusal),
-            CallError::OutcomeUnknown | CallError::Broken(_) => {
-                Error::OutcomeUnknown { key: key.name.clone() }
-            }
-        })
+        let writer = self.writer.clone();
+        async move {
+            writer.send(command, key.key, within, TRUTH).await.map_err(|error| match error {
+                CallError::Refused(refusal) => Error::Refused(refusal),
+                CallError::OutcomeUnknown | CallError::Broken(_) => Error::OutcomeUnknown { key: key.name },
+            })
+        }
     }
 
     /// Runs a read in a read transaction of its own: on the event loop or on the pool, by its cost.
@@ -182,6 +217,15 @@ impl App {
         self.draining.load(Ordering::Relaxed)
     }
 
+    /// What the answers counted for `route` are called.
+    pub(crate) fn route_name(&self, route: RouteId) -> &'static str {
+        match route {
+            _ if route == self.asset => "asset",
+            _ if route == self.health => "health",
+            _ => self.router.pattern(route).unwrap_or("other"),
+        }
+    }
+
     pub(crate) fn count(&self, counter: Counter) {
         self.scoreboard.add(self.owner.slot, counter, 1);
     }
@@ -190,8 +234,10 @@ impl App {
         self.scoreboard.add(self.owner.slot, Counter::BytesOut, bytes);
     }
 
-    /// Tells the master that the event loop turns, and how large this process is.
-    pub(crate) fn beat(&self) {
+    /// Tells the master that the event loop turns, and how large this process is; and others how many connections
+    /// it has.
+    pub(crate) fn beat(&self, connections: usize) {
+        self.scoreboard.set_gauge(self.owner, Gauge::Connections, connections as u64);
         self.scoreboard.beat(self.owner, veritable_shm::now_ms());
         self.scoreboard.set_memory(self.owner, memory::heap_bytes(), memory::anon_bytes());
         self.reads.look();

@@ -37,8 +37,29 @@ pub enum Error {
         most: usize,
     },
     /// The body is of a kind that nothing here reads.
-    #[error("send the body as application/json")]
-    UnsupportedType,
+    #[error("send the body as {takes}")]
+    UnsupportedType {
+        /// The media type that is read.
+        takes: &'static str,
+    },
+    /// A page of another site asks for a change.
+    #[error("this change was asked for by another site and was not made")]
+    ForeignOrigin,
+    /// The form does not hold what this session's forms hold.
+    #[error("this form is too old; go back, load its page again, and send it once more")]
+    StaleForm,
+    /// The browser sent no cookie by which the form would be known again.
+    #[error(
+        "your browser did not send back this site's cookie: allow cookies, or come by HTTPS (a site that is reached \
+         by plain HTTP needs `accounts.plain_http`)"
+    )]
+    NoCookie,
+    /// Too often.
+    #[error("too many tries; wait {retry_seconds} seconds")]
+    TooMany {
+        /// Seconds after which it may be tried again.
+        retry_seconds: u64,
+    },
     /// No valid token or session.
     #[error("log in first")]
     Unauthorized,
@@ -77,12 +98,23 @@ impl Error {
             Error::Invalid { .. } => StatusCode::BAD_REQUEST,
             Error::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Error::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            Error::UnsupportedType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Error::UnsupportedType { .. } => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Error::Unauthorized
             | Error::Denied(Denial::LoginRequired)
             | Error::Refused(Refusal::Denied(Denial::LoginRequired)) => StatusCode::UNAUTHORIZED,
-            Error::Denied(_) | Error::Refused(Refusal::Denied(_)) => StatusCode::FORBIDDEN,
-            Error::Refused(Refusal::Conflict { .. } | Refusal::NameTaken) => StatusCode::CONFLICT,
+            Error::Denied(Denial::Hidden) | Error::Refused(Refusal::Denied(Denial::Hidden)) => {
+                StatusCode::NOT_FOUND
+            }
+            Error::Denied(_)
+            | Error::Refused(Refusal::Denied(_))
+            | Error::ForeignOrigin
+            | Error::StaleForm
+            | Error::NoCookie => StatusCode::FORBIDDEN,
+            Error::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Error::Refused(Refusal::Conflict { .. } | Refusal::NameTaken | Refusal::AddressTaken) => {
+                StatusCode::CONFLICT
+            }
+            Error::Refused(Refusal::LinkDead) => StatusCode::GONE,
             Error::Refused(Refusal::KeyReused) => StatusCode::UNPROCESSABLE_ENTITY,
             Error::Busy
             | Error::OutcomeUnknown { .. }
@@ -107,6 +139,7 @@ impl From<TextError> for Error {
         let where_ = match &error {
             TextError::Empty { what }
             | TextError::TooLong { what, .. }
+            | TextError::Malformed { what, .. }
             | TextError::Forbidden { what, .. } => *what,
         };
         Error::Invalid { where_, why: error.to_string() }

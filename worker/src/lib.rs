@@ -7,10 +7,15 @@ pub mod assets;
 mod cache;
 pub mod error;
 pub mod handlers;
+mod hashing;
 mod http;
+mod limits;
+mod mails;
 mod memory;
+pub mod metrics;
 pub mod reads;
 pub mod routes;
+mod sessions;
 pub mod views;
 
 pub use cache::{Kept, Key, Stored};

@@ -13,7 +13,12 @@ use veritable_config::settings::Entry;
 use veritable_shm::{Counter, Geometry, Scoreboard, Segment, SlotState};
 use veritable_worker::{Context, Handover, Listener, WorkerError, run};
 
-const SCHEMA: &str = include_str!("../../migrations/forums/0001_initial.up.sql");
+const SCHEMA: &str = concat!(
+    include_str!("../../migrations/forums/0001_initial.up.sql"),
+    include_str!("../../migrations/forums/0002_search_merges.up.sql"),
+    include_str!("../../migrations/forums/0003_command_digests.up.sql"),
+    include_str!("../../migrations/forums/0004_accounts.up.sql")
+);
 /// Longer than any step here takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(10);
 

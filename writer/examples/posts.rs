@@ -9,14 +9,15 @@ use std::time::{Duration, Instant};
 
 use nix::sys::time::TimeValLike;
 use veritable_config::Config;
+use veritable_domain::account::Scopes;
 use veritable_domain::content::{Content, Format};
 use veritable_domain::ids::{TopicId, UserId};
 use veritable_domain::markup::{self, Namespaces, RenderContext};
-use veritable_domain::permission::{Actor, Role};
+use veritable_domain::permission::Role;
 use veritable_domain::text::{Source, UserName};
 use veritable_domain::time::UnixMillis;
 use veritable_writer::database::{self, Database};
-use veritable_writer_api::message::{Command, IdempotencyKey, Outcome, Request};
+use veritable_writer_api::message::{Accounts, By, Command, Forum, IdempotencyKey, Outcome, Request};
 
 const WORDS: &str =
     "The quick brown fox jumps over the lazy dog and some more words follow to make a usual post of it.";
@@ -31,9 +32,8 @@ fn reply(id: u64) -> Request {
     let namespaces = Namespaces::default();
     let rendered = markup::render(Format::Markdown, source.as_str(), &RenderContext::post(&namespaces));
     let content = Content { format: Format::Markdown, source, rendered };
-    let actor = Actor { user: Some(UserId(1)), role: Role::Member };
     let topic = TopicId(1 + (id % TOPICS).cast_signed());
-    request(id, Command::Reply { actor, topic, parent: None, content })
+    request(id, Command::forum(By::user(UserId(1)), Forum::Reply { topic, parent: None, content }))
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -48,11 +48,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             getrandom::fill(&mut secret)?;
             let token = format!("vt_{}", secret.map(|byte| format!("{byte:02x}")).concat());
             let name = UserName::new(&format!("poster{}", UnixMillis::now().0))?;
-            let create = Command::CreateUser { name, role: Role::Member, password_hash: None };
+            let create =
+                Accounts::CreateUser { name, role: Role::Member, address: None, password_hash: None };
+            let create = Command::accounts(By::OPERATOR, create);
             let made = veritable_writer::commit(&db, [request(1, create)].iter())?.results.remove(0)?;
             let Outcome::UserCreated { user } = made else { return Err("no account".into()) };
-            let token_hash = <sha2::Sha256 as sha2::Digest>::digest(token.as_bytes()).into();
-            let create = Command::CreateApiToken { user, name: "posts".into(), token_hash };
+            let hash = <sha2::Sha256 as sha2::Digest>::digest(token.as_bytes()).into();
+            let (name, scopes) = ("posts".into(), Scopes::ALL);
+            let create = Accounts::CreateApiToken { user, name, hash, scopes, expires_at: None };
+            let create = Command::accounts(By::OPERATOR, create);
             veritable_writer::commit(&db, [request(2, create)].iter())?.results.remove(0)?;
             writeln!(out, "{token}")?;
         }

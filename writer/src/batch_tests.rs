@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use crossbeam::channel::bounded;
 use veritable_domain::text::UserName;
 use veritable_shm::Geometry;
-use veritable_writer_api::message::{Command, IdempotencyKey, Outcome, Request};
+use veritable_writer_api::message::{Accounts, By, Command, IdempotencyKey, Outcome, Request};
 
 use super::*;
 use crate::commit::{done_before, remember};
@@ -29,12 +29,16 @@ fn create_user(id: u64, name: &str) -> Request {
         id,
         key: IdempotencyKey::of([id as u8; 16]),
         deadline: UnixMillis(i64::MAX),
-        command: Command::CreateUser {
-            name: UserName::new(name).unwrap(),
-            role: veritable_domain::permission::Role::Member,
-            // Some pages of it, so that the limit is met.
-            password_hash: Some("x".repeat(100_000)),
-        },
+        command: Command::accounts(
+            By::OPERATOR,
+            Accounts::CreateUser {
+                name: UserName::new(name).unwrap(),
+                role: veritable_domain::permission::Role::Member,
+                address: None,
+                // Some pages of it, so that the limit is met.
+                password_hash: Some("x".repeat(100_000)),
+            },
+        ),
     }
 }
 

@@ -148,13 +148,9 @@ pub(crate) fn remember(
 pub(crate) fn name(command: &Command) -> &'static str {
     match command {
         Command::Ping => "ping",
-        Command::CreateTopic { .. } => "create topic",
-        Command::Reply { .. } => "reply",
-        Command::EditPost { .. } => "edit post",
-        Command::EditPage { .. } => "edit page",
-        Command::CreateUser { .. } => "create user",
-        Command::CreateApiToken { .. } => "create API token",
-        Command::CreateCategory { .. } => "create category",
+        Command::Forum(_, change) => change.as_ref().into(),
+        Command::Wiki(_, change) => change.as_ref().into(),
+        Command::Accounts(_, change) => change.as_ref().into(),
         Command::Import(_) => "import",
     }
 }

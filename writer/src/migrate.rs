@@ -37,6 +37,12 @@ const FORUMS: &[Migration] = &[
         up: include_str!("../../migrations/forums/0003_command_digests.up.sql"),
         down: include_str!("../../migrations/forums/0003_command_digests.down.sql"),
     },
+    Migration {
+        version: 4,
+        name: "accounts",
+        up: include_str!("../../migrations/forums/0004_accounts.up.sql"),
+        down: include_str!("../../migrations/forums/0004_accounts.down.sql"),
+    },
 ];
 
 const NOTEBOOKS: &[Migration] = &[

@@ -13,10 +13,11 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
 use veritable_config::Config;
+use veritable_domain::account::Scopes;
 use veritable_domain::permission::Role;
 use veritable_domain::text::UserName;
 use veritable_writer::database::{self, Database};
-use veritable_writer_api::message::{Command as Change, IdempotencyKey, Outcome, Request};
+use veritable_writer_api::message::{Accounts, By, Command as Change, IdempotencyKey, Outcome, Request};
 
 use crate::ask::Credential;
 use crate::cli::Server as Asked;
@@ -244,6 +245,8 @@ impl Server {
         let mut command = Command::new(&binary);
         command.arg(kind).arg("--data-dir").arg(dir.path());
         command.args(["--listen", "127.0.0.1:0", "--workers", &workers.to_string()]);
+        // A handful of members writes what thousands would.
+        command.env("VERITABLE_ACCOUNTS_LIMITS", "off");
         command.env_remove("VERITABLE_LOAD_TOKEN").envs(environment.iter().copied()).stdout(Stdio::piped());
         let mut running = Running::start(command, &binary.display().to_string())?;
         let output = running.output();
@@ -363,7 +366,11 @@ fn enlist(data_dir: &Path) -> Result<Vec<Credential>, ServerError> {
     let run = veritable_domain::time::UnixMillis::now().0;
     let names = (0..MEMBERS).map(|number| UserName::new(&format!("load{run}n{number}")));
     let accounts: Result<VecDeque<_>, _> = names
-        .map(|name| name.map(|name| Change::CreateUser { name, role: Role::Member, password_hash: None }))
+        .map(|name| {
+            let role = Role::Member;
+            let account = |name| Accounts::CreateUser { name, role, address: None, password_hash: None };
+            name.map(|name| Change::accounts(By::OPERATOR, account(name)))
+        })
         .collect();
     let mut tokens = Vec::new();
     let mut commands = VecDeque::new();
@@ -372,8 +379,10 @@ fn enlist(data_dir: &Path) -> Result<Vec<Credential>, ServerError> {
         let mut secret = [0_u8; 16];
         getrandom::fill(&mut secret).map_err(|error| failed(error.to_string()))?;
         let token = format!("vt_{}", secret.map(|byte| format!("{byte:02x}")).concat());
-        let token_hash = <sha2::Sha256 as sha2::Digest>::digest(token.as_bytes()).into();
-        commands.push_back(Change::CreateApiToken { user, name: "load".into(), token_hash });
+        let hash = <sha2::Sha256 as sha2::Digest>::digest(token.as_bytes()).into();
+        let (name, scopes) = ("load".into(), Scopes::ALL);
+        let create = Accounts::CreateApiToken { user, name, hash, scopes, expires_at: None };
+        commands.push_back(Change::accounts(By::OPERATOR, create));
         tokens.push(Credential::Token(token.into()));
     }
     commit(commands)?;

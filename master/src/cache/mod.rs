@@ -16,6 +16,7 @@ use crate::cli::CacheCommand;
 use crate::client::Lent;
 use crate::out;
 use keys::Listed;
+pub(crate) use stats::human_bytes;
 
 /// What people name a wiki page's tag by, beside its id.
 const WIKI: &str = "wiki:";

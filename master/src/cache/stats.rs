@@ -87,7 +87,7 @@ pub(super) fn table(stats: &Value) -> String {
 }
 
 /// `1.5 MB`, in powers of 1024, as the settings count them.
-pub(super) fn human_bytes(bytes: u64) -> String {
+pub(crate) fn human_bytes(bytes: u64) -> String {
     let mut value = bytes as f64;
     for unit in ["bytes", "KB", "MB", "GB"] {
         if value < 1024.0 {

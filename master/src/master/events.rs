@@ -11,7 +11,8 @@ use sd_notify::NotifyState;
 use serde_json::json;
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR2};
 use veritable_config::channel::{FAILED, READY, REASON_BYTES};
-use veritable_shm::Tags;
+use veritable_config::keys::MASTER_SLOT;
+use veritable_shm::{Counter, Tags};
 
 use super::{Life, Master};
 use crate::control::{ClientId, Request};
@@ -176,6 +177,7 @@ impl Master {
                 Some(child) => {
                     tracing::error!(role = %child.role, pid, how, "a process ended by itself");
                     self.failures.insert(child.role.to_string(), how.clone());
+                    self.board.add(MASTER_SLOT, Counter::Crashes, 1);
                 }
                 None => {}
             }

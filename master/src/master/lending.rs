@@ -7,13 +7,11 @@
 //! anything. What a killed tool had locked is taken over like a dead worker's.
 
 use serde_json::json;
+use veritable_config::keys::TOOL_SLOT;
 use veritable_shm::now_ms;
 
-use super::{Master, WRITER_SLOT};
+use super::Master;
 use crate::control::ClientId;
-
-/// The tool's slot, after the writer's.
-pub(super) const TOOL_SLOT: u16 = WRITER_SLOT + 1;
 
 /// Who has the tool's slot.
 #[derive(Debug, Default)]

@@ -5,7 +5,8 @@ use std::rc::Rc;
 
 use sd_notify::NotifyState;
 use serde_json::json;
-use veritable_shm::Tags;
+use veritable_config::keys::MASTER_SLOT;
+use veritable_shm::{Counter, Tags};
 
 use super::{Generation, Master, limits};
 use crate::control::ClientId;
@@ -125,6 +126,8 @@ impl Master {
             }
             Err(reason) => tracing::error!(reason, generation, "the reload failed; the old processes go on"),
         }
+        let counter = if result.is_ok() { Counter::Reloads } else { Counter::ReloadsFailed };
+        self.board.add(MASTER_SLOT, counter, 1);
         self.reloading.last_error = result.as_ref().err().cloned();
         let clients = std::mem::take(&mut self.reloading.clients);
         self.answer_reload(clients, result);

@@ -224,6 +224,7 @@ fn go_on(handoff: Handoff, taken: &Taken, reverted: Option<&str>) -> anyhow::Res
     };
     let segment_fd = taken.get(fds.segment)?;
     let segment = Segment::attach(&segment_fd)?;
+    let vitals = Vitals::of(&segment, supervisor.generation)?;
     let last_error = reverted.map(|reason| format!("the new master could not go on: {reason}"));
     if let Some(reason) = &last_error {
         tracing::error!(reason, "the upgrade was taken back");
@@ -247,7 +248,7 @@ fn go_on(handoff: Handoff, taken: &Taken, reverted: Option<&str>) -> anyhow::Res
         control: Control::new(UnixListener::from(taken.get(fds.control)?))?,
         signals: take_signals()?,
         reloading: Reloading::resumed(last_generation),
-        vitals: Vitals::default(),
+        vitals,
         telling: Telling::new(),
         // No tool had locks, or there would be no record.
         lending: Lending::default(),

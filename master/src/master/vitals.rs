@@ -1,8 +1,11 @@
-//! Looking at every child about once a second: what the scoreboard says of it goes to the supervisor.
+//! Looking at every child about once a second: what the scoreboard says of it goes to the supervisor. And at this
+//! process itself, which has a slot of its own there to say how it is.
 
-use veritable_shm::{Counter, now_ms};
+use veritable_config::keys::MASTER_SLOT;
+use veritable_shm::{Counter, Owner, Scoreboard, Segment, ShmError, SlotState, now_ms};
 
 use super::Master;
+use crate::figures::Figures;
 use crate::supervisor::{self, ChildId, Event, Millis};
 
 /// Between two looks.
@@ -10,13 +13,27 @@ const EVERY: Millis = 1_000;
 /// A master that looks this late was stopped itself, and so may everybody have been: silence then says nothing.
 const STOPPED: Millis = 3_000;
 
-/// When the children are looked at.
-#[derive(Debug, Default)]
+/// When the children are looked at, and how this process is.
 pub(super) struct Vitals {
     next: Millis,
+    board: Scoreboard,
+    owner: Owner,
+    own: Figures,
 }
 
 impl Vitals {
+    /// Takes the master's slot. What an image before this one counted there goes on.
+    ///
+    /// # Errors
+    /// There is no such slot in a segment made by an older program.
+    pub(super) fn of(segment: &Segment, generation: u64) -> Result<Vitals, ShmError> {
+        let board = Scoreboard::of(segment);
+        let owner = board.enlist(MASTER_SLOT, generation, now_ms())?;
+        board.set_pid(MASTER_SLOT, std::process::id())?;
+        board.set_state(owner, SlotState::Ready);
+        Ok(Vitals { next: 0, own: Figures::of(board.clone(), owner), board, owner })
+    }
+
     pub(super) fn deadline(&self) -> Millis {
         self.next
     }
@@ -31,6 +48,8 @@ impl Master {
         }
         let was_stopped = now - self.vitals.next > STOPPED;
         self.vitals.next = now + EVERY;
+        self.vitals.board.beat(self.vitals.owner, now_ms());
+        self.vitals.own.look();
         let seen: Vec<(ChildId, supervisor::Vitals)> = self
             .children
             .iter()

@@ -65,6 +65,8 @@ pub(crate) struct Supervisor {
     limits: Limits,
     roll: Option<Roll>,
     recycling: Recycling,
+    /// Workers that began to be replaced for their wear since this was last taken.
+    pub(crate) recycled: u64,
     /// When the stop that was announced begins.
     leaving: Option<Millis>,
     next_child: u64,
@@ -83,6 +85,7 @@ impl Supervisor {
             limits,
             roll: None,
             recycling: Recycling::default(),
+            recycled: 0,
             leaving: None,
             next_child: 0,
             failed: None,

@@ -106,6 +106,7 @@ impl Supervisor {
             tracing::info!(%role, reason, "replacing a worker");
             self.places[index].successor = Some(successor);
             self.recycling.turn = Some(old);
+            self.recycled += 1;
         }
     }
 }

@@ -5,14 +5,18 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
+use veritable_domain::codec;
+use veritable_shm::RouteId;
 use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::answer::{Answer, ContentType};
 use crate::error::Error;
 use crate::http::encoding::Encoding;
+use crate::views::slots::{self, Place};
 
-/// Bytes before the location and the body: status, content type, encoding, length of the location.
-const HEAD_BYTES: usize = 6;
+/// Bytes before the location, the places and the body: status, content type, encoding, route, lengths of the location
+/// and the places.
+const HEAD_BYTES: usize = 11;
 /// Stands for the content type where there is nothing but the name of what is missing.
 const NOTHING: u8 = u8::MAX;
 
@@ -25,12 +29,16 @@ pub struct Kept {
     pub content_type: ContentType,
     /// What the body is in; identity also for one that an encoding would not make shorter.
     pub encoding: Encoding,
+    /// What answered, so that a hit is counted where a miss would be.
+    pub route: RouteId,
     /// As in [`Answer`].
     pub location: Option<String>,
     /// Of this representation: the digest of its form in the cache, which a lookup has computed anyway.
     pub etag: u64,
     /// The bytes as they are sent.
     pub body: Bytes,
+    /// Where it is another for each person; empty in what guests see.
+    pub(crate) places: Vec<Place>,
     /// Its headers, made once for many askers; `None` where it is for one.
     pub head: Option<Arc<HeaderMap>>,
 }
@@ -56,7 +64,10 @@ impl Stored {
     /// Bytes it takes in this process.
     pub(crate) fn bytes(&self) -> usize {
         match self {
-            Stored::Answer(kept) => kept.body.len() + kept.location.as_deref().map_or(0, str::len),
+            Stored::Answer(kept) => {
+                let places = size_of_val(kept.places.as_slice());
+                kept.body.len() + kept.location.as_deref().map_or(0, str::len) + places
+            }
             Stored::Nothing(what) => what.len(),
         }
     }
@@ -65,7 +76,7 @@ impl Stored {
         match self {
             Stored::Answer(kept) => [&kept.head()[..], &kept.body].concat(),
             Stored::Nothing(what) => {
-                [&head(StatusCode::NOT_FOUND, NOTHING, 0, "")[..], what.as_bytes()].concat()
+                [&head(StatusCode::NOT_FOUND, [NOTHING, 0, 0], "", &[])[..], what.as_bytes()].concat()
             }
         }
     }
@@ -80,33 +91,49 @@ impl Stored {
         let status = StatusCode::from_u16(u16::from_le_bytes([fixed[0], fixed[1]])).ok()?;
         let content_type = ContentType::from_number(fixed[2])?;
         let encoding = Encoding::from_number(fixed[3])?;
-        let location_end = HEAD_BYTES + usize::from(u16::from_le_bytes([fixed[4], fixed[5]]));
+        let route = RouteId::from_number(fixed[4]);
+        let location_end = HEAD_BYTES + usize::from(u16::from_le_bytes([fixed[5], fixed[6]]));
         let location = std::str::from_utf8(bytes.get(HEAD_BYTES..location_end)?).ok()?;
         let location = (!location.is_empty()).then(|| location.to_owned());
-        let body = Bytes::from(bytes).slice(location_end..);
+        let places_len = u32::from_le_bytes([fixed[7], fixed[8], fixed[9], fixed[10]]);
+        let places_end = location_end.checked_add(usize::try_from(places_len).ok()?)?;
+        let places = match bytes.get(location_end..places_end)? {
+            [] => Vec::new(),
+            encoded => codec::decode(encoded).ok()?,
+        };
+        let body = Bytes::from(bytes).slice(places_end..);
         Some(Stored::Answer(Kept {
             status,
             content_type,
             encoding,
+            route,
             location,
             etag: digest,
             body,
+            places,
             head: None,
         }))
     }
 }
 
 impl Kept {
-    /// An answer in the encoding its asker accepts.
-    pub(crate) fn of(answer: &Answer, accepted: Encoding) -> Kept {
-        let (encoding, body) = accepted.encode(&answer.body);
+    /// A route's answer in the encoding its asker accepts; one with places in it is never encoded.
+    pub(crate) fn of(answer: &Answer, accepted: Encoding, route: RouteId) -> Kept {
+        let (body, places) = match answer.content_type {
+            ContentType::Html if accepted == Encoding::Identity => slots::split(&answer.body),
+            _ => (Vec::new(), Vec::new()),
+        };
+        let (encoding, body) =
+            if places.is_empty() { accepted.encode(&answer.body) } else { (Encoding::Identity, body) };
         let mut kept = Kept {
             status: answer.status,
             content_type: answer.content_type,
             encoding,
+            route,
             location: answer.location.clone(),
             etag: 0,
             body: body.into(),
+            places,
             head: None,
         };
         let mut digest = Xxh3Default::new();
@@ -118,17 +145,26 @@ impl Kept {
 
     fn head(&self) -> Vec<u8> {
         let location = self.location.as_deref().unwrap_or_default();
-        head(self.status, self.content_type.number(), self.encoding as u8, location)
+        let numbers = [self.content_type.number(), self.encoding as u8, self.route.number()];
+        head(self.status, numbers, location, &self.places)
     }
 }
 
-fn head(status: StatusCode, content_type: u8, encoding: u8, location: &str) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(HEAD_BYTES + location.len());
+/// `numbers` are those of content type, encoding and route.
+fn head(status: StatusCode, numbers: [u8; 3], location: &str, places: &[Place]) -> Vec<u8> {
+    let mut encoded = Vec::new();
+    if !places.is_empty() {
+        // They are bounded (`slots`): what cannot be encoded reads back as nothing, which is a miss.
+        encoded = codec::encode(&places.to_vec()).unwrap_or_default();
+    }
+    let mut bytes = Vec::with_capacity(HEAD_BYTES + location.len() + encoded.len());
     bytes.extend_from_slice(&status.as_u16().to_le_bytes());
-    bytes.extend_from_slice(&[content_type, encoding]);
+    bytes.extend_from_slice(&numbers);
     // Addresses are bounded far below this; a longer one would read back as nothing sensible, which is a miss.
     bytes.extend_from_slice(&u16::try_from(location.len()).unwrap_or(u16::MAX).to_le_bytes());
+    bytes.extend_from_slice(&u32::try_from(encoded.len()).unwrap_or(u32::MAX).to_le_bytes());
     bytes.extend_from_slice(location.as_bytes());
+    bytes.extend_from_slice(&encoded);
     bytes
 }
 
@@ -141,8 +177,8 @@ mod tests {
     #[test]
     fn what_is_kept_comes_back_and_damage_is_a_miss() {
         let answer = Answer::moved("/wiki/Café".into(), Vec::new());
-        let kept =
-            Kept::of(&Answer { body: Bytes::from_static(b"gone there"), ..answer }, Encoding::Identity);
+        let answer = Answer { body: Bytes::from_static(b"gone there"), ..answer };
+        let kept = Kept::of(&answer, Encoding::Identity, RouteId::from_number(7));
         let stored = Stored::Answer(kept.clone());
         let bytes = stored.encode();
         assert_eq!(xxh3_64(&bytes), kept.etag, "the first answer is labelled as the kept ones are");
@@ -150,6 +186,12 @@ mod tests {
         for cut in 0..HEAD_BYTES + 11 {
             assert_eq!(Stored::decode(bytes[..cut].to_vec(), 0), None, "{cut}");
         }
+        let page =
+            format!("<p>{}mine{}</p>", slots::mark(slots::Slot::Only(7)), slots::mark(slots::Slot::End));
+        let kept = Kept::of(&Answer::html(page, Vec::new()), Encoding::Identity, RouteId::OTHER);
+        assert_eq!((kept.places.len(), &kept.body[..]), (2, &b"<p>mine</p>"[..]));
+        let stored = Stored::Answer(kept.clone());
+        assert_eq!(Stored::decode(stored.encode(), kept.etag), Some(stored));
         let nothing = Stored::Nothing("topic".into());
         assert_eq!(Stored::decode(nothing.encode(), 0), Some(nothing));
         let mut seed = 7u64;

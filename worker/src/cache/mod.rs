@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use veritable_config::Config;
 use veritable_config::settings::Site;
+use veritable_domain::permission::Groups;
 use veritable_domain::tag::Tag;
 use veritable_shm::{
     Cache, Counter, Leases, Lifetime, Lookup, NewEntry, Owner, Segment, ShmError, TagRef, Tags,
@@ -27,7 +28,7 @@ use self::nearby::Nearby;
 use self::outer::Outer;
 use crate::error::Error;
 use crate::http::encoding::Encoding;
-use crate::http::request::head;
+use crate::http::reply::head;
 
 /// The part of a lifetime by which it may be cut short, as a divisor: what was stored together does not end
 /// together.
@@ -99,8 +100,8 @@ impl SharedCache {
     }
 
     /// The key of an address in one encoding: what the client accepts, then the address.
-    pub(crate) fn key(&self, encoding: Encoding, path: &str, query: &str) -> Vec<u8> {
-        key::of(self.edition, encoding, path, query)
+    pub(crate) fn key(&self, encoding: Encoding, audience: Groups, path: &str, query: &str) -> Vec<u8> {
+        key::of(self.edition, encoding, audience, path, query)
     }
 
     /// The fresh answer kept under `key`, if there is one. Counts that one only: whoever finds none goes on to

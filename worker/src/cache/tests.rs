@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::Notify;
-use veritable_shm::{Geometry, Scoreboard};
+use veritable_shm::{Geometry, RouteId, Scoreboard};
 
 use super::*;
 use crate::answer::Answer;
@@ -45,7 +45,7 @@ fn two(change: impl Fn(&mut veritable_config::settings::Cache)) -> Two {
 fn computed(body: &'static str) -> Result<Computed, Error> {
     let tags = vec![Tag::Topic(veritable_domain::ids::TopicId(1))];
     let answer = Answer::html(body.into(), tags.clone());
-    Ok(Computed { kept: Kept::of(&answer, Encoding::Identity), tags })
+    Ok(Computed { kept: Kept::of(&answer, Encoding::Identity, RouteId::OTHER), tags })
 }
 
 fn body(answer: Result<Kept, Arc<Error>>) -> Bytes {
@@ -205,7 +205,7 @@ async fn a_page_that_says_there_is_nothing_ends_with_any_change_too() {
     let suggestions = || async {
         let answer =
             Answer { status: http::StatusCode::NOT_FOUND, ..Answer::html("which?".into(), Vec::new()) };
-        Ok(Computed { kept: Kept::of(&answer, Encoding::Identity), tags: Vec::new() })
+        Ok(Computed { kept: Kept::of(&answer, Encoding::Identity, RouteId::OTHER), tags: Vec::new() })
     };
     assert_eq!(body(cache.get_or_compute(b"key", LONG, suggestions).await.0), "which?");
     assert_eq!(cache.get_or_compute(b"key", LONG, || async { computed("no") }).await.1, How::Hit);

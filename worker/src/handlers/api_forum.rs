@@ -15,26 +15,26 @@ use crate::routes::View;
 const END: &[u8] = &[0xFF];
 
 pub(crate) fn categories(view: &View<'_>) -> Result<Answer, Error> {
-    let body = json!({"categories": forum::categories(view.db)?});
+    let body = json!({"categories": forum::categories(view.db, view.audience)?});
     answer(&body, vec![Tag::Site, Tag::Categories, Tag::Latest])
 }
 
 pub(crate) fn latest(view: &View<'_>) -> Result<Answer, Error> {
     let limit = limit(view, PAGE)?;
-    let mut topics = forum::latest(view.db, before(view)?, limit + 1)?;
+    let mut topics = forum::latest(view.db, view.audience, before(view)?, limit + 1)?;
     let next = cut(&mut topics, limit, forum::Topic::place);
     listed("topics", &topics, next, vec![Tag::Site, Tag::Latest, Tag::Categories])
 }
 
 fn category(view: &View<'_>) -> Result<(i64, Vec<Tag>), Error> {
-    let category = forum::category(view.db, id(view)?)?.ok_or_else(|| missing("category"))?;
+    let category = forum::category(view.db, view.audience, id(view)?)?.ok_or_else(|| missing("category"))?;
     Ok((category.id, vec![Tag::Site, Tag::Categories, Tag::Category(CategoryId(category.id))]))
 }
 
 pub(crate) fn topics(view: &View<'_>) -> Result<Answer, Error> {
     let (id, tags) = category(view)?;
     let limit = limit(view, PAGE)?;
-    let mut topics = forum::in_category(view.db, id, before(view)?, limit + 1)?;
+    let mut topics = forum::in_category(view.db, view.audience, id, before(view)?, limit + 1)?;
     let next = cut(&mut topics, limit, forum::Topic::place);
     listed("topics", &topics, next, tags)
 }
@@ -42,25 +42,25 @@ pub(crate) fn topics(view: &View<'_>) -> Result<Answer, Error> {
 pub(crate) fn category_posts(view: &View<'_>) -> Result<Answer, Error> {
     let (id, tags) = category(view)?;
     let limit = limit(view, PAGE)?;
-    let mut posts = forum::by_category(view.db, id, before(view)?, limit + 1)?;
+    let mut posts = forum::by_category(view.db, view.audience, id, before(view)?, limit + 1)?;
     let next = cut(&mut posts, limit, forum::RecentPost::place);
     listed("posts", &posts, next, tags)
 }
 
 pub(crate) fn topic(view: &View<'_>) -> Result<Answer, Error> {
-    let topic = forum::topic(view.db, id(view)?)?.ok_or_else(|| missing("topic"))?;
+    let topic = forum::topic(view.db, view.audience, id(view)?)?.ok_or_else(|| missing("topic"))?;
     answer(&topic, vec![Tag::Site, Tag::Categories, Tag::Topic(TopicId(topic.id))])
 }
 
 pub(crate) fn posts(view: &View<'_>) -> Result<Answer, Error> {
-    let topic = forum::topic(view.db, id(view)?)?.ok_or_else(|| missing("topic"))?;
+    let topic = forum::topic(view.db, view.audience, id(view)?)?.ok_or_else(|| missing("topic"))?;
     let from = super::topic::after(view)?;
     let (posts, next) = super::topic::page_of(view, topic.id, &from, END, limit(view, PAGE)?)?;
     listed("posts", &posts, next, vec![Tag::Site, Tag::Topic(TopicId(topic.id))])
 }
 
 pub(crate) fn post(view: &View<'_>) -> Result<Answer, Error> {
-    let post = forum::post(view.db, id(view)?)?.ok_or_else(|| missing("post"))?;
+    let post = forum::post(view.db, view.audience, id(view)?)?.ok_or_else(|| missing("post"))?;
     // What was taken back is not shown, in its source no more than in its HTML.
     let version = if post.deleted { None } else { forum::version(view.db, post.id)? };
     let tags = vec![Tag::Site, Tag::Topic(TopicId(post.topic_id))];
@@ -75,7 +75,7 @@ pub(crate) fn user(view: &View<'_>) -> Result<Answer, Error> {
 pub(crate) fn user_posts(view: &View<'_>) -> Result<Answer, Error> {
     let user = accounts::by_name(view.db, &user_key(param(view, "name")))?.ok_or_else(|| missing("user"))?;
     let limit = limit(view, PAGE)?;
-    let mut posts = forum::by_author(view.db, user.id, before(view)?, limit + 1)?;
+    let mut posts = forum::by_author(view.db, view.audience, user.id, before(view)?, limit + 1)?;
     let next = cut(&mut posts, limit, forum::RecentPost::place);
     listed("posts", &posts, next, vec![Tag::Site, Tag::User(UserId(user.id))])
 }

@@ -1,8 +1,5 @@
 //! Changes asked for over the API: read the body, render the text, send the command, tell what came of it.
 
-use std::future::Future;
-use std::pin::Pin;
-
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -11,7 +8,7 @@ use veritable_domain::ids::{CategoryId, NamespaceId, PostId, RevisionId, TopicId
 use veritable_domain::markup::{self, RenderContext};
 use veritable_domain::text::{Comment, Source, TopicTitle};
 use veritable_domain::wiki::{PageTitle, full_title, page_path};
-use veritable_writer_api::message::{Command, Outcome};
+use veritable_writer_api::message::{Command, Forum, Outcome, Wiki};
 
 use super::{number, wiki::space_of};
 use crate::answer::{Answer, ContentType};
@@ -19,9 +16,7 @@ use crate::app::App;
 use crate::error::Error;
 use crate::reads::forum::topic_path;
 use crate::reads::wiki;
-use crate::routes::{Change, Cost};
-
-type Pending<'a> = Pin<Box<dyn Future<Output = Result<Answer, Error>> + Send + 'a>>;
+use crate::routes::{Change, Cost, Pending};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -87,13 +82,7 @@ async fn content(app: &App, source: Source, page: Option<String>) -> Result<Cont
 }
 
 fn done(status: StatusCode, location: Option<String>, value: &Value) -> Answer {
-    Answer {
-        status,
-        content_type: ContentType::Json,
-        body: value.to_string().into(),
-        location,
-        tags: Vec::new(),
-    }
+    Answer { location, ..Answer::new(status, ContentType::Json, value.to_string()) }
 }
 
 fn unexpected(outcome: &Outcome) -> Error {
@@ -106,7 +95,7 @@ pub(crate) fn create_topic<'a>(app: &'a App, change: Change) -> Pending<'a> {
         let category = CategoryId(id(&change)?);
         let title = TopicTitle::new(&asked.title)?;
         let content = content(app, Source::new(&asked.body)?, None).await?;
-        let command = Command::CreateTopic { actor: change.actor, category, title, content };
+        let command = Command::forum(change.asker.by(), Forum::CreateTopic { category, title, content });
         match app.send(command, &change.key).await? {
             Outcome::TopicCreated { topic, slug, post } => {
                 let path = topic_path(&slug, topic.0);
@@ -123,7 +112,8 @@ pub(crate) fn reply<'a>(app: &'a App, change: Change) -> Pending<'a> {
         let asked: NewPost = body(&change)?;
         let topic = TopicId(id(&change)?);
         let content = content(app, Source::new(&asked.body)?, None).await?;
-        let command = Command::Reply { actor: change.actor, topic, parent: asked.parent, content };
+        let command =
+            Command::forum(change.asker.by(), Forum::Reply { topic, parent: asked.parent, content });
         match app.send(command, &change.key).await? {
             Outcome::PostCreated { post, topic, number } => {
                 let value = json!({"post": {"id": post, "number": number}, "topic": {"id": topic}});
@@ -141,7 +131,8 @@ pub(crate) fn edit_post<'a>(app: &'a App, change: Change) -> Pending<'a> {
         let comment = Comment::new(&asked.comment)?;
         let content = content(app, Source::new(&asked.body)?, None).await?;
         let base_version = asked.base_version;
-        let command = Command::EditPost { actor: change.actor, post, base_version, content, comment };
+        let edit = Forum::EditPost { post, base_version, content, comment };
+        let command = Command::forum(change.asker.by(), edit);
         match app.send(command, &change.key).await? {
             Outcome::PostEdited { version } => {
                 let value = json!({"post": {"id": post, "version": version}});
@@ -163,8 +154,7 @@ pub(crate) fn save_page<'a>(app: &'a App, change: Change) -> Pending<'a> {
         let full = full_title(&space.name, title.as_str());
         let content = content(app, source, Some(full)).await?;
         let path = page_path(&space.name, title.as_str());
-        let command = Command::EditPage {
-            actor: change.actor,
+        let edit = Wiki::EditPage {
             namespace: NamespaceId(space.id),
             title,
             base_revision: asked.base_revision,
@@ -172,6 +162,7 @@ pub(crate) fn save_page<'a>(app: &'a App, change: Change) -> Pending<'a> {
             comment,
             minor: asked.minor,
         };
+        let command = Command::wiki(change.asker.by(), edit);
         match app.send(command, &change.key).await? {
             Outcome::PageSaved { page, revision, created } => {
                 let value = json!({"page": {"id": page}, "revision": {"id": revision}, "path": path});

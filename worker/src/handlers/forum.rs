@@ -18,21 +18,21 @@ const FRONT_ENTRIES: usize = 15;
 const MAX_PINNED: usize = 10;
 
 pub(crate) fn front(view: &View<'_>) -> Result<Answer, Error> {
-    let mut page = Page::new(view.site, &view.site.name, "/".into());
+    let mut page = Page::new(view, &view.site.name, "/".into());
     page.description.clone_from(&view.site.description);
     let front = Front {
         page,
-        categories: forum::categories(view.db)?,
-        topics: forum::latest(view.db, forum::Before::NOW, FRONT_ENTRIES)?,
+        categories: forum::categories(view.db, view.audience)?,
+        topics: forum::latest(view.db, view.audience, forum::Before::NOW, FRONT_ENTRIES)?,
         changes: wiki::changes(view.db, forum::Before::NOW, FRONT_ENTRIES)?,
     };
     Ok(Answer::html(render(&front)?, vec![Tag::Site, Tag::Categories, Tag::Latest, Tag::RecentChanges]))
 }
 
 pub(crate) fn latest(view: &View<'_>) -> Result<Answer, Error> {
-    let mut topics = forum::latest(view.db, before(view)?, PAGE + 1)?;
+    let mut topics = forum::latest(view.db, view.audience, before(view)?, PAGE + 1)?;
     let around = around(view, "/latest", List::Latest, &mut topics, PAGE, forum::Topic::place)?;
-    let page = Page::new(view.site, "Latest topics", "/latest".into()).around(around);
+    let page = Page::new(view, "Latest topics", "/latest".into()).around(around);
     let list = Topics { page, category: None, pinned: Vec::new(), topics };
     Ok(Answer::html(render(&list)?, vec![Tag::Site, Tag::Latest, Tag::Categories]))
 }
@@ -42,26 +42,26 @@ pub(crate) fn category(view: &View<'_>) -> Result<Answer, Error> {
     let wanted = id(view).map_err(|_| missing("category"))?;
     let slug = param(view, "slug");
     let within = view.params.contains_key("parent");
-    let category = match forum::category(view.db, wanted)? {
+    let category = match forum::category(view.db, view.audience, wanted)? {
         Some(own) if own.slug == slug && !within => own,
         own => {
             let mut theirs = Vec::new();
             for id in old::imported(view.db, "category", wanted)? {
-                theirs.extend(forum::category(view.db, id)?.map(candidate));
+                theirs.extend(forum::category(view.db, view.audience, id)?.map(candidate));
             }
             return settle(view, "category", own.map(candidate), theirs, slug, "");
         }
     };
     let tags = vec![Tag::Site, Tag::Categories, Tag::Category(CategoryId(category.id))];
     let path = category.path();
-    let mut topics = forum::in_category(view.db, category.id, before(view)?, PAGE + 1)?;
+    let mut topics = forum::in_category(view.db, view.audience, category.id, before(view)?, PAGE + 1)?;
     let list = List::Category(category.id);
     let around = around(view, &path, list, &mut topics, PAGE, forum::Topic::place)?;
     let pinned = match asked(view, "before") {
-        None => forum::pinned(view.db, category.id, MAX_PINNED)?,
+        None => forum::pinned(view.db, view.audience, category.id, MAX_PINNED)?,
         Some(_) => Vec::new(),
     };
-    let page = Page::new(view.site, &category.name, path).around(around);
+    let page = Page::new(view, &category.name, path).around(around);
     Ok(Answer::html(render(&Topics { page, category: Some(category), pinned, topics })?, tags))
 }
 

@@ -13,9 +13,11 @@ use crate::reads::forum::Before;
 use crate::reads::previous::{self, List};
 use crate::routes::View;
 
+pub(crate) mod accounts;
 pub(crate) mod api_forum;
 pub(crate) mod api_wiki;
 pub(crate) mod changes;
+pub(crate) mod drafts;
 pub(crate) mod forum;
 pub(crate) mod old;
 pub(crate) mod search;
@@ -138,7 +140,7 @@ pub(crate) fn around<T>(
     let previous = match before(view)? {
         Before::NOW => None,
         shown => {
-            let cursor = previous::of_times(view.db, list, shown, size)?.map(seal_place);
+            let cursor = previous::of_times(view.db, list, view.audience, shown, size)?.map(seal_place);
             Some(at_cursor(first, "before", cursor))
         }
     };

@@ -75,7 +75,7 @@ pub(crate) fn in_doubt(
     let mut tags = vec![Tag::Site];
     tags.extend(candidates.iter().map(|candidate| candidate.tag.clone()));
     let choices = candidates.iter().map(|it| (it.title.clone(), format!("{}{tail}", it.path))).collect();
-    let page = Page::new(view.site, &format!("Which {kind}?"), String::new());
+    let page = Page::new(view, &format!("Which {kind}?"), String::new());
     let about = &format!(
         "No {kind} has this address now. It may be from before a {kind} was renamed or brought here."
     );
@@ -165,17 +165,12 @@ fn by_page(view: &View<'_>, foreign: i64) -> Result<Answer, Error> {
 }
 
 fn which_page(view: &View<'_>, choices: Vec<(String, String)>) -> Result<Answer, Error> {
-    let page = Page::new(view.site, "Which page?", String::new());
+    let page = Page::new(view, "Which page?", String::new());
     let about = "Several older wikis had this number.";
     choose(Choices { page, about, query: "", choices }, vec![Tag::Site, Tag::Titles])
 }
 
 pub(crate) fn robots(_: &View<'_>) -> Result<Answer, Error> {
-    Ok(Answer {
-        status: StatusCode::OK,
-        content_type: ContentType::Text,
-        body: "User-agent: *\nDisallow: /search\nDisallow: /api/\n".into(),
-        location: None,
-        tags: vec![Tag::Site],
-    })
+    let said = "User-agent: *\nDisallow: /search\nDisallow: /api/\nDisallow: /login\nDisallow: /signup\n";
+    Ok(Answer { tags: vec![Tag::Site], ..Answer::new(StatusCode::OK, ContentType::Text, said) })
 }

@@ -55,7 +55,7 @@ fn find(view: &View<'_>, asked: &Asked<'_>, skip: usize, limit: usize) -> Result
         let ids = search::posts(view.db, &expression, limit + 1, skip)?;
         found.more |= ids.len() > limit;
         for id in ids.into_iter().take(limit) {
-            found.posts.extend(forum::hit(view.db, id)?);
+            found.posts.extend(forum::hit(view.db, view.audience, id)?);
         }
     }
     found.more &= skip + limit < MAX_RESULT;
@@ -84,7 +84,7 @@ pub(crate) fn page(view: &View<'_>) -> Result<Answer, Error> {
         next: found.more.then(|| address(number + 1)),
     };
     let title = if asked.query.is_empty() { "Search".to_owned() } else { format!("Search: {}", asked.query) };
-    let mut page = Page::new(view.site, &title, String::new()).around(around);
+    let mut page = Page::new(view, &title, String::new()).around(around);
     page.first = address(1);
     let pages = found.pages.into_iter().map(|page| Item {
         path: page.path(),

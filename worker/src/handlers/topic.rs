@@ -102,14 +102,14 @@ fn around_posts(
 }
 
 fn framed<'a>(view: &View<'a>, topic: &forum::Topic, path: String, title: String) -> Page<'a> {
-    Page::new(view.site, &title, path).under(&topic.category, topic.category_path())
+    Page::new(view, &title, path).under(&topic.category, topic.category_path())
 }
 
 fn chain(view: &View<'_>, post: &forum::Post) -> Result<Vec<i64>, Error> {
     let mut chain = Vec::new();
     let mut above = post.parent;
     while let (Some(parent), true) = (above, chain.len() < MAX_CHAIN) {
-        let Some(found) = forum::post(view.db, parent)? else { break };
+        let Some(found) = forum::post(view.db, view.audience, parent)? else { break };
         chain.push(found.number);
         above = found.parent;
     }
@@ -126,7 +126,7 @@ enum Found {
 fn find(view: &View<'_>) -> Result<Found, Error> {
     let wanted = id(view)?;
     let slug = param(view, "slug");
-    let own = forum::topic(view.db, wanted)?;
+    let own = forum::topic(view.db, view.audience, wanted)?;
     if let Some(own) = own {
         if own.slug == slug {
             return Ok(Found::Here(own));
@@ -162,7 +162,7 @@ fn candidate(topic: forum::Topic) -> Candidate {
 fn by_old_id(view: &View<'_>, wanted: i64, tail: &str) -> Result<Answer, Error> {
     let mut candidates = old_topics(view, wanted)?;
     if candidates.is_empty() && !old::any(view.db, "topic")? {
-        candidates.extend(forum::topic(view.db, wanted)?.map(candidate));
+        candidates.extend(forum::topic(view.db, view.audience, wanted)?.map(candidate));
     }
     match candidates.as_slice() {
         [topic] => Ok(Answer::moved(format!("{}{tail}", topic.path), vec![Tag::Site, topic.tag.clone()])),
@@ -173,7 +173,7 @@ fn by_old_id(view: &View<'_>, wanted: i64, tail: &str) -> Result<Answer, Error> 
 fn old_topics(view: &View<'_>, foreign: i64) -> Result<Vec<Candidate>, Error> {
     let mut found = Vec::new();
     for id in old::imported(view.db, "topic", foreign)? {
-        found.extend(forum::topic(view.db, id)?.map(candidate));
+        found.extend(forum::topic(view.db, view.audience, id)?.map(candidate));
     }
     Ok(found)
 }
@@ -201,8 +201,8 @@ pub(crate) fn post_by_id(view: &View<'_>) -> Result<Answer, Error> {
     let mut topics = Vec::new();
     let mut choices = Vec::new();
     for id in ids {
-        let Some(post) = forum::post(view.db, id)? else { continue };
-        let Some(topic) = forum::topic(view.db, post.topic_id)? else { continue };
+        let Some(post) = forum::post(view.db, view.audience, id)? else { continue };
+        let Some(topic) = forum::topic(view.db, view.audience, post.topic_id)? else { continue };
         choices.push((topic.title.clone(), format!("{}/{}", topic.path(), post.number)));
         topics.push(topic);
     }
@@ -210,7 +210,7 @@ pub(crate) fn post_by_id(view: &View<'_>) -> Result<Answer, Error> {
         ([topic], [(_, path)]) => Ok(Answer::moved(path.clone(), tags(topic))),
         ([], _) => Err(missing("post")),
         _ => {
-            let page = Page::new(view.site, "Which post?", String::new());
+            let page = Page::new(view, "Which post?", String::new());
             let about = "Several older sites had a post of this number.";
             choose(Choices { page, about, query: "", choices }, vec![Tag::Site])
         }

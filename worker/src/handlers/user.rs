@@ -24,7 +24,7 @@ pub(crate) fn profile(view: &View<'_>) -> Result<Answer, Error> {
     let profile = account(view)?;
     let tags = vec![Tag::Site, Tag::User(UserId(profile.id))];
     let path = user_path(&profile.name);
-    let mut found = forum::by_author(view.db, profile.id, before(view)?, POSTS + 1)?;
+    let mut found = forum::by_author(view.db, view.audience, profile.id, before(view)?, POSTS + 1)?;
     let list = List::Author(profile.id);
     let around = around(view, &path, list, &mut found, POSTS, forum::RecentPost::place)?;
     let posts = found.into_iter().map(item).collect();
@@ -33,7 +33,7 @@ pub(crate) fn profile(view: &View<'_>) -> Result<Answer, Error> {
         Some(_) => Vec::new(),
     };
     let more_edits = cut(&mut edits, EDITS, wiki::Revision::place).map(|_| format!("{path}/edits"));
-    let page = Page::new(view.site, &profile.name, path).around(around);
+    let page = Page::new(view, &profile.name, path).around(around);
     Ok(Answer::html(render(&UserPage { page, profile, posts, edits, more_edits })?, tags))
 }
 
@@ -46,7 +46,7 @@ pub(crate) fn edits(view: &View<'_>) -> Result<Answer, Error> {
     let list = List::Edits(profile.id);
     let around = around(view, &all, list, &mut changes, PAGE, wiki::Revision::place)?;
     let title = format!("Wiki edits by {}", profile.name);
-    let page = Page::new(view.site, &title, all).under(&profile.name, path).around(around);
+    let page = Page::new(view, &title, all).under(&profile.name, path).around(around);
     let shown = Changes { page, changes, show_title: true, path: String::new() };
     Ok(Answer::html(render(&shown)?, vec![Tag::Site, Tag::User(UserId(profile.id))]))
 }

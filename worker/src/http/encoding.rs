@@ -2,6 +2,8 @@
 
 use std::io::Write;
 
+use bytes::Bytes;
+
 /// How a body is encoded. The number is part of cache keys and entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -23,6 +25,11 @@ const WORTH_BYTES: usize = 1_024;
 const ZSTD_LEVEL: i32 = 6;
 const BROTLI_LEVEL: u32 = 5;
 const GZIP_LEVEL: u32 = 6;
+
+/// Made for one asker: some tens of microseconds for a page.
+const QUICK_ZSTD: i32 = 1;
+const QUICK_BROTLI: u32 = 1;
+const QUICK_GZIP: u32 = 1;
 
 impl Encoding {
     /// All there are.
@@ -66,13 +73,28 @@ impl Encoding {
         best.1
     }
 
+    /// The same of a body that is sent once: quickly rather than small.
+    pub(crate) fn encode_once(self, body: Bytes) -> (Encoding, Bytes) {
+        let encoded = match self {
+            _ if body.len() < WORTH_BYTES => None,
+            Encoding::Identity => None,
+            Encoding::Gzip => gzip(&body, QUICK_GZIP).ok(),
+            Encoding::Brotli => brotli(&body, QUICK_BROTLI).ok(),
+            Encoding::Zstd => zstd::bulk::compress(&body, QUICK_ZSTD).ok(),
+        };
+        match encoded {
+            Some(encoded) if encoded.len() < body.len() => (self, encoded.into()),
+            _ => (Encoding::Identity, body),
+        }
+    }
+
     /// `body` in this encoding, or as it is when that gains nothing; with the encoding it is in.
     pub(crate) fn encode(self, body: &[u8]) -> (Encoding, Vec<u8>) {
         let encoded = match self {
             _ if body.len() < WORTH_BYTES => None,
             Encoding::Identity => None,
-            Encoding::Gzip => gzip(body).ok(),
-            Encoding::Brotli => brotli(body).ok(),
+            Encoding::Gzip => gzip(body, GZIP_LEVEL).ok(),
+            Encoding::Brotli => brotli(body, BROTLI_LEVEL).ok(),
             Encoding::Zstd => zstd::bulk::compress(body, ZSTD_LEVEL).ok(),
         };
         match encoded {
@@ -82,14 +104,14 @@ impl Encoding {
     }
 }
 
-fn gzip(body: &[u8]) -> std::io::Result<Vec<u8>> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(GZIP_LEVEL));
+fn gzip(body: &[u8], level: u32) -> std::io::Result<Vec<u8>> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(level));
     encoder.write_all(body)?;
     encoder.finish()
 }
 
-fn brotli(body: &[u8]) -> std::io::Result<Vec<u8>> {
-    let mut encoder = brotli::CompressorWriter::new(Vec::new(), 4_096, BROTLI_LEVEL, 20);
+fn brotli(body: &[u8], level: u32) -> std::io::Result<Vec<u8>> {
+    let mut encoder = brotli::CompressorWriter::new(Vec::new(), 4_096, level, 20);
     encoder.write_all(body)?;
     encoder.flush()?;
     Ok(encoder.into_inner())

@@ -25,12 +25,5 @@ pub(crate) async fn answer(app: &App, path: &str) -> Option<Answer> {
     for (what, trouble) in troubles {
         body[what] = trouble.to_string().into();
     }
-    let body = body.to_string();
-    Some(Answer {
-        status,
-        content_type: ContentType::Json,
-        body: body.into(),
-        location: None,
-        tags: Vec::new(),
-    })
+    Some(Answer::new(status, ContentType::Json, body.to_string()))
 }

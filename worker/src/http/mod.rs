@@ -1,16 +1,24 @@
 //! HTTP: connections, the way of a request from its head to its answer, and what every answer carries.
 
 pub(crate) mod accept;
+mod access;
+pub(crate) mod asker;
+pub(crate) mod body;
 mod connection;
+pub(crate) mod cookies;
+pub(crate) mod csrf;
 pub(crate) mod encoding;
 pub(crate) mod handover;
 mod health;
+mod own;
 mod peer;
 pub(crate) mod probe;
 mod problem;
+pub(crate) mod reply;
 pub(crate) mod request;
 pub(crate) mod router;
 pub(crate) mod serve;
 mod socket;
 mod stream;
-mod write;
+mod trace;
+pub(crate) mod write;

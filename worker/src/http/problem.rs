@@ -23,7 +23,13 @@ struct Problem<'a> {
 pub(crate) const RETRY_SECONDS: u32 = 1;
 
 /// The answer to a request that failed.
-pub(crate) fn answer(site: &Site, path: &str, request_id: &str, error: &Error) -> Answer {
+pub(crate) fn answer(
+    site: &Site,
+    path: &str,
+    request_id: &str,
+    error: &Error,
+    menu: Option<String>,
+) -> Answer {
     let status = error.status();
     if status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE {
         tracing::error!(request_id, path, %error, "a request failed");
@@ -33,7 +39,7 @@ pub(crate) fn answer(site: &Site, path: &str, request_id: &str, error: &Error) -
         Error::Database(_) | Error::Internal(_) => "something went wrong here; the log knows more".to_owned(),
         other => other.to_string(),
     };
-    of_status(site, path, request_id, status, &said)
+    told(site, path, request_id, status, &said, menu)
 }
 
 /// The answer with a status and a sentence.
@@ -43,6 +49,17 @@ pub(crate) fn of_status(
     request_id: &str,
     status: StatusCode,
     detail: &str,
+) -> Answer {
+    told(site, path, request_id, status, detail, None)
+}
+
+fn told(
+    site: &Site,
+    path: &str,
+    request_id: &str,
+    status: StatusCode,
+    detail: &str,
+    menu: Option<String>,
 ) -> Answer {
     let title = status.canonical_reason().unwrap_or("Error");
     let (content_type, body) = if path.starts_with("/api") {
@@ -56,7 +73,10 @@ pub(crate) fn of_status(
         };
         (ContentType::Problem, serde_json::to_vec(&problem).unwrap_or_default())
     } else {
-        (ContentType::Html, views::error_page(site, status.as_u16(), title, detail, request_id).into_bytes())
+        (
+            ContentType::Html,
+            views::error_page(site, status.as_u16(), title, (detail, request_id), menu).into_bytes(),
+        )
     };
-    Answer { status, content_type, body: body.into(), location: None, tags: Vec::new() }
+    Answer::new(status, content_type, body)
 }

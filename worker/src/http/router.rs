@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use http::Method;
 use percent_encoding::percent_decode_str;
+use veritable_domain::account::Scope;
+use veritable_shm::{RouteId, Routes};
 
 use crate::error::Error;
-use crate::routes::{Cost, Endpoint, Read, Write};
+use crate::routes::{Cost, Endpoint, Form, Own, Read, Who, Write};
 
 /// The table, ready for look-ups.
 pub(crate) struct Router {
@@ -16,9 +18,22 @@ pub(crate) struct Router {
 
 /// One pattern's endpoints.
 pub(crate) struct Route {
+    pattern: &'static str,
+    /// Where its answers are counted.
+    pub(crate) id: RouteId,
     names: Vec<&'static str>,
     pub(crate) read: Option<ReadRoute>,
-    pub(crate) writes: Vec<(Method, Write)>,
+    pub(crate) own: Option<OwnRoute>,
+    pub(crate) form: Option<(Who, Form)>,
+    pub(crate) writes: Vec<(Method, Scope, Write)>,
+}
+
+/// The page of a pattern that is another for each person.
+#[derive(Clone, Copy)]
+pub(crate) struct OwnRoute {
+    pub(crate) who: Who,
+    pub(crate) query: &'static [&'static str],
+    pub(crate) run: Own,
 }
 
 /// The reading endpoint of a pattern.
@@ -42,7 +57,15 @@ impl Router {
         let mut indexes = BTreeMap::new();
         for (pattern, endpoint) in table {
             let index = *indexes.entry(pattern).or_insert_with(|| {
-                router.routes.push(Route { names: names(pattern), read: None, writes: Vec::new() });
+                router.routes.push(Route {
+                    pattern,
+                    id: RouteId::OTHER,
+                    names: names(pattern),
+                    read: None,
+                    own: None,
+                    form: None,
+                    writes: Vec::new(),
+                });
                 let index = router.routes.len() - 1;
                 router.patterns.insert(pattern, index).expect("the route table has no conflicts");
                 index
@@ -50,10 +73,28 @@ impl Router {
             let route = &mut router.routes[index];
             match endpoint {
                 Endpoint::Read { cost, query, run } => route.read = Some(ReadRoute { cost, query, run }),
-                Endpoint::Write { method, run } => route.writes.push((method, run)),
+                Endpoint::Own { who, query, run } => route.own = Some(OwnRoute { who, query, run }),
+                Endpoint::Form { who, run } => route.form = Some((who, run)),
+                Endpoint::Write { method, scope, run } => route.writes.push((method, scope, run)),
             }
         }
         router
+    }
+
+    /// Has each pattern's answers counted under its own name.
+    pub(crate) fn counted(mut self, routes: &Routes) -> Router {
+        for route in &mut self.routes {
+            route.id = routes.find(route.pattern);
+        }
+        self
+    }
+
+    /// The pattern whose answers are counted there.
+    pub(crate) fn pattern(&self, id: RouteId) -> Option<&'static str> {
+        if id == RouteId::OTHER {
+            return None;
+        }
+        self.routes.iter().find(|route| route.id == id).map(|route| route.pattern)
     }
 
     /// What answers `path`, still percent-encoded.
@@ -74,8 +115,10 @@ impl Router {
 impl Route {
     /// The methods this pattern answers, for the `Allow` header.
     pub(crate) fn allow(&self) -> String {
-        let reads = self.read.iter().flat_map(|_| ["GET", "HEAD"]);
-        let methods: Vec<&str> = reads.chain(self.writes.iter().map(|(method, _)| method.as_str())).collect();
+        let reads = (self.read.is_some() || self.own.is_some()).then_some(["GET", "HEAD"]);
+        let form = self.form.is_some().then_some("POST");
+        let writes = self.writes.iter().map(|(method, ..)| method.as_str());
+        let methods: Vec<&str> = reads.into_iter().flatten().chain(form).chain(writes).collect();
         methods.join(", ")
     }
 }
@@ -130,6 +173,15 @@ mod tests {
         assert!(matches!(router.find("/t/%FF/12"), Err(Error::Invalid { where_: "path", .. })));
         assert!(matches!(router.find("/nowhere"), Err(Error::NotFound { .. })));
         assert_eq!(router.find("/api/topics/1/posts").unwrap().route.allow(), "GET, HEAD, POST");
+    }
+
+    #[test]
+    fn every_pattern_is_counted_under_its_own_name() {
+        let (_fd, segment) = veritable_shm::Segment::create(&veritable_shm::Geometry::default()).unwrap();
+        let router = Router::new(crate::routes::table()).counted(&Routes::of(&segment, 0));
+        for route in &router.routes {
+            assert_eq!(router.pattern(route.id), Some(route.pattern), "too long a name, or too many routes");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ use super::accept::{Accepted, Accepting};
 use super::connection::{Server, Stage};
 use super::handover::Handover;
 use crate::app::App;
+use crate::metrics::Sender;
 
 /// How long connections that are idle when the drain begins are still served, so that a request already on
 /// its way is answered (with `Connection: close`) and not reset.
@@ -21,7 +22,8 @@ const IDLE_GRACE: Duration = Duration::from_secs(1);
 const DRAIN_LOOK: Duration = Duration::from_millis(10);
 /// Rhythm of the heartbeat.
 const BEAT: Duration = Duration::from_millis(500);
-
+/// How often a worker looks whether it has the turn to send figures.
+const PUSH_LOOK: Duration = Duration::from_millis(250);
 /// How often the event loop's lag is taken.
 const LAG: Duration = Duration::from_millis(20);
 
@@ -52,6 +54,16 @@ pub(crate) async fn until_told(
             lagging.meter.time(Series::LoopLag, due.elapsed());
         }
     });
+    if let Some(sender) = Sender::open(&app) {
+        let app = app.clone();
+        tokio::spawn(async move {
+            let mut look = tokio::time::interval(PUSH_LOOK);
+            loop {
+                look.tick().await;
+                sender.look(&app).await;
+            }
+        });
+    }
     let mut beat = tokio::time::interval(BEAT);
     let first = loop {
         tokio::select! {
@@ -65,7 +77,7 @@ pub(crate) async fn until_told(
                     return;
                 }
             },
-            _ = beat.tick() => app.beat(),
+            _ = beat.tick() => app.beat(accepting.open.load(Ordering::Relaxed)),
             accepted = accepting.connections.recv() => match accepted {
                 Some(accepted) => connect(&server, accepted),
                 None => break Stage::Close,
@@ -126,7 +138,7 @@ impl Drain<'_> {
                     Some(Order::MasterGone) | None => return,
                     Some(_) => {}
                 },
-                _ = beat.tick() => self.app.beat(),
+                _ = beat.tick() => self.app.beat(self.accepting.open.load(Ordering::Relaxed)),
                 () = tokio::time::sleep(DRAIN_LOOK) => {}
             }
         }

@@ -1,70 +1,140 @@
-//! The way of a change: who asks, with what, under which key.
+//! The way of a change: whether a page of ours asks for it, who asks, with what, under which key.
 
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
-use http::{HeaderMap, Method};
-use http_body_util::{BodyExt, Limited};
+use std::net::IpAddr;
+
+use http::request::Parts;
+use http::{Method, header};
 use hyper::body::Incoming;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
-use veritable_domain::permission::Actor;
+use veritable_config::settings::Switch;
+use veritable_domain::ids::UserId;
+use veritable_domain::permission::Role;
 use veritable_domain::time::UnixMillis;
 use veritable_writer_api::message::IdempotencyKey;
-
 use xxhash_rust::xxh3::Xxh3;
 
+use super::asker::{self, Asker, KnownBy};
+use super::body::{self, Fields};
+use super::csrf;
 use super::router::Found;
 use crate::answer::Answer;
 use crate::app::App;
 use crate::error::Error;
-use crate::reads::accounts::actor_by_token;
-use crate::routes::{Change, ChangeKey, Cost};
+use crate::limits;
+use crate::reads::accounts;
+use crate::routes::{Change, ChangeKey, Cost, Form, Submission, Who};
 
 /// Longest `Idempotency-Key` (the IETF draft leaves it to the server).
 const KEY_BYTES: usize = 255;
+/// Where scripts of ours put what forms repeat.
+const CSRF_HEADER: &str = "x-csrf-token";
+/// The same field of forms.
+pub(crate) const CSRF_FIELD: &str = "csrf";
+/// The field by which a form that is sent twice is known again.
+pub(crate) const KEY_FIELD: &str = "key";
+/// An account is new for a day.
+const NEW_MS: i64 = 24 * 60 * 60 * 1_000;
 
 /// Answers a request that changes something.
 ///
 /// # Errors
-/// It may not, is malformed, or the writer refused.
+/// No page of ours asks for it, nobody may, or whatever the handler fails with.
 pub(crate) async fn answer(
     app: &App,
     found: Found<'_>,
-    (method, path): (&Method, &str),
-    headers: &HeaderMap,
+    head: &Parts,
     body: Incoming,
+    (address, now): (Option<IpAddr>, UnixMillis),
 ) -> Result<Answer, Error> {
-    let Some((_, run)) = found.route.writes.iter().find(|(allowed, _)| allowed == method) else {
+    let form = found.route.form.filter(|_| head.method == Method::POST);
+    let change = found.route.writes.iter().find(|(method, ..)| *method == head.method);
+    if form.is_none() && change.is_none() {
+        return Err(Error::MethodNotAllowed { allow: found.route.allow() });
+    }
+    let authority = head.uri.authority().map(http::uri::Authority::as_str);
+    csrf::check_origin(&head.headers, authority, &app.config.site.base_url)?;
+    // Who asks comes before what: a guest's body is not worth reading.
+    let asker = asker::of(app, &head.headers, address, now).await?;
+    if let Some(form) = form {
+        return submit(app, found, form, head, body, asker, now).await;
+    }
+    let Some((_, scope, run)) = change else {
         return Err(Error::MethodNotAllowed { allow: found.route.allow() });
     };
-    // Who asks comes first: a guest's body is not worth reading. A bearer token is sent by a program on
-    // purpose, never by a browser on its own, so no other site can make a visitor send it.
-    let actor = authenticate(app, headers).await?;
-    let json = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if !json.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
-        return Err(Error::UnsupportedType);
+    let user = asker.user()?;
+    asker.within(*scope)?;
+    if let KnownBy::Session { .. } = asker.known_by {
+        let repeated =
+            head.headers.get(CSRF_HEADER).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        check_secret(&asker, repeated)?;
     }
-    let most = usize::try_from(app.config.http.body_bytes).unwrap_or(usize::MAX);
-    let body = Limited::new(body, most).collect().await.map_err(|error| {
-        if error.is::<http_body_util::LengthLimitError>() {
-            Error::TooLarge { most }
-        } else {
-            Error::Invalid { where_: "body", why: "ended early".into() }
-        }
-    })?;
-    let body = body.to_bytes();
-    let key = key(headers, actor, &[method.as_str().as_bytes(), path.as_bytes(), &body])?;
-    run(app, Change { actor, params: found.params, body, key, now: UnixMillis::now() }).await
+    limit(app, &asker, now).await?;
+    if !body::is_of(&head.headers, "application/json") {
+        return Err(Error::UnsupportedType { takes: "application/json" });
+    }
+    let body = body::read(app, body).await?;
+    let name = match head.headers.get("idempotency-key") {
+        Some(given) => Some(named(given.as_bytes())?),
+        None => None,
+    };
+    let asked = [head.method.as_str().as_bytes(), head.uri.path().as_bytes(), &body];
+    let key = key(name, Some(user), &asked);
+    run(app, Change { asker, params: found.params, body, key, now }).await
 }
 
-async fn authenticate(app: &App, headers: &HeaderMap) -> Result<Actor, Error> {
-    let token = headers
-        .get(AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.strip_prefix("Bearer "))
-        .ok_or(Error::Unauthorized)?;
-    // The database knows only the hash, and finds it by an index: nothing here compares secrets by bytes.
-    let hash: [u8; 32] = Sha256::digest(token.trim().as_bytes()).into();
-    app.run(Cost::Point, move |db| Ok(actor_by_token(db, &hash)?)).await?.ok_or(Error::Unauthorized)
+async fn submit(
+    app: &App,
+    found: Found<'_>,
+    (who, run): (Who, Form),
+    head: &Parts,
+    body: Incoming,
+    asker: Asker,
+    now: UnixMillis,
+) -> Result<Answer, Error> {
+    who.admit(asker.actor)?;
+    if !body::is_of(&head.headers, "application/x-www-form-urlencoded") {
+        return Err(Error::UnsupportedType { takes: "application/x-www-form-urlencoded" });
+    }
+    let body = body::read(app, body).await?;
+    let fields = Fields::parse(&body)?;
+    // No token of an API is for forms: what they do is not what its scopes say.
+    check_secret(&asker, fields.get(CSRF_FIELD))?;
+    if who != Who::Anyone {
+        limit(app, &asker, now).await?;
+    }
+    let name = Some(fields.get(KEY_FIELD)).filter(|name| !name.is_empty() && name.len() <= KEY_BYTES);
+    // The secret that a form repeats is another text each time.
+    let asked: Vec<&[u8]> = std::iter::once(head.uri.path())
+        .chain(fields.all().filter(|(name, _)| *name != CSRF_FIELD).flat_map(|(name, value)| [name, value]))
+        .map(str::as_bytes)
+        .collect();
+    let key = key(name.map(str::to_owned), asker.actor.user, &asked);
+    let user_agent = head.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+    let user_agent = user_agent.unwrap_or_default().to_owned();
+    run(app, Submission { asker, params: found.params, fields, user_agent, key, now }).await
+}
+
+/// Whether a form or script holds what those of this asker's session hold.
+fn check_secret(asker: &Asker, repeated: &str) -> Result<(), Error> {
+    match asker.secret() {
+        Some(secret) if secret.is(repeated) => Ok(()),
+        Some(_) => Err(Error::StaleForm),
+        None => Err(Error::NoCookie),
+    }
+}
+
+/// Counts a change by an account; administrators and those from this host are not counted.
+async fn limit(app: &App, asker: &Asker, now: UnixMillis) -> Result<(), Error> {
+    if app.config.accounts.limits == Switch::Off || asker.actor.role == Role::Administrator {
+        return Ok(());
+    }
+    let user = asker.user()?;
+    app.limits.count_address(limits::WRITE_ADDRESS, asker.address)?;
+    let made = app.run(Cost::Point, move |db| Ok(accounts::made_at(db, user)?)).await?;
+    let is_new = made.is_some_and(|at| now.0 - at.0 < NEW_MS) && asker.actor.role == Role::Member;
+    let limit = if is_new { limits::WRITE_NEW } else { limits::WRITE };
+    app.limits.count(limit, &user.0.to_le_bytes())
 }
 
 /// Under which key a change is sent: the client's within its own account, or a fresh one, which the client is told
@@ -72,13 +142,10 @@ async fn authenticate(app: &App, headers: &HeaderMap) -> Result<Actor, Error> {
 ///
 /// The header is the IETF draft's, a string in quotes (<https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/>);
 /// one without quotes, as many send it, is taken as it stands.
-fn key(headers: &HeaderMap, actor: Actor, asked: &[&[u8]]) -> Result<ChangeKey, Error> {
-    let name = match headers.get("idempotency-key") {
-        Some(given) => named(given.as_bytes())?,
-        None => Uuid::now_v7().to_string(),
-    };
+fn key(name: Option<String>, user: Option<UserId>, asked: &[&[u8]]) -> ChangeKey {
+    let name = name.unwrap_or_else(|| Uuid::now_v7().to_string());
     let mut hash = Sha256::new();
-    hash.update(actor.user.map_or(0, |user| user.0).to_le_bytes());
+    hash.update(user.map_or(0, |user| user.0).to_le_bytes());
     hash.update(name.as_bytes());
     let mut key = IdempotencyKey::of([0; 16]);
     key.name.copy_from_slice(&hash.finalize()[..16]);
@@ -93,7 +160,7 @@ fn key(headers: &HeaderMap, actor: Actor, asked: &[&[u8]]) -> Result<ChangeKey, 
         digest.update(part);
     }
     key.digest = digest.digest().max(1);
-    Ok(ChangeKey { key, name })
+    ChangeKey { key, name }
 }
 
 fn named(given: &[u8]) -> Result<String, Error> {
@@ -114,15 +181,10 @@ fn named(given: &[u8]) -> Result<String, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use veritable_domain::ids::UserId;
-    use veritable_domain::permission::Role;
 
-    fn key_of(given: Option<&'static [u8]>, user: i64, asked: &[&[u8]]) -> Result<ChangeKey, Error> {
-        let mut headers = HeaderMap::new();
-        if let Some(given) = given {
-            headers.insert("idempotency-key", http::HeaderValue::from_bytes(given).unwrap());
-        }
-        key(&headers, Actor { user: Some(UserId(user)), role: Role::Member }, asked)
+    fn key_of(given: Option<&[u8]>, user: i64, asked: &[&[u8]]) -> Result<ChangeKey, Error> {
+        let name = given.map(named).transpose()?;
+        Ok(key(name, Some(UserId(user)), asked))
     }
 
     #[test]
@@ -139,16 +201,13 @@ mod tests {
     #[test]
     fn a_made_up_key_can_be_sent_back_and_a_malformed_one_is_refused() {
         let made = key_of(None, 1, &[b"x"]).unwrap();
-        let again = key_of(Some(made.name.clone().into_bytes().leak()), 1, &[b"x"]).unwrap();
+        let again = key_of(Some(made.name.as_bytes()), 1, &[b"x"]).unwrap();
         assert_eq!(again.key, made.key);
         let later = key_of(None, 1, &[b"x"]).unwrap();
         assert!(later.key.name[..6] >= made.key.name[..6], "they begin with the time");
         assert_ne!(later.key.name, made.key.name);
         for given in [&b""[..], &[b'x'; 256], b"\"open", b"\"a\" b", b"\xff\xfe"] {
-            assert!(
-                matches!(key_of(Some(given.to_vec().leak()), 1, &[]), Err(Error::Invalid { .. })),
-                "{given:?}"
-            );
+            assert!(matches!(key_of(Some(given), 1, &[]), Err(Error::Invalid { .. })), "{given:?}");
         }
     }
 }

@@ -4,13 +4,23 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, Row, params};
 use serde::Serialize;
+use veritable_domain::permission::{Access, Groups};
 
 use super::{Person, When, first, rows, when};
 
-const CATEGORIES: &str = "SELECT id, name, slug, description, topic_count, post_count, locked \
-    FROM categories ORDER BY position, id";
-const CATEGORY: &str = "SELECT id, name, slug, description, topic_count, post_count, locked \
-    FROM categories WHERE id = ?1";
+macro_rules! categories {
+    ($where:literal) => {
+        concat!(
+            "SELECT id, name, slug, description, topic_count, post_count, locked, read_groups, post_groups, ",
+            "moderate_groups FROM categories WHERE read_groups & ?1 <> 0 ",
+            $where
+        )
+    };
+}
+
+// Every question names who asks by ?1: what is in a category that they may not see is not there.
+const CATEGORIES: &str = categories!("ORDER BY position, id");
+const CATEGORY: &str = categories!("AND id = ?2");
 
 // CROSS JOIN fixes the order: whatever the statistics say, the list's index comes first.
 macro_rules! topics {
@@ -19,8 +29,9 @@ macro_rules! topics {
             "SELECT t.id, t.title, t.slug, t.category_id, c.name AS category, c.slug AS category_slug, ",
             "u.name AS author, u.display_name AS author_display, l.name AS last, ",
             "l.display_name AS last_display, t.created_at, t.last_post_at, t.post_count, t.view_count, ",
-            "t.like_count, t.pinned, t.locked FROM topics t ",
-            "CROSS JOIN categories c ON c.id = t.category_id CROSS JOIN users u ON u.id = t.author_id ",
+            "t.like_count, t.pinned, t.locked, c.read_groups, c.post_groups, c.moderate_groups FROM topics t ",
+            "CROSS JOIN categories c ON c.id = t.category_id AND c.read_groups & ?1 <> 0 ",
+            "CROSS JOIN users u ON u.id = t.author_id ",
             "CROSS JOIN users l ON l.id = t.last_author_id WHERE t.deleted_at IS NULL AND ",
             $where
         )
@@ -28,27 +39,30 @@ macro_rules! topics {
 }
 
 const LATEST: &str =
-    topics!("(t.last_post_at, t.id) < (?1, ?2) ORDER BY t.last_post_at DESC, t.id DESC LIMIT ?3");
+    topics!("(t.last_post_at, t.id) < (?2, ?3) ORDER BY t.last_post_at DESC, t.id DESC LIMIT ?4");
 const IN_CATEGORY: &str = topics!(
-    "t.category_id = ?4 AND (t.last_post_at, t.id) < (?1, ?2) \
-     ORDER BY t.last_post_at DESC, t.id DESC LIMIT ?3"
+    "t.category_id = ?5 AND (t.last_post_at, t.id) < (?2, ?3) \
+     ORDER BY t.last_post_at DESC, t.id DESC LIMIT ?4"
 );
-const PINNED: &str = topics!("t.pinned = 1 AND t.category_id = ?1 ORDER BY t.last_post_at DESC LIMIT ?2");
-const TOPIC: &str = topics!("t.id = ?1");
+const PINNED: &str = topics!("t.pinned = 1 AND t.category_id = ?2 ORDER BY t.last_post_at DESC LIMIT ?3");
+const TOPIC: &str = topics!("t.id = ?2");
 
 macro_rules! posts {
     ($where:literal) => {
         concat!(
             "SELECT p.id, p.topic_id, p.number, p.parent_id, p.depth, p.reply_count, p.created_at, ",
             "p.edited_at, p.like_count, p.deleted_at, p.html, p.path, u.name AS author, ",
-            "u.display_name AS author_display FROM posts p CROSS JOIN users u ON u.id = p.author_id WHERE ",
+            "u.display_name AS author_display, p.author_id FROM posts p ",
+            "CROSS JOIN users u ON u.id = p.author_id WHERE ",
             $where
         )
     };
 }
 
 const POSTS: &str = posts!("p.topic_id = ?1 AND p.path > ?2 AND p.path < ?3 ORDER BY p.path LIMIT ?4");
-const POST: &str = posts!("p.id = ?1");
+const POST: &str = posts!(
+    "p.id = ?2 AND EXISTS (SELECT 1 FROM categories c WHERE c.id = p.category_id AND c.read_groups & ?1 <> 0)"
+);
 const POST_BY_NUMBER: &str = posts!("p.topic_id = ?1 AND p.number = ?2");
 const NUMBER: &str = "SELECT number FROM posts WHERE id = ?1";
 const VERSION: &str = "SELECT version, format, source FROM post_revisions WHERE post_id = ?1 \
@@ -59,6 +73,7 @@ macro_rules! recent {
         concat!(
             "SELECT p.id, p.topic_id, p.number, p.created_at, p.html, t.title, t.slug, u.name AS author, ",
             "u.display_name AS author_display FROM posts p CROSS JOIN topics t ON t.id = p.topic_id ",
+            "CROSS JOIN categories c ON c.id = p.category_id AND c.read_groups & ?1 <> 0 ",
             "CROSS JOIN users u ON u.id = p.author_id WHERE p.deleted_at IS NULL AND t.deleted_at IS NULL AND ",
             $where
         )
@@ -66,12 +81,12 @@ macro_rules! recent {
 }
 
 const BY_AUTHOR: &str = recent!(
-    "p.author_id = ?4 AND (p.created_at, p.id) < (?1, ?2) ORDER BY p.created_at DESC, p.id DESC LIMIT ?3"
+    "p.author_id = ?5 AND (p.created_at, p.id) < (?2, ?3) ORDER BY p.created_at DESC, p.id DESC LIMIT ?4"
 );
 const BY_CATEGORY: &str = recent!(
-    "p.category_id = ?4 AND (p.created_at, p.id) < (?1, ?2) ORDER BY p.created_at DESC, p.id DESC LIMIT ?3"
+    "p.category_id = ?5 AND (p.created_at, p.id) < (?2, ?3) ORDER BY p.created_at DESC, p.id DESC LIMIT ?4"
 );
-const HIT: &str = recent!("p.id = ?1");
+const HIT: &str = recent!("p.id = ?2");
 
 #[cfg(test)]
 pub(crate) const ALL: &[(&str, &str)] = &[
@@ -109,6 +124,9 @@ pub(crate) struct Category {
     pub(crate) topic_count: i64,
     pub(crate) post_count: i64,
     pub(crate) locked: bool,
+    /// Who may do what in it.
+    #[serde(skip)]
+    pub(crate) access: Access,
 }
 
 impl Category {
@@ -143,6 +161,9 @@ pub(crate) struct Topic {
     pub(crate) like_count: i64,
     pub(crate) pinned: bool,
     pub(crate) locked: bool,
+    /// Its category's.
+    #[serde(skip)]
+    pub(crate) access: Access,
 }
 
 impl Topic {
@@ -169,6 +190,8 @@ pub(crate) struct Post {
     pub(crate) depth: i64,
     pub(crate) reply_count: i64,
     pub(crate) author: Person,
+    #[serde(skip)]
+    pub(crate) author_id: i64,
     pub(crate) created_at: When,
     pub(crate) edited_at: Option<When>,
     pub(crate) like_count: i64,
@@ -210,36 +233,47 @@ pub(crate) struct Version {
     pub(crate) source: String,
 }
 
-pub(crate) fn categories(db: &Connection) -> rusqlite::Result<Vec<Category>> {
-    rows(db, CATEGORIES, [], category_row)
+pub(crate) fn categories(db: &Connection, who: Groups) -> rusqlite::Result<Vec<Category>> {
+    rows(db, CATEGORIES, [who.bits()], category_row)
 }
 
-pub(crate) fn category(db: &Connection, id: i64) -> rusqlite::Result<Option<Category>> {
-    first(db, CATEGORY, [id], category_row)
+pub(crate) fn category(db: &Connection, who: Groups, id: i64) -> rusqlite::Result<Option<Category>> {
+    first(db, CATEGORY, [who.bits(), id], category_row)
 }
 
-pub(crate) fn latest(db: &Connection, before: Before, limit: usize) -> rusqlite::Result<Vec<Topic>> {
-    rows(db, LATEST, params![before.0, before.1, limit as i64], topic_row)
+pub(crate) fn latest(
+    db: &Connection,
+    who: Groups,
+    before: Before,
+    limit: usize,
+) -> rusqlite::Result<Vec<Topic>> {
+    rows(db, LATEST, params![who.bits(), before.0, before.1, limit as i64], topic_row)
 }
 
 pub(crate) fn in_category(
     db: &Connection,
+    who: Groups,
     id: i64,
     before: Before,
     limit: usize,
 ) -> rusqlite::Result<Vec<Topic>> {
-    rows(db, IN_CATEGORY, params![before.0, before.1, limit as i64, id], topic_row)
+    rows(db, IN_CATEGORY, params![who.bits(), before.0, before.1, limit as i64, id], topic_row)
 }
 
-pub(crate) fn pinned(db: &Connection, category: i64, limit: usize) -> rusqlite::Result<Vec<Topic>> {
-    rows(db, PINNED, params![category, limit as i64], topic_row)
+pub(crate) fn pinned(
+    db: &Connection,
+    who: Groups,
+    category: i64,
+    limit: usize,
+) -> rusqlite::Result<Vec<Topic>> {
+    rows(db, PINNED, params![who.bits(), category, limit as i64], topic_row)
 }
 
-pub(crate) fn topic(db: &Connection, id: i64) -> rusqlite::Result<Option<Topic>> {
-    first(db, TOPIC, [id], topic_row)
+pub(crate) fn topic(db: &Connection, who: Groups, id: i64) -> rusqlite::Result<Option<Topic>> {
+    first(db, TOPIC, [who.bits(), id], topic_row)
 }
 
-/// Posts in reading order, those between two paths.
+/// Posts in reading order, those between two paths. Of a topic that may be seen: it was asked for before.
 pub(crate) fn posts(
     db: &Connection,
     topic: i64,
@@ -252,8 +286,8 @@ pub(crate) fn posts(
     Ok(found)
 }
 
-pub(crate) fn post(db: &Connection, id: i64) -> rusqlite::Result<Option<Post>> {
-    numbered(db, first(db, POST, [id], post_row)?)
+pub(crate) fn post(db: &Connection, who: Groups, id: i64) -> rusqlite::Result<Option<Post>> {
+    numbered(db, first(db, POST, [who.bits(), id], post_row)?)
 }
 
 pub(crate) fn post_by_number(db: &Connection, topic: i64, number: i64) -> rusqlite::Result<Option<Post>> {
@@ -291,25 +325,27 @@ pub(crate) fn version(db: &Connection, post: i64) -> rusqlite::Result<Option<Ver
 
 pub(crate) fn by_author(
     db: &Connection,
+    who: Groups,
     user: i64,
     before: Before,
     limit: usize,
 ) -> rusqlite::Result<Vec<RecentPost>> {
-    rows(db, BY_AUTHOR, params![before.0, before.1, limit as i64, user], recent_row)
+    rows(db, BY_AUTHOR, params![who.bits(), before.0, before.1, limit as i64, user], recent_row)
 }
 
 pub(crate) fn by_category(
     db: &Connection,
+    who: Groups,
     id: i64,
     before: Before,
     limit: usize,
 ) -> rusqlite::Result<Vec<RecentPost>> {
-    rows(db, BY_CATEGORY, params![before.0, before.1, limit as i64, id], recent_row)
+    rows(db, BY_CATEGORY, params![who.bits(), before.0, before.1, limit as i64, id], recent_row)
 }
 
 /// A post that search found, unless it or its topic was deleted.
-pub(crate) fn hit(db: &Connection, id: i64) -> rusqlite::Result<Option<RecentPost>> {
-    first(db, HIT, [id], recent_row)
+pub(crate) fn hit(db: &Connection, who: Groups, id: i64) -> rusqlite::Result<Option<RecentPost>> {
+    first(db, HIT, [who.bits(), id], recent_row)
 }
 
 /// Columns are read by their place, in the order of the SELECT above: by name, SQLite is asked for the name of
@@ -318,6 +354,12 @@ pub(crate) fn hit(db: &Connection, id: i64) -> rusqlite::Result<Option<RecentPos
 /// Somebody, whose name is in the column at `at` and how it is shown in the next.
 fn person(row: &Row<'_>, at: usize) -> rusqlite::Result<Person> {
     Ok(Person { name: row.get(at)?, display_name: row.get(at + 1)? })
+}
+
+/// Who may do what in a category, from the three columns that begin at `at`.
+pub(crate) fn access(row: &Row<'_>, at: usize) -> rusqlite::Result<Access> {
+    let groups = |column| row.get(column).map(Groups::from_bits);
+    Ok(Access { read: groups(at)?, post: groups(at + 1)?, moderate: groups(at + 2)? })
 }
 
 fn category_row(row: &Row<'_>) -> rusqlite::Result<Category> {
@@ -329,6 +371,7 @@ fn category_row(row: &Row<'_>) -> rusqlite::Result<Category> {
         topic_count: row.get(4)?,
         post_count: row.get(5)?,
         locked: row.get(6)?,
+        access: access(row, 7)?,
     })
 }
 
@@ -349,6 +392,7 @@ fn topic_row(row: &Row<'_>) -> rusqlite::Result<Topic> {
         like_count: row.get(14)?,
         pinned: row.get(15)?,
         locked: row.get(16)?,
+        access: access(row, 17)?,
     })
 }
 
@@ -364,6 +408,7 @@ fn post_row(row: &Row<'_>) -> rusqlite::Result<Post> {
         depth: row.get(4)?,
         reply_count: row.get(5)?,
         author: person(row, 12)?,
+        author_id: row.get(14)?,
         created_at: when(row, 6)?,
         edited_at: edited.map(|time| When(veritable_domain::time::UnixMillis(time))),
         like_count: row.get(8)?,

@@ -8,6 +8,7 @@ use veritable_domain::time::UnixMillis;
 pub(crate) use veritable_sql::{first, rows};
 
 pub mod accounts;
+pub(crate) mod drafts;
 pub(crate) mod forum;
 pub(crate) mod meter;
 pub(crate) mod old;
@@ -74,4 +75,4 @@ pub(crate) fn when(row: &Row<'_>, column: usize) -> rusqlite::Result<When> {
 /// Every constant query by name; the test of plans walks it.
 #[cfg(test)]
 pub(crate) const ALL: &[&[(&str, &str)]] =
-    &[accounts::ALL, forum::ALL, old::ALL, previous::ALL, search::ALL, wiki::ALL];
+    &[accounts::ALL, drafts::ALL, forum::ALL, old::ALL, previous::ALL, search::ALL, wiki::ALL];

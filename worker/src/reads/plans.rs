@@ -4,7 +4,12 @@ use rusqlite::Connection;
 
 use super::ALL;
 
-const SCHEMA: &str = include_str!("../../../migrations/forums/0001_initial.up.sql");
+const SCHEMA: &str = concat!(
+    include_str!("../../../migrations/forums/0001_initial.up.sql"),
+    include_str!("../../../migrations/forums/0002_search_merges.up.sql"),
+    include_str!("../../../migrations/forums/0003_command_digests.up.sql"),
+    include_str!("../../../migrations/forums/0004_accounts.up.sql")
+);
 /// What a plan may have that others must not, and why.
 const ALLOWED: [(&str, &str, &str); 5] = [
     ("forum::CATEGORIES", "SCAN categories", "all of them are shown; there are dozens"),
@@ -101,7 +106,8 @@ fn every_question_is_answered_by_an_index() {
 #[test]
 fn a_token_speaks_for_its_account() {
     let db = community();
-    let actor = super::accounts::actor_by_token(&db, &[0; 32]).unwrap().unwrap();
+    let now = veritable_domain::time::UnixMillis(1);
+    let (actor, _) = super::accounts::by_token(&db, &[0; 32], now).unwrap().unwrap();
     assert_eq!(actor.user.unwrap().0, 2);
-    assert_eq!(super::accounts::actor_by_token(&db, &[1; 32]).unwrap(), None);
+    assert_eq!(super::accounts::by_token(&db, &[1; 32], now).unwrap(), None);
 }

@@ -3,17 +3,20 @@
 //! every page of a list has one address, whichever way a reader came.
 
 use rusqlite::{Connection, params};
+use veritable_domain::permission::Groups;
 
 use super::first;
 use super::forum::Before;
 
 // Named, for else SQLite goes through the index of categories, one by one, and sorts.
-const LATEST: &str = "SELECT last_post_at, id FROM topics INDEXED BY topics_latest WHERE deleted_at IS NULL \
-    AND (last_post_at, id) >= (?1, ?2) ORDER BY last_post_at, id LIMIT 1 OFFSET ?3";
+const LATEST: &str = "SELECT t.last_post_at, t.id FROM topics t INDEXED BY topics_latest \
+    CROSS JOIN categories c ON c.id = t.category_id AND c.read_groups & ?4 <> 0 WHERE t.deleted_at IS NULL \
+    AND (t.last_post_at, t.id) >= (?1, ?2) ORDER BY t.last_post_at, t.id LIMIT 1 OFFSET ?3";
 const IN_CATEGORY: &str = "SELECT last_post_at, id FROM topics WHERE deleted_at IS NULL AND category_id = ?4 \
     AND (last_post_at, id) >= (?1, ?2) ORDER BY last_post_at, id LIMIT 1 OFFSET ?3";
 const BY_AUTHOR: &str = "SELECT p.created_at, p.id FROM posts p CROSS JOIN topics t ON t.id = p.topic_id \
-    WHERE p.deleted_at IS NULL AND t.deleted_at IS NULL AND p.author_id = ?4 \
+    CROSS JOIN categories c ON c.id = p.category_id AND c.read_groups & ?4 <> 0 \
+    WHERE p.deleted_at IS NULL AND t.deleted_at IS NULL AND p.author_id = ?5 \
     AND (p.created_at, p.id) >= (?1, ?2) ORDER BY p.created_at, p.id LIMIT 1 OFFSET ?3";
 
 macro_rules! revisions {
@@ -73,21 +76,19 @@ pub(crate) enum List {
 pub(crate) fn of_times(
     db: &Connection,
     list: List,
+    who: Groups,
     place: Before,
     size: usize,
 ) -> rusqlite::Result<Option<Before>> {
-    let (sql, of) = match list {
-        List::Latest => (LATEST, None),
-        List::Category(id) => (IN_CATEGORY, Some(id)),
-        List::Author(id) => (BY_AUTHOR, Some(id)),
-        List::Changes => (CHANGES, None),
-        List::History(id) => (HISTORY, Some(id)),
-        List::Edits(id) => (EDITS, Some(id)),
-    };
+    let (time, id, size, who) = (place.0, place.1, size as i64, who.bits());
     let read = |row: &rusqlite::Row<'_>| Ok(Before(row.get(0)?, row.get(1)?));
-    match of {
-        None => first(db, sql, params![place.0, place.1, size as i64], read),
-        Some(id) => first(db, sql, params![place.0, place.1, size as i64, id], read),
+    match list {
+        List::Latest => first(db, LATEST, params![time, id, size, who], read),
+        List::Category(of) => first(db, IN_CATEGORY, params![time, id, size, of], read),
+        List::Author(of) => first(db, BY_AUTHOR, params![time, id, size, who, of], read),
+        List::Changes => first(db, CHANGES, params![time, id, size], read),
+        List::History(of) => first(db, HISTORY, params![time, id, size, of], read),
+        List::Edits(of) => first(db, EDITS, params![time, id, size, of], read),
     }
 }
 

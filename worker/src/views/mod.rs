@@ -1,19 +1,32 @@
 //! What pages are made of: one struct for each template under `web/templates`.
 
+mod accounts;
 mod counts;
+pub(crate) mod menu;
+pub(crate) mod slots;
 
 use askama::Template;
+use uuid::Uuid;
 use veritable_config::settings::Site;
 use veritable_domain::markup::Heading;
+use veritable_domain::permission::Groups;
 
+pub(crate) use self::accounts::{
+    AccountPage, ButtonPage, DraftsPage, ForgotPage, LoginPage, Notice, ResetPage, SignUpPage,
+};
 use self::counts::count;
+use self::slots::Slot;
+use crate::app::App;
 use crate::assets;
 use crate::error::Error;
 use crate::handlers::Around;
+use crate::http::csrf::Secret;
+use crate::http::write::{CSRF_FIELD, KEY_FIELD};
 use crate::reads::accounts::Profile;
 use crate::reads::forum::{Category, Post, Topic};
 use crate::reads::wiki::{Entry, Member, Revision};
-use crate::reads::{Person, When};
+use crate::reads::{Person, When, escape_part};
+use crate::routes::{Asker, View};
 
 /// What the frame around every page needs.
 pub(crate) struct Page<'a> {
@@ -28,11 +41,43 @@ pub(crate) struct Page<'a> {
     pub(crate) first: String,
     /// Where the page before this one is, and the page after it.
     pub(crate) around: Around,
+    reader: Reader,
     style: &'static str,
 }
 
+/// For whom a page is made.
+enum Reader {
+    /// Guests: the address to come back to after logging in.
+    Guests(String),
+    /// People with accounts: what is another for each of them is left open.
+    Members,
+    /// One person, with the menu and what forms must repeat; a guest has no menu.
+    One { user: Option<i64>, menu: String, secret: Option<Secret> },
+}
+
 impl<'a> Page<'a> {
-    pub(crate) fn new(site: &'a Site, title: &str, canonical: String) -> Self {
+    /// A page that is kept for all who may see the same.
+    pub(crate) fn new(view: &View<'a>, title: &str, canonical: String) -> Self {
+        let reader = if view.audience == Groups::EVERYONE {
+            Reader::Guests(view.path.to_owned())
+        } else {
+            Reader::Members
+        };
+        Page::framed(view.site, title, canonical, reader)
+    }
+
+    /// A page for the one who asks.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub(crate) async fn own(app: &'a App, asker: &Asker, title: &str) -> Result<Self, Error> {
+        let user = asker.actor.user.map(|user| user.0);
+        let menu = if user.is_some() { menu::of(app, asker).await? } else { String::new() };
+        let reader = Reader::One { user, menu, secret: asker.secret() };
+        Ok(Page::framed(&app.config.site, title, String::new(), reader))
+    }
+
+    fn framed(site: &'a Site, title: &str, canonical: String, reader: Reader) -> Self {
         Page {
             site,
             title: title.to_owned(),
@@ -41,8 +86,57 @@ impl<'a> Page<'a> {
             canonical,
             crumbs: Vec::new(),
             around: Around { previous: None, next: None },
+            reader,
             style: assets::style_path(),
         }
+    }
+
+    /// HTML of the menu of one's own account.
+    pub(crate) fn menu(&self) -> String {
+        match &self.reader {
+            Reader::Members => slots::mark(Slot::Menu),
+            Reader::One { user: Some(_), menu, .. } => menu.clone(),
+            Reader::Guests(path) => guest_menu(path),
+            Reader::One { user: None, .. } => guest_menu(""),
+        }
+    }
+
+    /// What a form must repeat, as text of an attribute.
+    pub(crate) fn token(&self) -> String {
+        match &self.reader {
+            Reader::Guests(_) => String::new(),
+            Reader::Members => slots::mark(Slot::Token),
+            Reader::One { secret, .. } => secret.map(Secret::masked).unwrap_or_default(),
+        }
+    }
+
+    /// The hidden field of it that every form has.
+    pub(crate) fn guard(&self) -> String {
+        format!("<input type=\"hidden\" name=\"{CSRF_FIELD}\" value=\"{}\">", self.token())
+    }
+
+    /// A hidden field by which a form that is sent twice is known again.
+    pub(crate) fn once(&self) -> String {
+        format!("<input type=\"hidden\" name=\"{KEY_FIELD}\" value=\"{}\">", Uuid::now_v7())
+    }
+
+    /// Whether it is for people with accounts.
+    pub(crate) fn is_for_members(&self) -> bool {
+        match &self.reader {
+            Reader::Guests(_) => false,
+            Reader::Members => true,
+            Reader::One { user, .. } => user.is_some(),
+        }
+    }
+
+    /// Begins what only one account sees, to be ended by [`Page::end`].
+    pub(crate) fn only(&self, user: &i64) -> String {
+        slots::mark(Slot::Only(*user))
+    }
+
+    /// Ends it.
+    pub(crate) fn end(&self) -> String {
+        slots::mark(Slot::End)
     }
 
     pub(crate) fn under(mut self, name: &str, path: String) -> Self {
@@ -54,6 +148,18 @@ impl<'a> Page<'a> {
         self.around = around;
         self
     }
+}
+
+/// Links to log in and to join.
+fn guest_menu(path: &str) -> String {
+    let next = match path {
+        "" | "/" => String::new(),
+        path => format!("?next={}", escape_part(path)),
+    };
+    format!(
+        "<nav class=\"account\" aria-label=\"Account\"><ul><li><a href=\"/login{next}\" rel=\"nofollow\">Log in</a></li>\
+         <li><a href=\"/signup\" rel=\"nofollow\">Sign up</a></li></ul></nav>"
+    )
 }
 
 /// Headings up to which a page's contents are shown unasked: half a screen.
@@ -214,8 +320,18 @@ struct ErrorPage<'a> {
 
 /// The page for a request that was not answered as asked. A template that cannot be rendered leaves the
 /// heading alone, which has no markup in it.
-pub fn error_page(site: &Site, status: u16, heading: &str, detail: &str, request_id: &str) -> String {
-    let page = Page::new(site, heading, String::new());
+pub fn error_page(
+    site: &Site,
+    status: u16,
+    heading: &str,
+    (detail, request_id): (&str, &str),
+    menu: Option<String>,
+) -> String {
+    let reader = match menu {
+        Some(menu) => Reader::One { user: Some(0), menu, secret: None },
+        None => Reader::Guests(String::new()),
+    };
+    let page = Page::framed(site, heading, String::new(), reader);
     let detail = &format!("{}.", veritable_domain::wiki::upper_first(detail));
     ErrorPage { page, status, detail, request_id }.render().unwrap_or_else(|_| format!("<h1>{status}</h1>"))
 }

@@ -3,16 +3,16 @@
 use rusqlite::params;
 use veritable_domain::content::Content;
 use veritable_domain::ids::{CategoryId, PostId, TopicId, UserId};
-use veritable_domain::permission::{Actor, Deed, Denial, may};
+use veritable_domain::permission::{Access, Deed, Denial, may};
 use veritable_domain::slug::slug;
 use veritable_domain::tag::Tag;
 use veritable_domain::text::{Comment, TopicTitle};
 use veritable_domain::thread::{MAX_DEPTH, ThreadPath};
 use veritable_domain::time::UnixMillis;
-use veritable_writer_api::message::{Outcome, Refusal};
+use veritable_writer_api::message::{By, Forum, Outcome, Refusal};
 
 use super::search::Text;
-use super::{Failure, Transaction, malformed, no_such};
+use super::{Failure, Transaction, access, malformed, no_such};
 
 /// A post about to be stored.
 pub(super) struct NewPost<'a> {
@@ -30,13 +30,30 @@ pub(super) struct NewPost<'a> {
     pub(super) title: Option<&'a str>,
 }
 
-pub(super) fn create_category(
+/// Carries out a change of the forum.
+pub(super) fn apply(tx: &mut Transaction<'_>, by: &By, change: &Forum) -> Result<Outcome, Failure> {
+    match change {
+        Forum::CreateTopic { category, title, content } => create_topic(tx, by, *category, title, content),
+        Forum::Reply { topic, parent, content } => reply(tx, by, *topic, *parent, content),
+        Forum::EditPost { post, base_version, content, comment } => {
+            edit_post(tx, by, *post, *base_version, content, comment)
+        }
+        Forum::CreateCategory { name, description, position } => {
+            create_category(tx, by, name, description, *position)
+        }
+    }
+}
+
+fn create_category(
     tx: &mut Transaction<'_>,
+    by: &By,
     name: &str,
     description: &str,
     position: i64,
 ) -> Result<Outcome, Failure> {
+    may(tx.actor(by)?, Deed::Administer)?;
     let id = insert_category(tx, name, description, position)?;
+    tx.audit(by, "category.create", &format!("category:{id}"), name)?;
     tx.touch([Tag::Categories]);
     Ok(Outcome::CategoryCreated { category: id })
 }
@@ -54,17 +71,19 @@ pub(super) fn insert_category(
     Ok(CategoryId(tx.db.last_insert_rowid()))
 }
 
-pub(super) fn create_topic(
+fn create_topic(
     tx: &mut Transaction<'_>,
-    actor: Actor,
+    by: &By,
     category: CategoryId,
     title: &TopicTitle,
     content: &Content,
 ) -> Result<Outcome, Failure> {
-    let locked: bool = tx
-        .row("SELECT locked FROM categories WHERE id = ?1", [category.0], |row| row.get(0))?
+    let actor = tx.actor(by)?;
+    let sql = "SELECT locked, read_groups, post_groups, moderate_groups FROM categories WHERE id = ?1";
+    let (category_locked, access) = tx
+        .row(sql, [category.0], |row| Ok((row.get(0)?, access(row, 1)?)))?
         .ok_or_else(|| no_such("category"))?;
-    may(actor, Deed::CreateTopic { category_locked: locked })?;
+    may(actor, Deed::CreateTopic { access, category_locked })?;
     let author = actor.user.ok_or(Denial::LoginRequired)?;
     let slug = slug(title.as_str());
     tx.run(
@@ -93,21 +112,24 @@ pub(super) fn create_topic(
     Ok(Outcome::TopicCreated { topic, slug, post })
 }
 
-pub(super) fn reply(
+fn reply(
     tx: &mut Transaction<'_>,
-    actor: Actor,
+    by: &By,
     topic: TopicId,
     parent: Option<PostId>,
     content: &Content,
 ) -> Result<Outcome, Failure> {
-    let (category, locked, last): (i64, bool, u32) = tx
+    let actor = tx.actor(by)?;
+    let (category, topic_locked, last, access): (i64, bool, u32, _) = tx
         .row(
-            "SELECT category_id, locked, last_number FROM topics WHERE id = ?1 AND deleted_at IS NULL",
+            "SELECT t.category_id, t.locked, t.last_number, c.read_groups, c.post_groups, c.moderate_groups
+             FROM topics t CROSS JOIN categories c ON c.id = t.category_id
+             WHERE t.id = ?1 AND t.deleted_at IS NULL",
             [topic.0],
-            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, access(row, 3)?)),
         )?
         .ok_or_else(|| no_such("topic"))?;
-    may(actor, Deed::Reply { topic_locked: locked })?;
+    may(actor, Deed::Reply { access, topic_locked })?;
     let author = actor.user.ok_or(Denial::LoginRequired)?;
     let parent = match parent {
         None => None,
@@ -141,29 +163,18 @@ pub(super) fn reply(
     Ok(Outcome::PostCreated { post, topic, number })
 }
 
-pub(super) fn edit_post(
+fn edit_post(
     tx: &mut Transaction<'_>,
-    actor: Actor,
+    by: &By,
     post: PostId,
     base_version: u32,
     content: &Content,
     comment: &Comment,
 ) -> Result<Outcome, Failure> {
-    let found = tx.row(
-        "SELECT p.topic_id, p.path, p.author_id, p.category_id, p.number, t.locked, t.title
-         FROM posts p JOIN topics t ON t.id = p.topic_id
-         WHERE p.id = ?1 AND p.deleted_at IS NULL AND t.deleted_at IS NULL",
-        [post.0],
-        |row| {
-            let path: Vec<u8> = row.get(1)?;
-            let title: String = row.get(6)?;
-            let (topic, author, category) =
-                (TopicId(row.get(0)?), UserId(row.get(2)?), CategoryId(row.get(3)?));
-            Ok((topic, path, author, category, row.get::<_, u32>(4)?, row.get::<_, bool>(5)?, title))
-        },
-    )?;
-    let (topic, path, author, category, number, locked, title) = found.ok_or_else(|| no_such("post"))?;
-    may(actor, Deed::EditPost { author: Some(author), topic_locked: locked })?;
+    let actor = tx.actor(by)?;
+    let found = post_found(tx, post)?.filter(|found| !found.deleted).ok_or_else(|| no_such("post"))?;
+    let FoundPost { topic, path, author, category, number, topic_locked, title, access, .. } = found;
+    may(actor, Deed::EditPost { access, author: Some(author), topic_locked })?;
     let editor = actor.user.ok_or(Denial::LoginRequired)?;
     let current: u32 = tx
         .row("SELECT max(version) FROM post_revisions WHERE post_id = ?1", [post.0], |row| {
@@ -184,6 +195,43 @@ pub(super) fn edit_post(
     tx.texts.push(Text::post(post.0, title, &content.rendered.text));
     tx.touch([Tag::Topic(topic), Tag::Search, Tag::User(author), Tag::Category(category)]);
     Ok(Outcome::PostEdited { version })
+}
+
+/// A post that is there, deleted or not, in a topic that is not.
+pub(super) struct FoundPost {
+    pub(super) topic: TopicId,
+    pub(super) path: Vec<u8>,
+    pub(super) author: UserId,
+    pub(super) category: CategoryId,
+    pub(super) number: u32,
+    pub(super) deleted: bool,
+    /// The topic's title.
+    pub(super) title: String,
+    pub(super) topic_locked: bool,
+    pub(super) access: Access,
+}
+
+pub(super) fn post_found(tx: &Transaction<'_>, post: PostId) -> rusqlite::Result<Option<FoundPost>> {
+    tx.row(
+        "SELECT p.topic_id, p.path, p.author_id, p.category_id, p.number, p.deleted_at IS NOT NULL,
+                t.title, t.locked, c.read_groups, c.post_groups, c.moderate_groups
+         FROM posts p CROSS JOIN topics t ON t.id = p.topic_id CROSS JOIN categories c ON c.id = p.category_id
+         WHERE p.id = ?1 AND t.deleted_at IS NULL",
+        [post.0],
+        |row| {
+            Ok(FoundPost {
+                topic: TopicId(row.get(0)?),
+                path: row.get(1)?,
+                author: UserId(row.get(2)?),
+                category: CategoryId(row.get(3)?),
+                number: row.get(4)?,
+                deleted: row.get(5)?,
+                title: row.get(6)?,
+                topic_locked: row.get(7)?,
+                access: access(row, 8)?,
+            })
+        },
+    )
 }
 
 /// Stores a post, its first version and its search text, and keeps every count.

@@ -10,10 +10,10 @@ pub(crate) mod search;
 mod wiki;
 
 use rusqlite::Connection;
-use veritable_domain::permission::Denial;
+use veritable_domain::permission::{Access, Actor, Denial, Groups, Role};
 use veritable_domain::tag::Tag;
 use veritable_domain::time::UnixMillis;
-use veritable_writer_api::message::{Command, Import, Outcome, Refusal};
+use veritable_writer_api::message::{By, Command, Import, Outcome, Refusal};
 
 use crate::database::Database;
 
@@ -36,6 +36,26 @@ impl<'a> Transaction<'a> {
     /// Names what has become stale.
     fn touch(&mut self, tags: impl IntoIterator<Item = Tag>) {
         self.tags.extend(tags);
+    }
+
+    /// Who asks, as the database knows it now: whoever was switched off meanwhile may nothing.
+    fn actor(&self, by: &By) -> Result<Actor, Failure> {
+        let Some(user) = by.user else { return Ok(Actor::OPERATOR) };
+        let sql =
+            "SELECT role, groups FROM users WHERE id = ?1 AND disabled_at IS NULL AND erased_at IS NULL";
+        let found = self.row(sql, [user.0], |row| {
+            Ok(Actor::account(user, Role::from_number(row.get(0)?), Groups::from_bits(row.get(1)?)))
+        })?;
+        found.ok_or(Failure::Refused(Refusal::Denied(Denial::LoginRequired)))
+    }
+
+    /// Writes down what was done with a role's power.
+    fn audit(&self, by: &By, deed: &str, object: &str, detail: &str) -> rusqlite::Result<()> {
+        let sql =
+            "INSERT INTO audit (at, actor_id, address, deed, object, detail) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+        let actor = by.user.map(|user| user.0);
+        self.run(sql, rusqlite::params![self.now.0, actor, by.address, deed, object, detail])?;
+        Ok(())
     }
 
     /// Runs one prepared statement; yields the number of rows changed.
@@ -93,13 +113,9 @@ fn malformed(reason: impl Into<String>) -> Failure {
 pub(crate) fn database(command: &Command) -> Database {
     match command {
         Command::Ping
-        | Command::CreateTopic { .. }
-        | Command::Reply { .. }
-        | Command::EditPost { .. }
-        | Command::EditPage { .. }
-        | Command::CreateUser { .. }
-        | Command::CreateApiToken { .. }
-        | Command::CreateCategory { .. }
+        | Command::Forum(..)
+        | Command::Wiki(..)
+        | Command::Accounts(..)
         | Command::Import(_) => Database::Forums,
     }
 }
@@ -108,30 +124,17 @@ pub(crate) fn database(command: &Command) -> Database {
 pub(crate) fn apply(tx: &mut Transaction<'_>, command: &Command) -> Result<Outcome, Failure> {
     match command {
         Command::Ping => Ok(Outcome::Done),
-        Command::CreateTopic { actor, category, title, content } => {
-            forum::create_topic(tx, *actor, *category, title, content)
-        }
-        Command::Reply { actor, topic, parent, content } => {
-            forum::reply(tx, *actor, *topic, *parent, content)
-        }
-        Command::EditPost { actor, post, base_version, content, comment } => {
-            forum::edit_post(tx, *actor, *post, *base_version, content, comment)
-        }
-        Command::EditPage { actor, namespace, title, base_revision, content, comment, minor } => {
-            let edit = wiki::Edit { base_revision: *base_revision, content, comment, minor: *minor };
-            wiki::edit_page(tx, *actor, *namespace, title, &edit)
-        }
-        Command::CreateUser { name, role, password_hash } => {
-            accounts::create_user(tx, name, *role, password_hash.as_deref())
-        }
-        Command::CreateApiToken { user, name, token_hash } => {
-            accounts::create_api_token(tx, *user, name, token_hash)
-        }
-        Command::CreateCategory { name, description, position } => {
-            forum::create_category(tx, name, description, *position)
-        }
+        Command::Forum(by, change) => forum::apply(tx, by, change),
+        Command::Wiki(by, change) => wiki::apply(tx, by, change),
+        Command::Accounts(by, change) => accounts::apply(tx, by, change),
         Command::Import(import) => apply_import(tx, import),
     }
+}
+
+/// Who may do what in a category, from the three columns that begin at `at`.
+fn access(row: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<Access> {
+    let groups = |column| row.get(column).map(Groups::from_bits);
+    Ok(Access { read: groups(at)?, post: groups(at + 1)?, moderate: groups(at + 2)? })
 }
 
 fn apply_import(tx: &mut Transaction<'_>, import: &Import) -> Result<Outcome, Failure> {

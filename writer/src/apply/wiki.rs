@@ -3,22 +3,32 @@
 use rusqlite::params;
 use veritable_domain::content::{Content, Format, Rendered, WikiLink};
 use veritable_domain::ids::{NamespaceId, PageId, RevisionId, UserId};
-use veritable_domain::permission::{Actor, Deed, Denial, may};
+use veritable_domain::permission::{Deed, Denial, may};
 use veritable_domain::tag::Tag;
 use veritable_domain::text::Comment;
 use veritable_domain::time::UnixMillis;
 use veritable_domain::wiki::{PageTitle, full_title};
-use veritable_writer_api::message::{Outcome, Refusal};
+use veritable_writer_api::message::{By, Outcome, Refusal, Wiki};
 
 use super::search::Text;
 use super::{Failure, Transaction, no_such};
 
+/// Carries out a change of the wiki.
+pub(super) fn apply(tx: &mut Transaction<'_>, by: &By, change: &Wiki) -> Result<Outcome, Failure> {
+    match change {
+        Wiki::EditPage { namespace, title, base_revision, content, comment, minor } => {
+            let edit = Edit { base_revision: *base_revision, content, comment, minor: *minor };
+            edit_page(tx, by, *namespace, title, &edit)
+        }
+    }
+}
+
 /// What an editor sends.
-pub(super) struct Edit<'a> {
-    pub(super) base_revision: Option<RevisionId>,
-    pub(super) content: &'a Content,
-    pub(super) comment: &'a Comment,
-    pub(super) minor: bool,
+struct Edit<'a> {
+    base_revision: Option<RevisionId>,
+    content: &'a Content,
+    comment: &'a Comment,
+    minor: bool,
 }
 
 /// A revision about to be stored.
@@ -34,13 +44,14 @@ pub(super) struct NewRevision<'a> {
     pub(super) source: &'a str,
 }
 
-pub(super) fn edit_page(
+fn edit_page(
     tx: &mut Transaction<'_>,
-    actor: Actor,
+    by: &By,
     namespace: NamespaceId,
     title: &PageTitle,
     edit: &Edit<'_>,
 ) -> Result<Outcome, Failure> {
+    let actor = tx.actor(by)?;
     tx.row("SELECT 1 FROM namespaces WHERE id = ?1", [namespace.0], |_| Ok(()))?
         .ok_or_else(|| no_such("namespace"))?;
     let found = tx.row(

@@ -1,13 +1,14 @@
 //! Topics, replies, edits: what they store, who may, and what is refused.
 
+use veritable_domain::account::Scopes;
 use veritable_domain::ids::{CategoryId, PostId, TopicId};
-use veritable_domain::permission::{Actor, Denial, Role};
+use veritable_domain::permission::{Denial, Role};
 use veritable_domain::text::UserName;
 use veritable_domain::thread::MAX_DEPTH;
-use veritable_writer_api::message::{Command, Outcome, Refusal};
+use veritable_writer_api::message::{Accounts, By, Command, Outcome, Refusal};
 
 use super::harness::{
-    Community, Writer, column, create_topic, edit_post, number, refusal, reply, reply_to, topic,
+    Community, NOBODY, Writer, column, create_topic, edit_post, number, refusal, reply, reply_to, topic,
 };
 
 #[test]
@@ -26,7 +27,7 @@ fn a_topic_has_its_first_post_its_slug_and_its_counts() {
             |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)),
         )
         .unwrap();
-    let author = here.member.user.unwrap().0;
+    let author = here.member.0;
     assert_eq!(row, ("hello-world".into(), 1, 1, author, author));
     assert_eq!(column::<String>(&db, "SELECT html FROM posts"), ["<p>words</p>"]);
     assert_eq!(column::<String>(&db, "SELECT source FROM post_revisions"), ["words"]);
@@ -77,7 +78,7 @@ fn an_edit_keeps_the_old_version_and_refuses_a_stale_base() {
     assert_eq!(versions, ["the first words", "better words", "kept in order"]);
     assert_eq!(column::<String>(&db, "SELECT html FROM posts"), ["<p>kept in order</p>"]);
     assert_eq!(number(&db, "SELECT edited_at IS NOT NULL FROM posts"), 1);
-    assert_eq!(number(&db, "SELECT author_id FROM posts"), here.member.user.unwrap().0);
+    assert_eq!(number(&db, "SELECT author_id FROM posts"), here.member.0);
 }
 
 #[test]
@@ -112,7 +113,7 @@ fn permissions_are_asked_inside_the_transaction() {
         Refusal::Denied(denial) => denial,
         other => panic!("{other:?}"),
     };
-    let guest = Actor::GUEST;
+    let guest = NOBODY;
     let by_guest = create_topic(guest, here.category, "Guest", "x");
     assert_eq!(denied(refusal(client, by_guest)), Denial::LoginRequired);
     assert_eq!(denied(refusal(client, reply_to(guest, in_topic, None, "x"))), Denial::LoginRequired);
@@ -140,10 +141,14 @@ fn names_are_taken_once_whatever_their_case() {
     let writer = Writer::start();
     let client = &mut writer.client();
     Community::found(client);
-    let again = |name: &str| Command::CreateUser {
-        name: UserName::new(name).unwrap(),
-        role: Role::Member,
-        password_hash: Some("$scrypt$".into()),
+    let again = |name: &str| {
+        let create = Accounts::CreateUser {
+            name: UserName::new(name).unwrap(),
+            role: Role::Member,
+            address: None,
+            password_hash: Some("$scrypt$".into()),
+        };
+        Command::accounts(By::OPERATOR, create)
     };
     assert_eq!(refusal(client, again("MIA")), Refusal::NameTaken);
     client.call(again("Mia Two")).unwrap();
@@ -157,8 +162,12 @@ fn a_token_belongs_to_an_account_that_exists() {
     let writer = Writer::start();
     let client = &mut writer.client();
     let here = Community::found(client);
-    let user = here.member.user.unwrap();
-    let token = |user| Command::CreateApiToken { user, name: "script".into(), token_hash: [7; 32] };
+    let user = here.member;
+    let token = |user| {
+        let (name, scopes) = ("script".into(), Scopes::ALL);
+        let create = Accounts::CreateApiToken { user, name, hash: [7; 32], scopes, expires_at: None };
+        Command::accounts(By::OPERATOR, create)
+    };
     let nobody = veritable_domain::ids::UserId(99);
     assert_eq!(refusal(client, token(nobody)), Refusal::NotFound { what: "user".into() });
     assert_eq!(client.call(token(user)).unwrap(), Outcome::Done);

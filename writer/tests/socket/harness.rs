@@ -11,13 +11,13 @@ use veritable_config::Config;
 use veritable_config::channel::{Channel, DRAIN, READY};
 use veritable_domain::content::{Content, Format, Rendered};
 use veritable_domain::ids::{CategoryId, PostId, TopicId, UserId};
-use veritable_domain::permission::{Actor, Role};
+use veritable_domain::permission::Role;
 use veritable_domain::text::{Comment, Source, TopicTitle, UserName};
 use veritable_shm::Segment;
 use veritable_writer::{Context, WriterError};
 use veritable_writer_api::CallError;
 use veritable_writer_api::blocking::Client;
-use veritable_writer_api::message::{Command, Import, ImportTally, Outcome, Refusal};
+use veritable_writer_api::message::{Accounts, By, Command, Forum, Import, ImportTally, Outcome, Refusal};
 
 /// A running writer. Its listener stays with the test, as it stays with the master.
 pub(crate) struct Writer {
@@ -117,18 +117,21 @@ pub(crate) fn column<T: rusqlite::types::FromSql>(db: &Connection, sql: &str) ->
     statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
 }
 
+/// An account that there is not.
+pub(crate) const NOBODY: UserId = UserId(999);
+
 /// A community to write in: an administrator, a moderator, two members, a category.
 pub(crate) struct Community {
-    pub(crate) administrator: Actor,
-    pub(crate) moderator: Actor,
-    pub(crate) member: Actor,
-    pub(crate) other: Actor,
+    pub(crate) administrator: UserId,
+    pub(crate) moderator: UserId,
+    pub(crate) member: UserId,
+    pub(crate) other: UserId,
     pub(crate) category: CategoryId,
 }
 
 impl Community {
     pub(crate) fn found(client: &mut Client) -> Community {
-        let mut actor = |name: &str, role| Actor { user: Some(user(client, name, role)), role };
+        let mut actor = |name: &str, role| user(client, name, role);
         let administrator = actor("Ada", Role::Administrator);
         let moderator = actor("Mo", Role::Moderator);
         let member = actor("Mia", Role::Member);
@@ -139,55 +142,52 @@ impl Community {
 
 pub(crate) fn user(client: &mut Client, name: &str, role: Role) -> UserId {
     let name = UserName::new(name).unwrap();
-    match client.call(Command::CreateUser { name, role, password_hash: None }).unwrap() {
+    let create = Accounts::CreateUser { name, role, address: None, password_hash: None };
+    match client.call(Command::accounts(By::OPERATOR, create)).unwrap() {
         Outcome::UserCreated { user } => user,
         other => panic!("{other:?}"),
     }
 }
 
 pub(crate) fn category(client: &mut Client, name: &str) -> CategoryId {
-    let create = Command::CreateCategory { name: name.into(), description: String::new(), position: 0 };
-    match client.call(create).unwrap() {
+    let create = Forum::CreateCategory { name: name.into(), description: String::new(), position: 0 };
+    match client.call(Command::forum(By::OPERATOR, create)).unwrap() {
         Outcome::CategoryCreated { category } => category,
         other => panic!("{other:?}"),
     }
 }
 
-pub(crate) fn create_topic(actor: Actor, category: CategoryId, title: &str, text: &str) -> Command {
+pub(crate) fn create_topic(by: UserId, category: CategoryId, title: &str, text: &str) -> Command {
     let title = TopicTitle::new(title).unwrap();
-    Command::CreateTopic { actor, category, title, content: content(text) }
+    Command::forum(By::user(by), Forum::CreateTopic { category, title, content: content(text) })
 }
 
-pub(crate) fn topic(
-    client: &mut Client,
-    actor: Actor,
-    category: CategoryId,
-    title: &str,
-) -> (TopicId, PostId) {
-    match client.call(create_topic(actor, category, title, "the first words")).unwrap() {
+pub(crate) fn topic(client: &mut Client, by: UserId, category: CategoryId, title: &str) -> (TopicId, PostId) {
+    match client.call(create_topic(by, category, title, "the first words")).unwrap() {
         Outcome::TopicCreated { topic, post, .. } => (topic, post),
         other => panic!("{other:?}"),
     }
 }
 
-pub(crate) fn reply_to(actor: Actor, topic: TopicId, parent: Option<PostId>, text: &str) -> Command {
-    Command::Reply { actor, topic, parent, content: content(text) }
+pub(crate) fn reply_to(by: UserId, topic: TopicId, parent: Option<PostId>, text: &str) -> Command {
+    Command::forum(By::user(by), Forum::Reply { topic, parent, content: content(text) })
 }
 
 pub(crate) fn reply(
     client: &mut Client,
-    actor: Actor,
+    by: UserId,
     topic: TopicId,
     parent: Option<PostId>,
 ) -> (PostId, u32) {
-    match client.call(reply_to(actor, topic, parent, "an answer")).unwrap() {
+    match client.call(reply_to(by, topic, parent, "an answer")).unwrap() {
         Outcome::PostCreated { post, number, .. } => (post, number),
         other => panic!("{other:?}"),
     }
 }
 
-pub(crate) fn edit_post(actor: Actor, post: PostId, base_version: u32, text: &str) -> Command {
-    Command::EditPost { actor, post, base_version, content: content(text), comment: comment("clearer") }
+pub(crate) fn edit_post(by: UserId, post: PostId, base_version: u32, text: &str) -> Command {
+    let edit = Forum::EditPost { post, base_version, content: content(text), comment: comment("clearer") };
+    Command::forum(By::user(by), edit)
 }
 
 pub(crate) fn import(client: &mut Client, import: Import) -> ImportTally {

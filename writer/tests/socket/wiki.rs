@@ -1,24 +1,24 @@
 //! Pages: made, changed, fought over, linked.
 
 use veritable_domain::content::{Content, WikiLink};
-use veritable_domain::ids::{NamespaceId, PageId, RevisionId};
-use veritable_domain::permission::{Actor, Denial};
+use veritable_domain::ids::{NamespaceId, PageId, RevisionId, UserId};
+use veritable_domain::permission::Denial;
 use veritable_domain::wiki::PageTitle;
 use veritable_writer_api::blocking::Client;
-use veritable_writer_api::message::{Command, Outcome, Refusal};
+use veritable_writer_api::message::{By, Command, Outcome, Refusal, Wiki};
 
-use super::harness::{Community, Writer, column, comment, content, number, refusal};
+use super::harness::{Community, NOBODY, Writer, column, comment, content, number, refusal};
 
-pub(crate) fn edit(actor: Actor, title: &str, base: Option<RevisionId>, content: Content) -> Command {
-    Command::EditPage {
-        actor,
+pub(crate) fn edit(by: UserId, title: &str, base: Option<RevisionId>, content: Content) -> Command {
+    let edit = Wiki::EditPage {
         namespace: NamespaceId::MAIN,
         title: PageTitle::new(title, true).unwrap(),
         base_revision: base,
         content,
         comment: comment("why"),
         minor: false,
-    }
+    };
+    Command::wiki(By::user(by), edit)
 }
 
 pub(crate) fn save(client: &mut Client, command: Command) -> (PageId, RevisionId, bool) {
@@ -71,10 +71,11 @@ fn who_may_not_edit_is_refused() {
     let mut writer = Writer::start();
     let client = &mut writer.client();
     let here = Community::found(client);
-    let by_guest = edit(Actor::GUEST, "Rules", None, content("x"));
+    let by_guest = edit(NOBODY, "Rules", None, content("x"));
     assert_eq!(refusal(client, by_guest), Refusal::Denied(Denial::LoginRequired));
     let mut nowhere = edit(here.member, "Rules", None, content("x"));
-    if let Command::EditPage { namespace, .. } = &mut nowhere {
+    if let Command::Wiki(_, change) = &mut nowhere {
+        let Wiki::EditPage { namespace, .. } = change.as_mut();
         *namespace = NamespaceId(99);
     }
     assert_eq!(refusal(client, nowhere), Refusal::NotFound { what: "namespace".into() });

@@ -34,7 +34,8 @@ fn ask_of(
     let site = Site::default();
     let (run, named) = reader(pattern);
     assert!(query.iter().all(|(name, _)| named.contains(name)), "{pattern} does not read {query:?}");
-    run(&View { db, site: &site, path, params: own(params), query: own(query) })
+    let audience = veritable_domain::permission::Groups::EVERYONE;
+    run(&View { db, site: &site, audience, path, params: own(params), query: own(query) })
 }
 
 fn text(answer: &Answer) -> String {
@@ -43,7 +44,13 @@ fn text(answer: &Answer) -> String {
 
 fn empty() -> rusqlite::Connection {
     let db = rusqlite::Connection::open_in_memory().unwrap();
-    db.execute_batch(include_str!("../../../../migrations/forums/0001_initial.up.sql")).unwrap();
+    db.execute_batch(concat!(
+        include_str!("../../../../migrations/forums/0001_initial.up.sql"),
+        include_str!("../../../../migrations/forums/0002_search_merges.up.sql"),
+        include_str!("../../../../migrations/forums/0003_command_digests.up.sql"),
+        include_str!("../../../../migrations/forums/0004_accounts.up.sql")
+    ))
+    .unwrap();
     db
 }
 

@@ -50,7 +50,7 @@ pub(crate) fn all(view: &View<'_>) -> Result<Answer, Error> {
             Some(at_cursor(ALL, "from", place.map(|(space, title)| seal_title(space, &title))))
         }
     };
-    let page = Page::new(view.site, "All pages", ALL.into())
+    let page = Page::new(view, "All pages", ALL.into())
         .under("Wiki", "/wiki".into())
         .around(Around { previous, next });
     Ok(Answer::html(render(&PageList { page, groups: by_space(entries) })?, vec![Tag::Site, Tag::Titles]))
@@ -76,7 +76,7 @@ fn by_space(entries: Vec<wiki::Entry>) -> Vec<(Option<String>, Vec<wiki::Entry>)
 pub(crate) fn recent(view: &View<'_>) -> Result<Answer, Error> {
     let mut changes = wiki::changes(view.db, before(view)?, PAGE + 1)?;
     let around = around(view, "/recent", List::Changes, &mut changes, PAGE, wiki::Revision::place)?;
-    let page = Page::new(view.site, "Recent changes", "/recent".into()).around(around);
+    let page = Page::new(view, "Recent changes", "/recent".into()).around(around);
     Ok(Answer::html(
         render(&Changes { page, changes, show_title: true, path: String::new() })?,
         vec![Tag::Site, Tag::RecentChanges],

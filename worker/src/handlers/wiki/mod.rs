@@ -109,11 +109,11 @@ fn absent(view: &View<'_>) -> Result<Answer, Error> {
         let path = page_path(&space.name, title);
         let (members, around) = members(view, title, &path)?;
         if !members.is_empty() {
-            let page = Page::new(view.site, &full, path).under("Wiki", "/wiki".into()).around(around);
+            let page = Page::new(view, &full, path).under("Wiki", "/wiki".into()).around(around);
             return Ok(Answer::html(render(&WikiPage { members, ..WikiPage::empty(page) })?, tags));
         }
     }
-    let page = Page::new(view.site, &full, String::new()).under("Wiki", "/wiki".into());
+    let page = Page::new(view, &full, String::new()).under("Wiki", "/wiki".into());
     let choices = similar_titles(view, title)?;
     choose(Choices { page, about: "This page does not exist yet.", query: title, choices }, tags)
 }
@@ -165,7 +165,7 @@ fn show(
     } else {
         mark_missing(&page.html, |href| gone.contains(href))
     };
-    let mut frame = Page::new(view.site, &page.full_title(), page.path()).under("Wiki", "/wiki".into());
+    let mut frame = Page::new(view, &page.full_title(), page.path()).under("Wiki", "/wiki".into());
     let mut shown_members = Vec::new();
     if page.is_category {
         tags.push(Tag::RecentChanges);

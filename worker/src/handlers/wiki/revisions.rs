@@ -70,7 +70,7 @@ pub(crate) fn revision(view: &View<'_>) -> Result<Answer, Error> {
     let html = mark_missing(&rendered.html, |href| gone.contains(href));
     let tags = tags(&page);
     let name = format!("{title} as of {}", revision.created_at.human());
-    let frame = Page::new(view.site, &name, String::new()).under("Wiki", "/wiki".into());
+    let frame = Page::new(view, &name, String::new()).under("Wiki", "/wiki".into());
     let shown = WikiPage {
         path: page.path(),
         headings: headings(&html),
@@ -100,7 +100,7 @@ pub(crate) fn difference(view: &View<'_>) -> Result<Answer, Error> {
     }
     let lines = lines(&old_source.source, &new_source.source);
     let title = format!("{}: changes", page.full_title());
-    let frame = Page::new(view.site, &title, String::new())
+    let frame = Page::new(view, &title, String::new())
         .under("Wiki", "/wiki".into())
         .under(&page.full_title(), page.path());
     let tags = tags(&page);
@@ -132,7 +132,7 @@ pub(super) fn history(view: &View<'_>, page: &wiki::Page) -> Result<Answer, Erro
     let list = List::History(page.id);
     let around = around(view, &path, list, &mut changes, PAGE, wiki::Revision::place)?;
     let title = format!("{}: history", page.full_title());
-    let frame = Page::new(view.site, &title, path)
+    let frame = Page::new(view, &title, path)
         .under("Wiki", "/wiki".into())
         .under(&page.full_title(), page.path())
         .around(around);
@@ -142,11 +142,5 @@ pub(super) fn history(view: &View<'_>, page: &wiki::Page) -> Result<Answer, Erro
 
 pub(super) fn raw(view: &View<'_>, page: &wiki::Page) -> Result<Answer, Error> {
     let source = wiki::source(view.db, page.revision_id)?.ok_or_else(|| missing("revision"))?;
-    Ok(Answer {
-        status: StatusCode::OK,
-        content_type: ContentType::Text,
-        body: source.source.into(),
-        location: None,
-        tags: tags(page),
-    })
+    Ok(Answer { tags: tags(page), ..Answer::new(StatusCode::OK, ContentType::Text, source.source) })
 }

@@ -1,0 +1,117 @@
+//! Passwords that were forgotten, and those that are to be others.
+
+use veritable_domain::account::{Address, MAX_PASSWORD_BYTES};
+use veritable_domain::password::Verdict;
+use veritable_writer_api::message::{Accounts, Command};
+
+use super::{FAULTY, Faults, home, new_password, notice};
+use crate::answer::Answer;
+use crate::app::App;
+use crate::error::Error;
+use crate::limits;
+use crate::mails;
+use crate::reads::accounts;
+use crate::routes::{Cost, Pending, Submission, Visit};
+use crate::sessions::digest;
+use crate::views::{ForgotPage, Page, ResetPage, render};
+
+pub(crate) fn forgot_page<'a>(app: &'a App, visit: Visit) -> Pending<'a> {
+    Box::pin(async move {
+        if !mails::are_sent(&app.config) {
+            let text = "This site sends no mail. Ask an administrator for a new password.";
+            return notice(app, &visit.asker, "Forgotten password", text, None).await;
+        }
+        let page = Page::own(app, &visit.asker, "Forgotten password").await?;
+        Ok(Answer::html(render(&ForgotPage { page })?, Vec::new()))
+    })
+}
+
+/// Says the same whether there is such an account or not.
+pub(crate) fn forgot<'a>(app: &'a App, form: Submission) -> Pending<'a> {
+    Box::pin(async move {
+        if !mails::are_sent(&app.config) {
+            return Ok(Answer::see_other("/forgot"));
+        }
+        app.limits.count_address(limits::MAIL, form.asker.address)?;
+        let typed = form.fields.get("user").trim().to_owned();
+        app.limits.count(limits::MAIL, typed.to_lowercase().as_bytes())?;
+        let found = app.run(Cost::Point, move |db| Ok(accounts::login(db, &typed)?)).await?;
+        let found = found.filter(|login| !login.disabled);
+        let address = found.as_ref().and_then(|login| Address::new(login.address.as_deref()?).ok());
+        if let Some((login, address)) = found.zip(address) {
+            let link = mails::reset(&app.config, &address, &login.name, form.now)?;
+            let sending = app.send_later(
+                Command::accounts(form.asker.by(), Accounts::SendLink { user: login.user, link }),
+                form.key.clone(),
+            );
+            // Not waited for: the answer takes as long where there is no account.
+            tokio::spawn(async move {
+                if let Err(error) = sending.await {
+                    tracing::warn!(%error, "a link for a new password could not be sent");
+                }
+            });
+        }
+        let text = "If there is such an account, a message is on its way to its e-mail address. Follow the link in it \
+                    within an hour.";
+        notice(app, &form.asker, "Look into your mailbox", text, None).await
+    })
+}
+
+pub(crate) fn reset_page<'a>(app: &'a App, visit: Visit) -> Pending<'a> {
+    Box::pin(async move { show_reset(app, &visit.asker, &visit.address, Faults::new()).await })
+}
+
+async fn show_reset(
+    app: &App,
+    asker: &crate::routes::Asker,
+    action: &str,
+    faults: Faults,
+) -> Result<Answer, Error> {
+    let page = Page::own(app, asker, "Choose a new password").await?;
+    let is_faulty = !faults.is_empty();
+    let answer = Answer::html(render(&ResetPage { page, action, faults })?, Vec::new());
+    Ok(if is_faulty { answer.with_status(FAULTY) } else { answer })
+}
+
+pub(crate) fn reset<'a>(app: &'a App, form: Submission) -> Pending<'a> {
+    Box::pin(async move {
+        let secret = form.params.get("secret").map_or("", String::as_str);
+        app.limits.count_address(limits::LOGIN_ADDRESS, form.asker.address)?;
+        let mut faults = Faults::new();
+        let known = [app.config.site.name.as_str()];
+        let Some(password) = new_password(form.fields.get("password"), &known, &mut faults) else {
+            return show_reset(app, &form.asker, &format!("/reset/{secret}"), faults).await;
+        };
+        let password_hash = app.hashing.hash(password.as_str()).await?;
+        let command = Accounts::ResetPassword { hash: digest(secret), password_hash };
+        app.send(Command::accounts(form.asker.by(), command), &form.key).await?;
+        Ok(Answer::see_other("/login?done=reset"))
+    })
+}
+
+/// A new password for who knows the old one.
+pub(crate) fn change<'a>(app: &'a App, form: Submission) -> Pending<'a> {
+    Box::pin(async move {
+        let user = form.asker.user()?;
+        app.limits.count(limits::LOGIN_ACCOUNT, &user.0.to_le_bytes())?;
+        let mut faults = Faults::new();
+        let login = app.run(Cost::Point, move |db| Ok(accounts::login_of(db, user)?)).await?;
+        let login = login.ok_or(Error::Unauthorized)?;
+        let current = form.fields.get("current");
+        let right = current.len() <= MAX_PASSWORD_BYTES
+            && app.hashing.verify(current, login.password_hash.clone()).await? != Verdict::Wrong;
+        if !right {
+            faults.insert("current", "This is not your password.".into());
+        }
+        let address = login.address.unwrap_or_default();
+        let known = [login.name.as_str(), address.as_str(), app.config.site.name.as_str()];
+        let password = new_password(form.fields.get("password"), &known, &mut faults);
+        let (Some(password), true) = (password, right) else {
+            return Ok(home::show(app, &form.asker, None, faults).await?.with_status(FAULTY));
+        };
+        let password_hash = app.hashing.hash(password.as_str()).await?;
+        let command = Accounts::ChangePassword { password_hash, session: form.asker.session().copied() };
+        app.send(Command::accounts(form.asker.by(), command), &form.key).await?;
+        Ok(Answer::see_other("/account?done=password"))
+    })
+}

@@ -1,0 +1,91 @@
+//! A request's body: read within its bound, and the fields of a form in it.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+
+use crate::app::App;
+use crate::error::Error;
+
+/// Most fields of a form: several times as many as any of ours has.
+const MAX_FIELDS: usize = 200;
+
+/// The whole body.
+///
+/// # Errors
+/// It is too long, or ends early.
+pub(crate) async fn read(app: &App, body: Incoming) -> Result<Bytes, Error> {
+    let most = usize::try_from(app.config.http.body_bytes).unwrap_or(usize::MAX);
+    let collected = Limited::new(body, most).collect().await.map_err(|error| {
+        if error.is::<http_body_util::LengthLimitError>() {
+            Error::TooLarge { most }
+        } else {
+            Error::Invalid { where_: "body", why: "ended early".into() }
+        }
+    })?;
+    Ok(collected.to_bytes())
+}
+
+/// Whether the body is said to be of this media type.
+pub(crate) fn is_of(headers: &HeaderMap, media: &str) -> bool {
+    let said = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    said.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(media)
+}
+
+/// The fields of a form, by name; the last one of a name wins.
+#[derive(Clone, Debug, Default)]
+pub struct Fields(BTreeMap<String, String>);
+
+impl Fields {
+    /// Of a body in `application/x-www-form-urlencoded` (URL Standard, WHATWG).
+    ///
+    /// # Errors
+    /// Too many fields.
+    pub(crate) fn parse(body: &[u8]) -> Result<Fields, Error> {
+        let mut fields = BTreeMap::new();
+        for (at, (name, value)) in form_urlencoded::parse(body).enumerate() {
+            if at == MAX_FIELDS {
+                let why = format!("has more than {MAX_FIELDS} fields");
+                return Err(Error::Invalid { where_: "body", why });
+            }
+            fields.insert(name.into_owned(), value.into_owned());
+        }
+        Ok(Fields(fields))
+    }
+
+    /// A field's text; empty when there is none.
+    #[must_use]
+    pub fn get(&self, name: &str) -> &str {
+        self.0.get(name).map_or("", String::as_str)
+    }
+
+    /// Whether the form has the field: a button that was pressed, a box that was ticked.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// All fields, by name.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_decoded_and_bounded() {
+        let fields = Fields::parse(b"a=1+2&b=%C3%A9&a=last&flag&=x&bad=%zz&cut=%C3").unwrap();
+        assert_eq!((fields.get("a"), fields.get("b"), fields.get("none")), ("last", "é", ""));
+        assert!(fields.has("flag") && !fields.has("none"));
+        assert_eq!((fields.get("bad"), fields.get("cut")), ("%zz", "\u{FFFD}"));
+        let many = "x=1&".repeat(MAX_FIELDS + 1);
+        assert!(Fields::parse(many.as_bytes()).is_err());
+    }
+}

@@ -1,0 +1,114 @@
+//! How often something may be asked for, over all workers: by address, by account, and by both.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use veritable_shm::{Limits, Rate, Segment, Verdict};
+
+use crate::error::Error;
+
+/// Something that is limited: at once so many times, in the long run once in so many seconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limit {
+    /// Part of its key.
+    pub(crate) name: &'static str,
+    /// At once.
+    pub(crate) burst: u32,
+    /// Seconds.
+    pub(crate) every: u32,
+}
+
+const fn limit(name: &'static str, burst: u32, every: u32) -> Limit {
+    Limit { name, burst, every }
+}
+
+/// Logins from an address: a household that mistypes, not a list of passwords.
+pub(crate) const LOGIN_ADDRESS: Limit = limit("login-address", 20, 10);
+/// Tries at one account, from wherever: 10^6 guesses take a year.
+pub(crate) const LOGIN_ACCOUNT: Limit = limit("login-account", 10, 30);
+/// Accounts made from an address.
+pub(crate) const SIGN_UP: Limit = limit("sign-up", 5, 600);
+/// Mails asked for from an address, and to one.
+pub(crate) const MAIL: Limit = limit("mail", 5, 300);
+/// Changes by an account.
+pub(crate) const WRITE: Limit = limit("write", 60, 2);
+/// Changes by an account that was made today.
+pub(crate) const WRITE_NEW: Limit = limit("write-new", 10, 30);
+/// Changes from an address, whoever makes them.
+pub(crate) const WRITE_ADDRESS: Limit = limit("write-address", 300, 1);
+/// Pictures by an account.
+pub(crate) const UPLOAD: Limit = limit("upload", 30, 20);
+
+/// Bits of an IPv6 address that count: a customer is given at least these (RFC 6177).
+const IPV6_PREFIX: u32 = 64;
+
+/// The limits of all workers.
+pub(crate) struct Limiter(Limits);
+
+impl Limiter {
+    pub(crate) fn of(segment: &Segment) -> Limiter {
+        Limiter(Limits::of(segment))
+    }
+
+    /// Counts one use of `limit` by `who`.
+    ///
+    /// # Errors
+    /// [`Error::TooMany`] when there were too many.
+    pub(crate) fn count(&self, limit: Limit, who: &[u8]) -> Result<(), Error> {
+        let rate = Rate { burst: limit.burst, interval_ms: limit.every.saturating_mul(1_000) };
+        match self.0.check(&key(limit.name, who), rate, veritable_shm::now_ms()) {
+            Verdict::Allowed => Ok(()),
+            Verdict::RetryAfter { ms } => Err(Error::TooMany { retry_seconds: ms.div_ceil(1_000).max(1) }),
+        }
+    }
+
+    /// The same of an address; whoever comes from this host is not counted.
+    ///
+    /// # Errors
+    /// [`Error::TooMany`].
+    pub(crate) fn count_address(&self, limit: Limit, address: Option<IpAddr>) -> Result<(), Error> {
+        match address {
+            None => Ok(()),
+            Some(IpAddr::V4(address)) => self.count(limit, &address.octets()),
+            Some(IpAddr::V6(address)) => {
+                let prefix = address.to_bits() >> (128 - IPV6_PREFIX);
+                self.count(limit, &prefix.to_be_bytes())
+            }
+        }
+    }
+
+    /// Whether this is the first time within `pause`.
+    pub(crate) fn once_in(&self, name: &'static str, who: &[u8], pause: Duration) -> bool {
+        let rate = Rate { burst: 1, interval_ms: u32::try_from(pause.as_millis()).unwrap_or(u32::MAX) };
+        self.0.check(&key(name, who), rate, veritable_shm::now_ms()) == Verdict::Allowed
+    }
+}
+
+fn key(name: &str, who: &[u8]) -> Vec<u8> {
+    [name.as_bytes(), b":", who].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use veritable_shm::Geometry;
+
+    #[test]
+    fn limits_are_by_name_and_asker_and_ipv6_by_customer() {
+        let (_fd, segment) = Segment::create(&Geometry::default()).unwrap();
+        let (one, other) = (Limiter::of(&segment), Limiter::of(&segment));
+        let small = limit("test", 2, 60);
+        assert!(one.count(small, b"a").is_ok() && other.count(small, b"a").is_ok());
+        let Err(Error::TooMany { retry_seconds }) = one.count(small, b"a") else { panic!("a third") };
+        assert!((1..=60).contains(&retry_seconds), "{retry_seconds}");
+        assert!(one.count(small, b"b").is_ok() && one.count(limit("else", 1, 60), b"a").is_ok());
+        let address = |text: &str| Some(text.parse().unwrap());
+        assert!(one.count_address(small, address("2001:db8::1")).is_ok());
+        assert!(one.count_address(small, address("2001:db8::2")).is_ok());
+        assert!(one.count_address(small, address("2001:db8::3")).is_err());
+        assert!(one.count_address(small, address("2001:db8:1::3")).is_ok());
+        assert!(one.count_address(small, None).is_ok());
+        assert!(one.once_in("once", b"a", Duration::from_secs(60)));
+        assert!(!other.once_in("once", b"a", Duration::from_secs(60)));
+    }
+}

@@ -1,0 +1,195 @@
+//! What people do with their accounts, and administrators with those of others.
+
+use strum::IntoStaticStr;
+use veritable_domain::account::{Address, Scopes};
+use veritable_domain::codec::{SchemaRead, SchemaWrite};
+use veritable_domain::draft::Place;
+use veritable_domain::ids::{SessionId, UserId};
+use veritable_domain::permission::Role;
+use veritable_domain::text::UserName;
+use veritable_domain::time::UnixMillis;
+
+/// SHA-256 of a secret that only its owner has: a session's or API token, a link sent by mail, an invitation.
+pub type SecretHash = [u8; 32];
+
+/// A message to send; it is put into the outbox with the change it tells of, or not at all.
+#[derive(Clone, Debug, PartialEq, Eq, SchemaWrite, SchemaRead)]
+pub struct Mail {
+    /// To whom.
+    pub to: Address,
+    /// One line.
+    pub subject: String,
+    /// Plain text.
+    pub body: String,
+}
+
+/// What a link sent by mail is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, SchemaWrite, SchemaRead)]
+pub enum LinkKind {
+    /// Show that the address is one's own: of a new account, or of one that takes another address.
+    Verify,
+    /// Choose a new password.
+    Reset,
+}
+
+impl LinkKind {
+    /// The number stored with it.
+    pub fn number(self) -> i64 {
+        match self {
+            LinkKind::Verify => 1,
+            LinkKind::Reset => 2,
+        }
+    }
+}
+
+/// A link sent by mail: whoever has it has the mailbox.
+#[derive(Clone, Debug, PartialEq, Eq, SchemaWrite, SchemaRead)]
+pub struct Link {
+    /// Of the secret in it.
+    pub hash: SecretHash,
+    /// What it is for.
+    pub kind: LinkKind,
+    /// Until when it can be used.
+    pub expires_at: UnixMillis,
+    /// The message that it goes out in.
+    pub mail: Mail,
+}
+
+/// A session about to begin.
+#[derive(Clone, Debug, PartialEq, Eq, SchemaWrite, SchemaRead)]
+pub struct NewSession {
+    /// Of its token.
+    pub hash: SecretHash,
+    /// What forms of this session must repeat, as a secret of its own.
+    pub csrf: [u8; 16],
+    /// When it ends unless it is used.
+    pub expires_at: UnixMillis,
+    /// What the browser says of itself.
+    pub user_agent: String,
+}
+
+/// A change of accounts.
+#[derive(Clone, Debug, PartialEq, Eq, SchemaWrite, SchemaRead, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub enum Accounts {
+    /// Make an account. For the operator and administrators: it needs no proof of its address.
+    CreateUser {
+        /// Its name; taken ones refuse with [`Refusal::NameTaken`](super::Refusal::NameTaken).
+        name: UserName,
+        /// Its role.
+        role: Role,
+        /// Its address, if it has one.
+        address: Option<Address>,
+        /// PHC string of its password, if it may log in.
+        password_hash: Option<String>,
+    },
+    /// Join.
+    SignUp {
+        /// The name.
+        name: UserName,
+        /// Where mail reaches this person.
+        address: Option<Address>,
+        /// PHC string of the password.
+        password_hash: String,
+        /// The invitation, where one is needed: used up with this.
+        invitation: Option<SecretHash>,
+        /// Nobody can log in before an administrator has approved.
+        waits_for_approval: bool,
+        /// How the address is shown to be this person's; `None`: it need not be.
+        link: Option<Link>,
+    },
+    /// Send a message that changes nothing.
+    SendMail {
+        /// The message.
+        mail: Mail,
+    },
+    /// Send a link to an account: to choose a new password, or to show that an address is its owner's.
+    SendLink {
+        /// Whose.
+        user: UserId,
+        /// The link; its mail goes to the address that it shows.
+        link: Link,
+    },
+    /// Use a link of [`LinkKind::Verify`].
+    Verify {
+        /// The link.
+        hash: SecretHash,
+    },
+    /// Use a link of [`LinkKind::Reset`]: a new password; every session of the account ends.
+    ResetPassword {
+        /// The link.
+        hash: SecretHash,
+        /// PHC string of the new password.
+        password_hash: String,
+    },
+    /// A new password of the one who asks; every other session of the account ends.
+    ChangePassword {
+        /// PHC string of the new password.
+        password_hash: String,
+        /// The session that goes on.
+        session: Option<SecretHash>,
+    },
+    /// The same password hashed as the settings have it now.
+    Rehash {
+        /// Whose.
+        user: UserId,
+        /// What it replaces: a password that was changed meanwhile stays.
+        old: String,
+        /// PHC string.
+        new: String,
+    },
+    /// Log in.
+    OpenSession {
+        /// Who: the password, and what else is needed, was checked.
+        user: UserId,
+        /// The session.
+        session: NewSession,
+    },
+    /// Say that a session is used, so that it ends later.
+    TouchSession {
+        /// Which.
+        hash: SecretHash,
+        /// When it now ends.
+        expires_at: UnixMillis,
+    },
+    /// Log out.
+    CloseSession {
+        /// Of which session.
+        hash: SecretHash,
+    },
+    /// End a session of the one who asks.
+    RevokeSession {
+        /// Which.
+        session: SessionId,
+    },
+    /// End every session of the one who asks but one.
+    RevokeSessions {
+        /// The one that goes on.
+        except: Option<SecretHash>,
+    },
+    /// Keep what somebody is writing.
+    SaveDraft {
+        /// Where.
+        place: Place,
+        /// Packed JSON of a [`Draft`](veritable_domain::draft::Draft).
+        body: Vec<u8>,
+    },
+    /// Forget what somebody was writing.
+    DropDraft {
+        /// Where.
+        place: Place,
+    },
+    /// Make an API token.
+    CreateApiToken {
+        /// Whose.
+        user: UserId,
+        /// What for.
+        name: String,
+        /// Of the token.
+        hash: SecretHash,
+        /// What it may be used for.
+        scopes: Scopes,
+        /// When it ends, if it does.
+        expires_at: Option<UnixMillis>,
+    },
+}

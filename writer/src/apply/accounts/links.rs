@@ -1,0 +1,88 @@
+//! Links sent by mail, and the outbox they go out by.
+
+use rusqlite::params;
+use veritable_domain::account::Address;
+use veritable_domain::ids::UserId;
+use veritable_domain::tag::Tag;
+use veritable_writer_api::message::{Link, LinkKind, Mail, Outcome, Refusal, SecretHash};
+
+use super::super::{Failure, Transaction, malformed, no_such};
+use super::{owner, sessions};
+
+/// A new link of a kind replaces the account's last one: an old mail in a mailbox is worth nothing.
+pub(super) fn insert(tx: &mut Transaction<'_>, user: UserId, link: &Link) -> rusqlite::Result<()> {
+    tx.run("DELETE FROM links WHERE user_id = ?1 AND kind = ?2", params![user.0, link.kind.number()])?;
+    tx.run(
+        "INSERT INTO links (hash, user_id, kind, address, created_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        params![
+            link.hash,
+            user.0,
+            link.kind.number(),
+            link.mail.to.as_str(),
+            tx.now.0,
+            link.expires_at.0
+        ],
+    )?;
+    post(tx, &link.mail)
+}
+
+/// Puts a message into the outbox.
+pub(super) fn post(tx: &Transaction<'_>, mail: &Mail) -> rusqlite::Result<()> {
+    tx.run(
+        "INSERT INTO outbox (address, subject, body, created_at, next_at) VALUES (?1, ?2, ?3, ?4, ?4)",
+        params![mail.to.as_str(), mail.subject, mail.body, tx.now.0],
+    )?;
+    Ok(())
+}
+
+pub(super) fn send(tx: &mut Transaction<'_>, user: UserId, link: &Link) -> Result<Outcome, Failure> {
+    let sql = "SELECT address FROM users WHERE id = ?1 AND disabled_at IS NULL AND erased_at IS NULL";
+    let own: Option<String> = tx.row(sql, [user.0], |row| row.get(0))?.ok_or_else(|| no_such("user"))?;
+    // A new password is only ever offered to the address that is the account's already.
+    if link.kind == LinkKind::Reset && own.as_deref() != Some(link.mail.to.as_str()) {
+        return Err(malformed("a link for a new password goes to the account's own address"));
+    }
+    insert(tx, user, link)?;
+    Ok(Outcome::Done)
+}
+
+/// Whose a link is, and which address it shows to be this person's; it is used up.
+fn take(tx: &Transaction<'_>, hash: &SecretHash, kind: LinkKind) -> Result<(UserId, Address), Failure> {
+    let sql =
+        "DELETE FROM links WHERE hash = ?1 AND kind = ?2 AND expires_at > ?3 RETURNING user_id, address";
+    let found = tx.row(sql, params![hash, kind.number(), tx.now.0], |row| {
+        Ok((UserId(row.get(0)?), row.get::<_, String>(1)?))
+    })?;
+    let (user, address) = found.ok_or(Refusal::LinkDead)?;
+    let sql = "SELECT 1 FROM users WHERE id = ?1 AND disabled_at IS NULL AND erased_at IS NULL";
+    tx.row(sql, [user.0], |_| Ok(()))?.ok_or(Refusal::LinkDead)?;
+    Ok((user, Address::new(&address).map_err(|error| malformed(error.to_string()))?))
+}
+
+pub(super) fn verify(tx: &mut Transaction<'_>, hash: &SecretHash) -> Result<Outcome, Failure> {
+    let (user, address) = take(tx, hash, LinkKind::Verify)?;
+    if owner(tx, &address)?.is_some_and(|owner| owner != user) {
+        return Err(Refusal::AddressTaken.into());
+    }
+    tx.run(
+        "UPDATE users SET address = ?2, address_key = ?3, verified_at = ?4 WHERE id = ?1",
+        params![user.0, address.as_str(), address.key(), tx.now.0],
+    )?;
+    Ok(Outcome::Account { user })
+}
+
+pub(super) fn reset_password(
+    tx: &mut Transaction<'_>,
+    hash: &SecretHash,
+    password_hash: &str,
+) -> Result<Outcome, Failure> {
+    let (user, _) = take(tx, hash, LinkKind::Reset)?;
+    // Whoever has the mailbox has shown it.
+    tx.run(
+        "UPDATE users SET password_hash = ?2, verified_at = coalesce(verified_at, ?3) WHERE id = ?1",
+        params![user.0, password_hash, tx.now.0],
+    )?;
+    sessions::end_all(tx, user, None)?;
+    tx.touch([Tag::Account(user)]);
+    Ok(Outcome::Account { user })
+}

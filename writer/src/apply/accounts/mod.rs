@@ -1,0 +1,227 @@
+//! Accounts: made by administrators, by people themselves, and by imports.
+
+pub(super) mod drafts;
+mod links;
+mod passwords;
+mod sessions;
+mod tokens;
+
+use rusqlite::params;
+use veritable_domain::account::Address;
+use veritable_domain::ids::UserId;
+use veritable_domain::permission::{Deed, Denial, Role, may};
+use veritable_domain::tag::Tag;
+use veritable_domain::text::{MAX_USER_NAME_CHARS, UserName};
+use veritable_domain::time::UnixMillis;
+use veritable_writer_api::message::{
+    Accounts, By, ImportTally, ImportUser, Link, Outcome, Refusal, SecretHash,
+};
+
+use super::{Failure, Transaction, digest, known, malformed, remember};
+
+/// Numbers tried after a name that is taken, before giving up.
+const NAMES_TRIED: u32 = 10_000;
+
+/// Carries out a change of accounts.
+pub(super) fn apply(tx: &mut Transaction<'_>, by: &By, change: &Accounts) -> Result<Outcome, Failure> {
+    match change {
+        Accounts::CreateUser { name, role, address, password_hash } => {
+            create_user(tx, by, name, *role, address.as_ref(), password_hash.as_deref())
+        }
+        Accounts::SignUp { name, address, password_hash, invitation, waits_for_approval, link } => {
+            let new = SignUp {
+                name,
+                address: address.as_ref(),
+                password_hash,
+                invitation: invitation.as_ref(),
+                waits_for_approval: *waits_for_approval,
+                link: link.as_ref(),
+            };
+            sign_up(tx, &new)
+        }
+        Accounts::SendMail { mail } => {
+            links::post(tx, mail)?;
+            Ok(Outcome::Done)
+        }
+        Accounts::SendLink { user, link } => links::send(tx, *user, link),
+        Accounts::Verify { hash } => links::verify(tx, hash),
+        Accounts::ResetPassword { hash, password_hash } => links::reset_password(tx, hash, password_hash),
+        Accounts::ChangePassword { password_hash, session } => {
+            passwords::change(tx, by, password_hash, session.as_ref())
+        }
+        Accounts::Rehash { user, old, new } => passwords::rehash(tx, *user, old, new),
+        Accounts::OpenSession { user, session } => sessions::open(tx, by, *user, session),
+        Accounts::TouchSession { hash, expires_at } => sessions::touch(tx, hash, *expires_at),
+        Accounts::CloseSession { hash } => sessions::close(tx, hash),
+        Accounts::RevokeSession { session } => sessions::revoke(tx, by, *session),
+        Accounts::RevokeSessions { except } => sessions::revoke_all(tx, by, except.as_ref()),
+        Accounts::SaveDraft { place, body } => drafts::save(tx, by, place, body),
+        Accounts::DropDraft { place } => drafts::forget(tx, own(tx, by)?, place),
+        Accounts::CreateApiToken { user, name, hash, scopes, expires_at } => {
+            tokens::create(tx, by, *user, name, hash, (*scopes, *expires_at))
+        }
+    }
+}
+
+/// The account that asks, as one that can be changed by its owner.
+fn own(tx: &Transaction<'_>, by: &By) -> Result<UserId, Failure> {
+    let actor = tx.actor(by)?;
+    may(actor, Deed::OwnThings)?;
+    Ok(actor.user.ok_or(Denial::LoginRequired)?)
+}
+
+fn create_user(
+    tx: &mut Transaction<'_>,
+    by: &By,
+    name: &UserName,
+    role: Role,
+    address: Option<&Address>,
+    password_hash: Option<&str>,
+) -> Result<Outcome, Failure> {
+    may(tx.actor(by)?, Deed::Administer)?;
+    let user = insert_new(tx, name, role, address, password_hash)?;
+    tx.run("UPDATE users SET approved_at = ?2, verified_at = ?2 WHERE id = ?1", params![user.0, tx.now.0])?;
+    tx.audit(by, "user.create", &format!("user:{user}"), role.name())?;
+    Ok(Outcome::UserCreated { user })
+}
+
+/// Somebody who wants to join.
+struct SignUp<'a> {
+    name: &'a UserName,
+    address: Option<&'a Address>,
+    password_hash: &'a str,
+    invitation: Option<&'a SecretHash>,
+    waits_for_approval: bool,
+    link: Option<&'a Link>,
+}
+
+fn sign_up(tx: &mut Transaction<'_>, new: &SignUp<'_>) -> Result<Outcome, Failure> {
+    let user = insert_new(tx, new.name, Role::Member, new.address, Some(new.password_hash))?;
+    if let Some(hash) = new.invitation {
+        let sql = "UPDATE invitations SET used_by = ?2, used_at = ?3
+                   WHERE hash = ?1 AND used_at IS NULL AND expires_at > ?3";
+        if tx.run(sql, params![hash, user.0, tx.now.0])? == 0 {
+            return Err(Refusal::LinkDead.into());
+        }
+    }
+    if !new.waits_for_approval {
+        tx.run("UPDATE users SET approved_at = ?2 WHERE id = ?1", params![user.0, tx.now.0])?;
+    }
+    match new.link {
+        Some(link) => links::insert(tx, user, link)?,
+        None => {
+            tx.run("UPDATE users SET verified_at = ?2 WHERE id = ?1", params![user.0, tx.now.0])?;
+        }
+    }
+    Ok(Outcome::UserCreated { user })
+}
+
+/// An account with a name and an address that nobody has.
+fn insert_new(
+    tx: &mut Transaction<'_>,
+    name: &UserName,
+    role: Role,
+    address: Option<&Address>,
+    password_hash: Option<&str>,
+) -> Result<UserId, Failure> {
+    if holder(tx, name)?.is_some() {
+        return Err(Refusal::NameTaken.into());
+    }
+    if let Some(address) = address
+        && owner(tx, address)?.is_some()
+    {
+        return Err(Refusal::AddressTaken.into());
+    }
+    let user = insert_user(tx, name, "", role, tx.now)?;
+    tx.run(
+        "UPDATE users SET password_hash = ?2, address = ?3, address_key = ?4 WHERE id = ?1",
+        params![user.0, password_hash, address.map(Address::as_str), address.map(Address::key)],
+    )?;
+    tx.touch([Tag::User(user)]);
+    Ok(user)
+}
+
+/// The account that has an address.
+fn owner(tx: &Transaction<'_>, address: &Address) -> rusqlite::Result<Option<UserId>> {
+    tx.row("SELECT id FROM users WHERE address_key = ?1", [address.key()], |row| row.get(0).map(UserId))
+}
+
+/// Accounts of another system. They have no password, so nobody can log in to them by knowing a name.
+pub(super) fn import_users(
+    tx: &mut Transaction<'_>,
+    source: &str,
+    users: &[ImportUser],
+) -> Result<ImportTally, Failure> {
+    let mut tally = ImportTally::default();
+    for user in users {
+        let digest = digest(user)?;
+        match known(tx, source, "user", &user.foreign_id)? {
+            Some(known) if known.is(&digest) => tally.unchanged += 1,
+            Some(known) => {
+                tx.run(
+                    "UPDATE users SET display_name = ?2 WHERE id = ?1",
+                    params![known.local_id, user.display_name],
+                )?;
+                remember(tx, (source, "user", &user.foreign_id), known.local_id, Some(digest))?;
+                tally.changed += 1;
+            }
+            None => {
+                let name = free_name(tx, &user.name)?;
+                if name != user.name {
+                    tally.notes.push(format!(
+                        "user {:?} became {:?}: the name was taken",
+                        user.name.as_str(),
+                        name.as_str()
+                    ));
+                }
+                let id = insert_user(tx, &name, &user.display_name, user.role, user.created_at)?;
+                tx.run("UPDATE users SET approved_at = created_at WHERE id = ?1", [id.0])?;
+                remember(tx, (source, "user", &user.foreign_id), id.0, Some(digest))?;
+                tally.added += 1;
+            }
+        }
+    }
+    Ok(tally)
+}
+
+/// The account that an imported id became.
+pub(super) fn imported_user(tx: &Transaction<'_>, source: &str, foreign: &str) -> Result<UserId, Failure> {
+    known(tx, source, "user", foreign)?
+        .map(|known| UserId(known.local_id))
+        .ok_or_else(|| malformed(format!("user {foreign} of {source} was not imported before what it wrote")))
+}
+
+fn insert_user(
+    tx: &Transaction<'_>,
+    name: &UserName,
+    display_name: &str,
+    role: Role,
+    at: UnixMillis,
+) -> rusqlite::Result<UserId> {
+    tx.run(
+        "INSERT INTO users (name, name_key, display_name, role, created_at, approved_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, NULL)",
+        params![name.as_str(), name.key(), display_name, role.number(), at.0],
+    )?;
+    Ok(UserId(tx.db.last_insert_rowid()))
+}
+
+fn holder(tx: &Transaction<'_>, name: &UserName) -> rusqlite::Result<Option<i64>> {
+    tx.row("SELECT id FROM users WHERE name_key = ?1", [name.key()], |row| row.get(0))
+}
+
+/// `name`, or the first of `name-2`, `name-3`, ... that nobody has.
+fn free_name(tx: &Transaction<'_>, name: &UserName) -> Result<UserName, Failure> {
+    if holder(tx, name)?.is_none() {
+        return Ok(name.clone());
+    }
+    for number in 2..NAMES_TRIED {
+        let suffix = format!("-{number}");
+        let kept = name.as_str().chars().take(MAX_USER_NAME_CHARS - suffix.len()).collect::<String>();
+        let candidate = UserName::new(&(kept + &suffix)).map_err(|error| malformed(error.to_string()))?;
+        if holder(tx, &candidate)?.is_none() {
+            return Ok(candidate);
+        }
+    }
+    Err(malformed(format!("no free name for user {:?}", name.as_str())))
+}

@@ -1,0 +1,33 @@
+//! Passwords: changed by their owners, and hashed anew when the settings ask for more.
+
+use rusqlite::params;
+use veritable_domain::ids::UserId;
+use veritable_writer_api::message::{By, Outcome, SecretHash};
+
+use super::super::{Failure, Transaction};
+use super::{own, sessions};
+
+pub(super) fn change(
+    tx: &mut Transaction<'_>,
+    by: &By,
+    password_hash: &str,
+    session: Option<&SecretHash>,
+) -> Result<Outcome, Failure> {
+    let user = own(tx, by)?;
+    tx.run("UPDATE users SET password_hash = ?2 WHERE id = ?1", params![user.0, password_hash])?;
+    // Whoever knew the old one, or had a link for a new one, is out.
+    tx.run("DELETE FROM links WHERE user_id = ?1", [user.0])?;
+    sessions::end_all(tx, user, session)?;
+    Ok(Outcome::Done)
+}
+
+pub(super) fn rehash(
+    tx: &mut Transaction<'_>,
+    user: UserId,
+    old: &str,
+    new: &str,
+) -> Result<Outcome, Failure> {
+    let sql = "UPDATE users SET password_hash = ?3 WHERE id = ?1 AND password_hash = ?2";
+    tx.run(sql, params![user.0, old, new])?;
+    Ok(Outcome::Done)
+}
