@@ -3,13 +3,12 @@
 
 use divan::Bencher;
 use veritable_domain::content::{Content, Format};
-use veritable_domain::ids::{CategoryId, TopicId, UserId};
 use veritable_domain::markup::{Namespaces, RenderContext, render};
-use veritable_domain::permission::{Actor, Role};
+use veritable_domain::permission::Role;
 use veritable_domain::text::{Source, TopicTitle, UserName};
 use veritable_micro::Writer;
 use veritable_writer_api::blocking::Client;
-use veritable_writer_api::message::{Command, IdempotencyKey, Outcome};
+use veritable_writer_api::message::{Accounts, By, Command, Forum, IdempotencyKey, Outcome};
 
 /// Posts on their way at once in the last benchmark.
 const TOGETHER: usize = 64;
@@ -33,22 +32,23 @@ fn client(writer: &Writer) -> Client {
 /// A topic, and the command that replies to it.
 fn reply(client: &mut Client) -> Command {
     let name = UserName::new("ann").unwrap();
-    let user = Command::CreateUser { name, role: Role::Administrator, password_hash: None };
-    let Outcome::UserCreated { user: UserId(user) } = client.call(user).unwrap() else {
+    let role = Role::Administrator;
+    let account = Accounts::CreateUser { name, role, address: None, password_hash: None };
+    let Outcome::UserCreated { user } = client.call(Command::accounts(By::OPERATOR, account)).unwrap() else {
         panic!("no account")
     };
-    let category =
-        Command::CreateCategory { name: "General".into(), description: String::new(), position: 0 };
-    let Outcome::CategoryCreated { category: CategoryId(category), .. } = client.call(category).unwrap()
+    let by = || By::user(user);
+    let category = Forum::CreateCategory { name: "General".into(), description: String::new(), position: 0 };
+    let Outcome::CategoryCreated { category, .. } = client.call(Command::forum(by(), category)).unwrap()
     else {
         panic!("no category")
     };
-    let actor = Actor { user: Some(UserId(user)), role: Role::Administrator };
     let title = TopicTitle::new("A topic").unwrap();
-    let category = CategoryId(category);
-    let topic = client.call(Command::CreateTopic { actor, category, title, content: content() }).unwrap();
-    let Outcome::TopicCreated { topic: TopicId(topic), .. } = topic else { panic!("no topic") };
-    Command::Reply { actor, topic: TopicId(topic), parent: None, content: content() }
+    let topic = Forum::CreateTopic { category, title, content: content() };
+    let Outcome::TopicCreated { topic, .. } = client.call(Command::forum(by(), topic)).unwrap() else {
+        panic!("no topic")
+    };
+    Command::forum(by(), Forum::Reply { topic, parent: None, content: content() })
 }
 
 #[divan::bench]
