@@ -15,7 +15,7 @@ use veritable_shm::{Counter, Fact, Owner, Scoreboard, Segment, SlotState, Store}
 use veritable_sql::Trouble;
 use veritable_writer_api::CallError;
 use veritable_writer_api::client::Client;
-use veritable_writer_api::message::{Command, IdempotencyKey, Outcome, Refusal};
+use veritable_writer_api::message::{Command, Outcome, Refusal};
 
 use crate::WorkerError;
 use crate::cache::SharedCache;
@@ -91,11 +91,14 @@ impl App {
     pub async fn send(&self, command: Command, key: &ChangeKey) -> Result<Outcome, Error> {
         self.count(Counter::Writes);
         let within = Duration::from_millis(self.config.writer.deadline_ms.into());
+        let name = || key.name.clone();
         self.writer.send(command, key.key, within, TRUTH).await.map_err(|error| match error {
-            CallError::Refused(refusal) => Error::Refused(refusal),
-            CallError::OutcomeUnknown | CallError::Broken(_) => {
-                Error::OutcomeUnknown { key: key.name.clone() }
+            CallError::Refused(refusal @ (Refusal::Busy | Refusal::Expired | Refusal::Storage { .. })) => {
+                Error::NotStored { refusal, key: name() }
             }
+            CallError::Refused(refusal) => Error::Refused(refusal),
+            CallError::OutcomeUnknown { why } => Error::OutcomeUnknown { why, key: name() },
+            CallError::Broken(error) => Error::OutcomeUnknown { why: error.to_string(), key: name() },
         })
     }
 
@@ -122,10 +125,7 @@ impl App {
         {
             return answers;
         }
-        let ping =
-            self.writer.send(Command::Ping, IdempotencyKey::fresh(), WRITER_SEEN, Duration::ZERO).await;
-        // One that answers that it cannot write is there; why it cannot is told elsewhere.
-        let answers = !matches!(ping, Err(CallError::OutcomeUnknown | CallError::Refused(Refusal::Expired)));
+        let answers = self.writer.ping(WRITER_SEEN).await;
         *seen = Some((Instant::now(), answers));
         answers
     }

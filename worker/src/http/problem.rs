@@ -8,7 +8,8 @@ use crate::answer::{Answer, ContentType};
 use crate::error::Error;
 use crate::views;
 
-/// RFC 9457's members; `type` is `about:blank`, as the status says all there is.
+/// RFC 9457's members; `type` is `about:blank`, as the status says all there is, and of a change that was not made
+/// `outcome` says whether that is certain.
 #[derive(Serialize)]
 struct Problem<'a> {
     r#type: &'static str,
@@ -17,6 +18,8 @@ struct Problem<'a> {
     detail: &'a str,
     instance: &'a str,
     request_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<&'static str>,
 }
 
 /// Seconds after which a client may try again what was too much now.
@@ -33,7 +36,12 @@ pub(crate) fn answer(site: &Site, path: &str, request_id: &str, error: &Error) -
         Error::Database(_) | Error::Internal(_) => "something went wrong here; the log knows more".to_owned(),
         other => other.to_string(),
     };
-    of_status(site, path, request_id, status, &said)
+    let outcome = match error {
+        Error::NotStored { .. } => Some("refused"),
+        Error::OutcomeUnknown { .. } => Some("unknown"),
+        _ => None,
+    };
+    with_outcome(site, path, request_id, status, &said, outcome)
 }
 
 /// The answer with a status and a sentence.
@@ -44,6 +52,17 @@ pub(crate) fn of_status(
     status: StatusCode,
     detail: &str,
 ) -> Answer {
+    with_outcome(site, path, request_id, status, detail, None)
+}
+
+fn with_outcome(
+    site: &Site,
+    path: &str,
+    request_id: &str,
+    status: StatusCode,
+    detail: &str,
+    outcome: Option<&'static str>,
+) -> Answer {
     let title = status.canonical_reason().unwrap_or("Error");
     let (content_type, body) = if path.starts_with("/api") {
         let problem = Problem {
@@ -53,6 +72,7 @@ pub(crate) fn of_status(
             detail,
             instance: path,
             request_id,
+            outcome,
         };
         (ContentType::Problem, serde_json::to_vec(&problem).unwrap_or_default())
     } else {

@@ -268,7 +268,7 @@ fn refuse(app: &App, path: &str, error: &Error) -> Reply {
     let answer = problem::answer(&app.config.site, path, &request_id(), error);
     let mut reply = plain(&answer);
     let headers = reply.headers_mut();
-    if let Error::OutcomeUnknown { key } = error
+    if let Error::OutcomeUnknown { key, .. } | Error::NotStored { key, .. } = error
         && let Ok(key) = HeaderValue::from_str(&format!("\"{key}\""))
     {
         headers.insert("idempotency-key", key);
