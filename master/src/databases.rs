@@ -43,6 +43,8 @@ fn one(store: &Store) -> Value {
         "log_bytes": store.get(Fact::LogBytes),
         "log_pages": store.get(Fact::LogPages),
         "log_pages_copied": store.get(Fact::LogPagesCopied),
+        "upkeep_at": when(Fact::UpkeepAt),
+        "upkeep_overdue": store.get(Fact::UpkeepOverdue),
         "task": veritable_writer::task_name(store.get(Fact::Task)),
         "checkpoint_at": when(Fact::CheckpointAt),
         "truncate_at": when(Fact::TruncateAt),

@@ -1,6 +1,7 @@
 //! What every test needs: a server of its own, an HTTP client that speaks plain bytes, and a way to wait for
 //! a condition.
 
+pub(crate) mod damage;
 pub(crate) mod disk;
 pub(crate) mod http;
 pub(crate) mod server;

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use veritable_domain::time::UnixMillis;
+use veritable_sql::Trouble;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::WriterError;
@@ -99,6 +100,9 @@ impl MigrateError {
         let path = path.display().to_string();
         match self {
             MigrateError::Sqlite(error) => WriterError::Sqlite { path, error },
+            newer @ MigrateError::Newer { .. } => {
+                WriterError::Trouble { path, trouble: Trouble::Newer, reason: newer.to_string() }
+            }
             other => WriterError::Schema { path, reason: other.to_string() },
         }
     }
