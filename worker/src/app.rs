@@ -102,17 +102,18 @@ impl App {
         })
     }
 
-    /// Runs a read in a read transaction of its own: on the event loop or on the pool, by its cost.
+    /// Runs a read in a read transaction of its own: on the event loop or on the pool, by its cost. One that takes
+    /// longer on the event loop than its cost says is run a second time, on the pool.
     ///
     /// # Errors
     /// What `read` yields; [`Error::Busy`] when it took too long or no reader was free.
     pub async fn run<T: Send + 'static>(
         &self,
         cost: Cost,
-        read: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
+        read: impl FnOnce(&Connection) -> Result<T, Error> + Clone + Send + 'static,
     ) -> Result<T, Error> {
         match cost {
-            Cost::Point => self.reads.inline(read),
+            Cost::Point => self.reads.inline(read).await,
             Cost::Pool => self.reads.pooled(read).await,
         }
     }
