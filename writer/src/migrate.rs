@@ -38,6 +38,12 @@ const FORUMS: &[Migration] = &[
         up: include_str!("../../migrations/forums/0003_command_digests.up.sql"),
         down: include_str!("../../migrations/forums/0003_command_digests.down.sql"),
     },
+    Migration {
+        version: 5,
+        name: "present_pages",
+        up: include_str!("../../migrations/forums/0005_present_pages.up.sql"),
+        down: include_str!("../../migrations/forums/0005_present_pages.down.sql"),
+    },
 ];
 
 const NOTEBOOKS: &[Migration] = &[

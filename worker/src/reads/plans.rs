@@ -4,7 +4,10 @@ use rusqlite::Connection;
 
 use super::ALL;
 
-const SCHEMA: &str = include_str!("../../../migrations/forums/0001_initial.up.sql");
+const SCHEMA: &str = concat!(
+    include_str!("../../../migrations/forums/0001_initial.up.sql"),
+    include_str!("../../../migrations/forums/0005_present_pages.up.sql")
+);
 /// What a plan may have that others must not, and why.
 const ALLOWED: [(&str, &str, &str); 5] = [
     ("forum::CATEGORIES", "SCAN categories", "all of them are shown; there are dozens"),
