@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rusqlite::Connection as Database;
 use serde_json::json;
 
-use super::harness::server::{Server, run, try_change};
+use super::harness::server::{Server, run, try_change, veritable};
 use super::harness::wait_for;
 
 /// Texts of the posts that were posted here, in their order.
@@ -152,6 +152,56 @@ fn nothing_is_overwritten_and_nothing_backed_up_that_is_not_there() {
     assert!(!dir.path().join("new").exists() && !dir.path().join("new.partial").exists());
 }
 
+/// Names of copies that a restore left.
+fn copies_in(data: &Path) -> Vec<String> {
+    let names = fs::read_dir(data).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.ends_with(".restoring")).collect()
+}
+
+#[test]
+fn a_restore_without_space_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, backup) = backed_up(dir.path());
+    let before = fs::read(data.join("forums.db")).unwrap();
+    // No file may grow beyond 64 blocks: as on a full disk, a write fails amidst the copy.
+    let script = r#"trap '' XFSZ; ulimit -f 64; exec "$0" restore "$1" --data-dir "$2""#;
+    let out = std::process::Command::new("sh")
+        .args(["-c", script, env!("CARGO_BIN_EXE_veritable")])
+        .args([&backup, &data])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(out.status.code() == Some(1) && said.contains("forums.db.restoring"), "{said}");
+    assert_eq!(copies_in(&data), [""; 0]);
+    assert!(before == fs::read(data.join("forums.db")).unwrap() && !data.join("restoring.json").exists());
+    restored(&backup, &data);
+}
+
+#[test]
+fn two_backups_to_one_place_do_not_meet() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, _) = backed_up(dir.path());
+    let db = Database::open(data.join("forums.db")).unwrap();
+    db.execute("INSERT INTO facts (name, value) VALUES ('filler', hex(randomblob(2000000)))", []).unwrap();
+    drop(db);
+    let (dest, partial) = (dir.path().join("new"), dir.path().join("new.partial"));
+    // What one that was killed has left is in nobody's way.
+    fs::create_dir(&partial).unwrap();
+    fs::write(partial.join("forums.db"), "half").unwrap();
+    let args = ["backup", dest.to_str().unwrap(), "--data-dir", data.to_str().unwrap()];
+    let slow = [&args[..], &["--rate", "1"]].concat();
+    let first = veritable().args(&slow).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let copied = || fs::metadata(partial.join("forums.db")).map_or(0, |file| file.len());
+    wait_for("the first to begin", || (copied() > 100_000).then_some(()));
+    let second = run(&args);
+    let said = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert!(second.status.code() == Some(2) && said.contains("another backup to"), "{said}");
+    let first = first.wait_with_output().unwrap();
+    assert!(first.status.success(), "{first:?}");
+    assert!(!partial.exists());
+    restored(&dest, &dir.path().join("elsewhere"));
+}
+
 #[test]
 fn what_is_no_good_backup_is_named_and_touches_nothing() {
     let dir = tempfile::tempdir().unwrap();
@@ -185,6 +235,7 @@ fn what_is_no_good_backup_is_named_and_touches_nothing() {
     refused(&swapped, &data, 1, &["does not name notebooks.db"]);
     refused(&dir.path().join("nothing"), &data, 2, &["nothing", "no directory"]);
     assert!(before == fs::read(data.join("forums.db")).unwrap(), "nothing was touched");
+    assert_eq!(copies_in(&data), [""; 0], "nothing is left");
     drop(Server::serve(&data, &[]));
 }
 

@@ -11,7 +11,7 @@ use rusqlite::Connection as Database;
 use serde_json::json;
 
 use super::harness::http::{Connection, Reply};
-use super::harness::server::{Server, kill, try_change};
+use super::harness::server::{Server, kill, try_change, veritable};
 use super::harness::{rounds, wait_for};
 
 /// Clients that write at once.
@@ -26,8 +26,18 @@ struct Sent {
     topic: i64,
     /// Sent again under one key until it was acknowledged; else once.
     keyed: bool,
-    /// The post's id, once acknowledged.
-    acknowledged: Option<i64>,
+    outcome: Outcome,
+}
+
+/// What the server said of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// It is stored; the post's id.
+    Acknowledged(i64),
+    /// It is certain that it is not.
+    Refused,
+    /// Nothing, or that it does not know.
+    Unknown,
 }
 
 /// Where the server is, what there is to write to, and everything that was sent.
@@ -71,7 +81,7 @@ impl Load {
             sent.lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .iter()
-                .filter(|s| s.acknowledged.is_some())
+                .filter(|sent| matches!(sent.outcome, Outcome::Acknowledged(_)))
                 .count()
         };
         self.sent.iter().map(count).sum()
@@ -96,11 +106,26 @@ impl Load {
             let body = json!({ "body": text });
             let attempt = || {
                 let reply = self.try_send(keyed.then_some(&key), "POST", &path, &body)?;
-                assert!([201, 503].contains(&reply.status), "{}: {}", reply.status, reply.text());
-                (reply.status == 201).then(|| reply.json()["post"]["id"].as_i64().unwrap())
+                match reply.status {
+                    201 => Some(Outcome::Acknowledged(reply.json()["post"]["id"].as_i64().unwrap())),
+                    503 => {
+                        assert!(reply.header("idempotency-key").is_some(), "{}", reply.text());
+                        match reply.json()["outcome"].as_str() {
+                            Some("refused") => Some(Outcome::Refused),
+                            Some("unknown") => Some(Outcome::Unknown),
+                            _ => panic!("{}", reply.text()),
+                        }
+                    }
+                    status => panic!("{status}: {}", reply.text()),
+                }
             };
-            let acknowledged = if keyed { Some(wait_for("an acknowledgement", attempt)) } else { attempt() };
-            self.sent[client].lock().unwrap().push(Sent { text, topic, keyed, acknowledged });
+            let acknowledged = || attempt().filter(|outcome| matches!(outcome, Outcome::Acknowledged(_)));
+            let outcome = if keyed {
+                wait_for("an acknowledgement", acknowledged)
+            } else {
+                attempt().unwrap_or(Outcome::Unknown)
+            };
+            self.sent[client].lock().unwrap().push(Sent { text, topic, keyed, outcome });
         }
     }
 
@@ -158,18 +183,28 @@ impl Load {
             let (text, post) = row.unwrap();
             found.entry(text).or_default().push(post);
         }
-        let (mut keyed, mut unknown) = (0, 0);
+        let (mut keyed, mut refused, mut unknown) = (0, 0, 0);
         for sent in &self.sent {
             // Within a topic one client's posts stand in the order it sent them.
             let mut last: HashMap<i64, i64> = HashMap::new();
-            for Sent { text, topic, keyed: is_keyed, acknowledged } in sent.lock().unwrap().iter() {
+            for Sent { text, topic, keyed: is_keyed, outcome } in sent.lock().unwrap().iter() {
                 let posts = found.remove(text).unwrap_or_default();
                 assert!(posts.len() <= 1, "{text:?} is there {} times", posts.len());
-                if let Some(id) = acknowledged {
-                    assert_eq!(posts.first().map(|p| p.0), Some(*id), "{text:?} was acknowledged as {id}");
+                match outcome {
+                    Outcome::Acknowledged(id) => {
+                        assert_eq!(
+                            posts.first().map(|p| p.0),
+                            Some(*id),
+                            "{text:?} was acknowledged as {id}"
+                        );
+                    }
+                    Outcome::Refused => {
+                        assert!(posts.is_empty(), "{text:?} was refused and is there");
+                        refused += 1;
+                    }
+                    Outcome::Unknown => unknown += 1,
                 }
                 keyed += usize::from(*is_keyed);
-                unknown += usize::from(acknowledged.is_none());
                 for (_, at, number) in posts {
                     assert_eq!(at, *topic, "{text:?}");
                     let before = last.insert(*topic, number);
@@ -206,7 +241,8 @@ impl Load {
         let intact: String = db.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
         assert_eq!(intact, "ok");
         eprintln!(
-            "{} posts acknowledged ({keyed} sent under keys, {unknown} without an answer), {} saves of a page",
+            "{} posts acknowledged ({keyed} sent under keys), {refused} refused, {unknown} without a certain answer, {} \
+             saves of a page",
             self.acknowledged(),
             saves.len()
         );
@@ -225,8 +261,15 @@ impl Drop for StopAtEnd<'_> {
 #[test]
 fn killed_writers_lose_and_double_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    let mut server = Server::demo(dir.path());
-    let load = Load::of(&server);
+    // So little room that commands are refused, also those that are sent again to a writer's successor.
+    let mut program = veritable();
+    program.env("VERITABLE_WRITER_QUEUE", "2").env("VERITABLE_WRITER_BATCH", "2");
+    let mut demo = Server::demo(dir.path());
+    let load = Load::of(&demo);
+    assert_eq!(demo.command("stop", &[]).status.code(), Some(0));
+    demo.wait();
+    let mut server = Server::start(program, "serve", dir.path(), &[]);
+    server.address.clone_into(&mut load.address.lock().unwrap());
     load.during(|| {
         for _ in 0..rounds(10, 1_000) {
             let victim = wait_for("a writer", || server.pids("writer").first().copied());

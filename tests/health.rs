@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::sys::signal::Signal;
 
+use super::harness::damage::damage;
 use super::harness::http::Connection;
-use super::harness::server::{Server, kill};
+use super::harness::server::{Server, kill, run};
 use super::harness::{PATIENCE, wait_for};
 
 /// A demonstration community served with these settings.
@@ -130,9 +131,10 @@ fn requests_are_counted_out_and_the_counters_go_on() {
 fn a_worker_that_can_never_start_is_given_up_while_the_others_serve() {
     let (dir, server, _token, _topic) = with("workers = 2\n[process]\nboot_seconds = 5\n");
     let database = dir.path().join("data/forums.db");
-    let aside = dir.path().join("data/aside.db");
-    // The worker that runs has it open.
-    std::fs::rename(&database, &aside).unwrap();
+    // What the front page is made from: it does not mend itself.
+    let damaged = damage(&database, "categories_by_position");
+    let cleared = run(&["cache", "clear", "--data-dir", dir.path().join("data").to_str().unwrap()]);
+    assert!(cleared.status.success(), "{cleared:?}");
     let mut kept: Connection = server.connect();
     let victim = server.pids("worker")[0];
     kill(victim, Signal::SIGKILL);
@@ -146,10 +148,32 @@ fn a_worker_that_can_never_start_is_given_up_while_the_others_serve() {
     };
     let given_up_at = restarts(&server);
     assert!(given_up_at <= 10, "{given_up_at}");
-    std::fs::rename(&aside, &database).unwrap();
+    damaged.mend();
     let out = server.command("reload", &[]);
     assert!(out.status.success(), "{out:?}");
     wait_for("both workers", || (server.pids("worker").len() == 2).then_some(()));
+    assert_eq!(server.status()["state"], "serving");
+}
+
+#[test]
+fn workers_come_back_when_the_database_does_however_long_that_takes() {
+    let (dir, server, _token, _topic) = with("workers = 1\n[process]\nboot_seconds = 5\n");
+    let database = dir.path().join("data/forums.db");
+    let aside = dir.path().join("data/aside.db");
+    std::fs::rename(&database, &aside).unwrap();
+    kill(server.pids("worker")[0], Signal::SIGKILL);
+    let restarts = || {
+        let status = server.status();
+        let processes = status["processes"].as_array().unwrap().clone();
+        let workers = processes.iter().filter(|process| process["role"] == "worker");
+        workers.filter_map(|process| process["restarts"].as_u64()).sum::<u64>()
+    };
+    // More than would be tried if it were hopeless.
+    wait_for("many failed starts", || (restarts() >= 7).then_some(()));
+    assert!(server.status()["failures"]["worker 0"].as_str().unwrap().contains("forums.db"));
+    std::fs::rename(&aside, &database).unwrap();
+    wait_for("the worker", || (server.pids("worker").len() == 1).then_some(()));
+    assert_eq!(server.get("/latest").status, 200);
     assert_eq!(server.status()["state"], "serving");
 }
 
@@ -168,6 +192,7 @@ fn what_statements_cost_is_shown() {
     };
     let posts = of("FROM posts p CROSS JOIN users");
     assert!(posts["count"].as_u64() > Some(0) && posts["rows"].as_u64() > Some(0), "{posts}");
+    assert!(of("FROM topics t").to_string().contains("LIMIT"), "a long statement is kept to its end");
     let table = server.command("queries", &[]);
     assert!(String::from_utf8_lossy(&table.stdout).contains("STATEMENT"), "{table:?}");
     let other = tempfile::tempdir().unwrap();

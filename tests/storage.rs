@@ -1,13 +1,14 @@
 //! Databases in trouble: what cannot be written is refused at once and by name, what can be read is served, `status`
 //! and `/readyz` say what is wrong, and when it is over nobody has to start anything anew.
 
-use std::path::Path;
-
+use nix::sys::signal::Signal;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
+use super::harness::damage::damage;
 use super::harness::disk::{Disk, Fault};
-use super::harness::server::{Server, is_running, kill, run};
+use super::harness::http::Reply;
+use super::harness::server::{Server, is_running, kill, run, try_change};
 use super::harness::wait_for;
 
 /// A server on a disk of its own, somebody who writes, and where.
@@ -24,10 +25,26 @@ impl Site {
         Site { topic: topics["topics"][0]["id"].as_i64().unwrap(), server, token }
     }
 
-    fn post(&self, text: &str) -> (u16, String, Option<String>) {
+    fn try_post(&self, key: Option<&str>, text: &str) -> Reply {
         let path = format!("/api/topics/{}/posts", self.topic);
-        let reply = self.server.change(&self.token, "POST", &path, &json!({ "body": text }));
+        let body = json!({ "body": text });
+        try_change(&mut self.server.connect(), &self.token, key, "POST", &path, &body).expect("an answer")
+    }
+
+    fn post(&self, text: &str) -> (u16, String, Option<String>) {
+        let reply = self.try_post(None, text);
         (reply.status, reply.text().to_owned(), reply.header("retry-after").map(str::to_owned))
+    }
+
+    /// Ends everything at once, as a crash does.
+    fn crash(&mut self) {
+        let all = [self.server.pids("worker"), self.server.pids("writer")].concat();
+        self.server.signal(Signal::SIGKILL);
+        for pid in all {
+            // They follow their master by themselves, and some were faster.
+            let _gone = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), Signal::SIGKILL);
+        }
+        self.server.wait_killed();
     }
 
     fn forums(&self) -> Value {
@@ -93,6 +110,83 @@ fn a_disk_that_fails_is_named_and_writing_goes_on_when_it_is_mended() {
 }
 
 #[test]
+fn a_change_that_fails_on_its_way_to_the_disk_is_not_called_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(disk) = Disk::new("a_change_that_fails_on_its_way", dir.path()) else { return };
+    let data = dir.path().join("data");
+    let mut site = Site::start(Server::start(disk.program(), "demo", &data, &[]));
+    disk.fail(Fault::Sync);
+    let doubtful = site.try_post(None, "doubtful");
+    assert_eq!(
+        (doubtful.status, &doubtful.json()["outcome"]),
+        (503, &json!("unknown")),
+        "{}",
+        doubtful.text()
+    );
+    assert!(doubtful.text().contains("the disk fails"), "{}", doubtful.text());
+    let key = doubtful.header("idempotency-key").expect("the key to ask again under").to_owned();
+    // It is written though not synced: whoever opens the database next may find it committed.
+    site.crash();
+    disk.fail(Fault::None);
+    site.server = Server::start(disk.program(), "serve", &data, &[]);
+    let again = site.try_post(Some(&key), "doubtful");
+    assert_eq!(again.status, 201, "{}", again.text());
+    let posts = site.server.get(&format!("/api/topics/{}/posts?limit=100", site.topic));
+    assert_eq!(posts.text().matches("doubtful").count(), 1, "{}", posts.text());
+}
+
+#[test]
+fn a_refusal_is_certain_and_carries_the_key() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(disk) = Disk::new("a_refusal_is_certain", dir.path()) else { return };
+    let data = dir.path().join("data");
+    let mut site = Site::start(Server::start(disk.program(), "demo", &data, &[]));
+    let stored = site.try_post(Some("\"one\""), "stored");
+    assert_eq!(stored.status, 201);
+    disk.fail(Fault::Full);
+    let refused = site.try_post(None, "refused");
+    assert_eq!((refused.status, &refused.json()["outcome"]), (503, &json!("refused")), "{}", refused.text());
+    assert!(refused.header("idempotency-key").is_some());
+    let repeated = site.try_post(Some("\"one\""), "stored");
+    assert_eq!((repeated.status, repeated.json()), (201, stored.json()), "what was stored is not refused");
+    site.crash();
+    disk.fail(Fault::None);
+    site.server = Server::start(disk.program(), "serve", &data, &[]);
+    let posts = site.server.get(&format!("/api/topics/{}/posts?limit=100", site.topic));
+    assert!(posts.text().contains("stored") && !posts.text().contains("refused"));
+}
+
+#[test]
+fn a_log_that_is_removed_takes_nothing_acknowledged_with_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut site = Site::start(Server::demo(dir.path()));
+    let posts = |site: &Site| {
+        let posts = site.server.get(&format!("/api/topics/{}/posts?limit=100", site.topic));
+        posts.text().matches("acknowledged").count()
+    };
+    for number in 0..5 {
+        assert_eq!(site.post(&format!("acknowledged {number}")).0, 201);
+    }
+    let before = posts(&site);
+    let log = dir.path().join("forums.db-wal");
+    std::fs::remove_file(&log).unwrap();
+    site.is_degraded("the database's log is gone");
+    // A writer that is started anew while workers read the old log would write into another one.
+    kill(site.server.pids("writer")[0], Signal::SIGKILL);
+    wait_for("a writer that says why it cannot start", || {
+        let status = site.server.status();
+        status["failures"]["writer"].as_str().filter(|how| how.contains("log is gone")).map(str::to_owned)
+    });
+    site.is_degraded("the database's log is gone");
+    assert!(!log.exists());
+    site.crash();
+    site.server = Server::serve(dir.path(), &[]);
+    assert_eq!(posts(&site), before);
+    assert_eq!(site.post("acknowledged again").0, 201);
+    assert_eq!(posts(&site), before + 1);
+}
+
+#[test]
 fn a_disk_that_cannot_be_read_is_named_and_read_again_when_it_is_mended() {
     let dir = tempfile::tempdir().unwrap();
     let Some(disk) = Disk::new("a_disk_that_cannot_be_read", dir.path()) else { return };
@@ -146,7 +240,7 @@ fn nothing_is_written_into_a_file_that_is_gone() {
     // A writer that is started anew does not make a new community in its place either.
     std::fs::remove_file(&there).unwrap();
     let writer = site.server.pids("writer")[0];
-    kill(writer, nix::sys::signal::Signal::SIGKILL);
+    kill(writer, Signal::SIGKILL);
     let failure = wait_for("a writer that says why it cannot start", || {
         let status = site.server.status();
         status["failures"]["writer"].as_str().filter(|how| how.contains("gone")).map(str::to_owned)
@@ -159,24 +253,6 @@ fn nothing_is_written_into_a_file_that_is_gone() {
     site.recovers();
 }
 
-/// Bytes of a page of the database.
-const PAGE: usize = 8_192;
-
-/// Overwrites the root page of an index or table.
-fn damage(path: &Path, name: &str) {
-    let db = Connection::open(path).unwrap();
-    let root: usize = db
-        .query_row("SELECT rootpage FROM sqlite_schema WHERE name = ?1", [name], |row| row.get::<_, i64>(0))
-        .unwrap()
-        .try_into()
-        .unwrap();
-    db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
-    drop(db);
-    let mut bytes = std::fs::read(path).unwrap();
-    bytes[(root - 1) * PAGE..root * PAGE].fill(0xA5);
-    std::fs::write(path, bytes).unwrap();
-}
-
 #[test]
 fn a_damaged_page_is_found_by_the_check_and_the_rest_is_served() {
     let dir = tempfile::tempdir().unwrap();
@@ -185,7 +261,7 @@ fn a_damaged_page_is_found_by_the_check_and_the_rest_is_served() {
     assert_eq!(server.command("stop", &[]).status.code(), Some(0));
     server.wait();
     let path = dir.path().join("forums.db");
-    damage(&path, "posts_by_author");
+    let _damaged = damage(&path, "posts_by_author");
     // Not long ago checked, says the database: once more all the same.
     Connection::open(&path).unwrap().execute("DELETE FROM facts WHERE name = 'checked_at'", []).unwrap();
     let server = Server::serve(dir.path(), &[]);
@@ -221,14 +297,19 @@ fn a_newer_schema_is_refused_at_the_start_and_while_serving() {
         before
     };
     let known = set(9_999);
-    kill(site.server.pids("writer")[0], nix::sys::signal::Signal::SIGKILL);
+    kill(site.server.pids("writer")[0], Signal::SIGKILL);
     let failure = wait_for("a writer that says why it cannot start", || {
         let status = site.server.status();
         status["failures"]["writer"].as_str().filter(|how| how.contains("9999")).map(str::to_owned)
     });
     assert!(failure.contains("run the newer program, or restore a backup"), "{failure}");
     assert_eq!(site.server.get("/latest").status, 200, "reads go on");
-    assert_eq!(site.server.get("/readyz").status, 503);
+    wait_for("readiness for reads", || {
+        let ready = site.server.get("/readyz");
+        let said = json!({"status": "degraded", "writes": "the database is of a newer program"});
+        (ready.status == 200 && ready.json() == said).then_some(())
+    });
+    assert_eq!(site.forums()["writes"], "the database is of a newer program");
     set(known);
     wait_for("the next start", || site.server.pids("writer").first().copied());
     site.recovers();

@@ -1,5 +1,5 @@
 //! The channel between the master and one child: a Unix stream pair. The child writes [`READY`] once, or
-//! [`FAILED`] and why; the master writes [`SHED`] when the child is to give memory back, and [`DRAIN`] or
+//! [`FAILED`] or [`FAILED_FOR_NOW`] and why; the master writes [`SHED`] when the child is to give memory back, and [`DRAIN`] or
 //! [`HAND_OVER`] when it is to finish what it has and exit. End of file tells either side that the other is gone: a child whose
 //! master died exits at once.
 
@@ -10,6 +10,8 @@ use std::os::unix::net::UnixStream;
 pub const READY: u8 = b'R';
 /// Child to master: it cannot serve; the reason follows, up to the end of the stream.
 pub const FAILED: u8 = b'F';
+/// The same, for a reason that may pass by itself.
+pub const FAILED_FOR_NOW: u8 = b'N';
 /// Most bytes of a reason.
 pub const REASON_BYTES: usize = 1_024;
 /// Master to child: give back what memory can be spared.
@@ -54,12 +56,12 @@ impl Channel {
         self.0.write_all(&[READY])
     }
 
-    /// Tells the master why this child cannot serve.
+    /// Tells the master why this child cannot serve, and whether that may pass by itself.
     ///
     /// # Errors
     /// The master is gone.
-    pub fn failed(&mut self, reason: &str) -> io::Result<()> {
-        let mut said = vec![FAILED];
+    pub fn failed(&mut self, reason: &str, may_pass: bool) -> io::Result<()> {
+        let mut said = vec![if may_pass { FAILED_FOR_NOW } else { FAILED }];
         said.extend(reason.bytes().take(REASON_BYTES));
         self.0.write_all(&said)
     }
@@ -106,10 +108,11 @@ mod tests {
         assert_eq!(channel.wait(), Order::Drain);
         master.write_all(&[SHED]).unwrap();
         assert_eq!(channel.wait(), Order::Shed);
-        channel.failed("no disk").unwrap();
-        let mut said = [0; 8];
+        channel.failed("no disk", false).unwrap();
+        channel.failed("no disk", true).unwrap();
+        let mut said = [0; 16];
         master.read_exact(&mut said).unwrap();
-        assert_eq!(said, *b"Fno disk");
+        assert_eq!(said, *b"Fno diskNno disk");
         drop(master);
         assert_eq!(channel.wait(), Order::MasterGone);
     }

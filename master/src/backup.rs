@@ -1,9 +1,9 @@
 //! `veritable backup`: a directory with a copy of each database, all of one moment, and a manifest that says what
 //! they are. It bears its name only once everything in it was read back and found good.
 
-use std::fs::{self, DirBuilder, File};
-use std::io::Write;
-use std::os::unix::fs::DirBuilderExt;
+use std::fs::{self, DirBuilder, File, TryLockError};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -90,7 +90,7 @@ pub(crate) fn run(config: &Config, asked: &Backup) -> Result<u8, Failure> {
             )));
         }
     }
-    let partial = partial(dest)?;
+    let (partial, _held) = partial(dest)?;
     let made = make(config, &partial, u64::from(asked.rate) * 1_000_000)
         .and_then(|manifest| put_in_place(&partial, dest).map(|()| manifest));
     let manifest = match made {
@@ -114,18 +114,43 @@ pub(crate) fn run(config: &Config, asked: &Backup) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// Where it is made. What an earlier try left there is removed: nobody else uses this name.
-fn partial(dest: &Path) -> anyhow::Result<PathBuf> {
+/// The directory in which it is made, held by a lock for as long as that takes. What an earlier try left there is
+/// removed.
+///
+/// # Errors
+/// Another backup to the same place is under way (misuse), or the directory cannot be made.
+fn partial(dest: &Path) -> Result<(PathBuf, File), Failure> {
     let name = dest.file_name().with_context(|| format!("{} names no directory", dest.display()))?;
     let partial = dest.with_file_name(format!("{}.partial", name.to_string_lossy()));
-    if partial.exists() {
-        fs::remove_dir_all(&partial).with_context(|| format!("removing {}", partial.display()))?;
+    let what = || format!("making {}", partial.display());
+    match DirBuilder::new().mode(0o700).create(&partial) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            return Err(error).with_context(what)?;
+        }
+        Ok(()) | Err(_) => {}
     }
-    Ok(partial)
+    let held = File::open(&partial).with_context(what)?;
+    match held.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            return Err(Failure::Misuse(format!("another backup to {} is under way", dest.display())));
+        }
+        Err(TryLockError::Error(error)) => return Err(error).with_context(what)?,
+    }
+    // Whoever held it before may have given it its name.
+    let is_there = fs::metadata(&partial)
+        .and_then(|there| held.metadata().map(|held| (there.dev(), there.ino()) == (held.dev(), held.ino())));
+    if !is_there.unwrap_or_default() {
+        return Err(Failure::Misuse(format!("another backup to {} has just ended", dest.display())));
+    }
+    for entry in fs::read_dir(&partial).with_context(what)? {
+        let left = entry.with_context(what)?.path();
+        fs::remove_file(&left).with_context(|| format!("removing {}", left.display()))?;
+    }
+    Ok((partial, held))
 }
 
 fn make(config: &Config, dir: &Path, rate: u64) -> anyhow::Result<Manifest> {
-    DirBuilder::new().mode(0o700).create(dir).with_context(|| format!("making {}", dir.display()))?;
     let snapshots = backup::snapshots(config)?;
     let time = UnixMillis::now().rfc3339();
     let sizes = snapshots.iter().map(backup::Snapshot::bytes).collect::<Result<Vec<u64>, _>>()?;

@@ -11,6 +11,9 @@ use veritable_writer::database::Database;
 
 /// A read that failed longer ago says nothing about now.
 const READ_TROUBLE_MS: u64 = 60_000;
+/// A database that was last looked after longer ago is neglected: the writer does so every half minute however much it
+/// has to write.
+const NEGLECTED_MS: u64 = 60_000;
 
 /// Each database by its name.
 pub(crate) fn status(segment: &Segment) -> Value {
@@ -43,6 +46,9 @@ fn one(store: &Store) -> Value {
         "log_bytes": store.get(Fact::LogBytes),
         "log_pages": store.get(Fact::LogPages),
         "log_pages_copied": store.get(Fact::LogPagesCopied),
+        "upkeep_at": when(Fact::UpkeepAt),
+        "upkeep_late": (1..now.saturating_sub(NEGLECTED_MS)).contains(&store.get(Fact::UpkeepAt)),
+        "upkeep_overdue": store.get(Fact::UpkeepOverdue),
         "task": veritable_writer::task_name(store.get(Fact::Task)),
         "checkpoint_at": when(Fact::CheckpointAt),
         "truncate_at": when(Fact::TruncateAt),
@@ -75,6 +81,9 @@ pub(crate) fn lines(databases: &Value) -> String {
                 let _ = writeln!(page, "{name}: {what} fail, {}: {}", text(what), text("advice"));
             }
         }
+        if database["upkeep_late"] == true {
+            let _ = writeln!(page, "{name}: not looked after since {}", text("upkeep_at"));
+        }
         for (since, what) in [("task", "doing"), ("check_since", "being checked since")] {
             if let Some(said) = database[since].as_str() {
                 let _ = writeln!(page, "{name}: {what} {said}");
@@ -96,13 +105,19 @@ mod tests {
         assert_eq!(status(&segment)["forums"]["writes"], "ok");
         store.set(Fact::WriteTrouble, Trouble::DiskFull as u64);
         store.set(Fact::Bytes, 2_000_000);
+        store.set(Fact::UpkeepAt, 1_000);
         let shown = status(&segment);
         assert_eq!(shown["forums"]["writes"], "the disk is full");
         assert_eq!(shown["notebooks"]["writes"], "ok");
         let lines = lines(&shown);
-        for part in ["forums: 2.0 MB", "writes fail, the disk is full: free some space", "notebooks: 0.0 MB"]
-        {
+        for part in [
+            "forums: 2.0 MB",
+            "writes fail, the disk is full: free some space",
+            "notebooks: 0.0 MB",
+            "forums: not looked after since 1970",
+        ] {
             assert!(lines.contains(part), "{part:?} in {lines}");
         }
+        assert!(!lines.contains("notebooks: not looked after"), "{lines}");
     }
 }

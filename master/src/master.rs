@@ -72,6 +72,8 @@ struct Running {
     requests_before: u64,
     /// Why it cannot serve, as it said.
     reason: Option<String>,
+    /// That may pass by itself, it said.
+    may_pass: bool,
 }
 
 /// What the processes of one generation are made of.
@@ -240,7 +242,8 @@ impl Master {
             Action::Spawn { child, role, slot, generation } => {
                 if let Err(error) = self.spawn(child, role, slot, generation) {
                     tracing::error!(%role, error = format!("{error:#}"), "cannot start a process");
-                    return Some(Event::Exited(child, format!("could not be started: {error:#}")));
+                    let how = format!("could not be started: {error:#}");
+                    return Some(Event::Exited { id: child, how, may_pass: false });
                 }
             }
             Action::Drain(child) => self.drain(child),
@@ -268,7 +271,14 @@ impl Master {
         if let Some(slot) = slot {
             self.board.set_pid(slot, process.id())?;
         }
-        let running = Running { process, channel: Some(channel), owner, requests_before, reason: None };
+        let running = Running {
+            process,
+            channel: Some(channel),
+            owner,
+            requests_before,
+            reason: None,
+            may_pass: false,
+        };
         self.children.insert(id, running);
         Ok(())
     }

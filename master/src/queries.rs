@@ -85,6 +85,8 @@ fn table(statements: &[Value]) -> String {
     );
     for statement in statements {
         let number = |name: &str| statement[name].as_f64().unwrap_or_default();
+        // A JSON value prints itself without regard to a width.
+        let whole = |name: &str| statement[name].as_u64().unwrap_or_default();
         let sql = statement["sql"].as_str().unwrap_or_default();
         let mut shown: String = sql.chars().take(SHOWN_CHARS).collect();
         if shown.len() < sql.len() {
@@ -94,13 +96,13 @@ fn table(statements: &[Value]) -> String {
         let _ = writeln!(
             page,
             "{:>9} {:>10.1} {:>9.3} {:>9.3} {:>9.3} {:>10.3} {:>10}  {shown}",
-            statement["count"],
+            whole("count"),
             number("total_ms"),
             number("p50_ms"),
             number("p95_ms"),
             number("p99_ms"),
             number("longest_ms"),
-            statement["rows"],
+            whole("rows"),
         );
         for (name, sign) in [("plan", "plan"), ("findings", "slow")] {
             for line in statement[name].as_array().into_iter().flatten() {
@@ -126,6 +128,13 @@ mod tests {
             assert!(table.contains(part), "{part:?} in {table}");
         }
         assert!(table.lines().all(|line| line.chars().count() < 180), "{table}");
+        // Each column ends where its heading does.
+        let ends = |line: &str, word: &str| line.find(word).map(|at| at + word.len());
+        let lines: Vec<&str> = table.lines().collect();
+        for (heading, figure) in [("COUNT", " 3 "), ("TOTAL MS", "412.5"), ("ROWS", " 7 ")] {
+            let figure = ends(lines[1], figure.trim_end()).unwrap();
+            assert_eq!(ends(lines[0], heading), Some(figure), "{heading} in {table}");
+        }
         assert_eq!(super::table(&[]), "No such statement has run yet.");
     }
 }

@@ -68,7 +68,8 @@ pub(crate) fn run(config: &Config, backup: &Path) -> Result<u8, Failure> {
 fn restore(config: &Config, backup: &Path) -> anyhow::Result<u8> {
     let _lock = lock::take_to_restore(&config.data_dir)?;
     let manifest = Manifest::read(backup)?;
-    let copies = bring(config, backup, &manifest)?;
+    let mut copies = Copies::default();
+    copies.bring(config, backup, &manifest)?;
     let record = match Record::read(config)? {
         Some(record) => record,
         None => {
@@ -77,6 +78,7 @@ fn restore(config: &Config, backup: &Path) -> anyhow::Result<u8> {
             record
         }
     };
+    let copies = copies.keep();
     let aside = config.data_dir.join(&record.aside);
     if !record.moved {
         move_aside(config, &aside)?;
@@ -96,29 +98,48 @@ fn restore(config: &Config, backup: &Path) -> anyhow::Result<u8> {
     Ok(0)
 }
 
-/// Brings the copies beside the databases and proves them to be what the manifest says.
-fn bring(config: &Config, backup: &Path, manifest: &Manifest) -> anyhow::Result<Vec<(Database, PathBuf)>> {
-    let mut copies = Vec::new();
-    for database in Database::ALL {
-        let name = file_name(config, database)?;
-        let Some(entry) = manifest.databases.iter().find(|entry| entry.file == name) else {
-            bail!("the manifest of {} does not name {name}", backup.display());
-        };
-        let (from, to) = (backup.join(&name), config.data_dir.join(format!("{name}.restoring")));
-        fs::copy(&from, &to).with_context(|| format!("copying {} to {}", from.display(), to.display()))?;
-        fs::set_permissions(&to, fs::Permissions::from_mode(0o600))
-            .and_then(|()| fs::File::open(&to).and_then(|file| file.sync_all()))
-            .with_context(|| format!("writing {}", to.display()))?;
-        // Of the copy, not of what was copied: that is what will be served.
-        if let Err(error) = is_good(&to, database, entry) {
-            if let Err(error) = fs::remove_file(&to) {
-                tracing::warn!(%error, path = %to.display(), "a copy is left");
-            }
-            return Err(error.context(from.display().to_string()));
+/// Copies beside the databases, removed when this is dropped: until the record is written nothing needs them.
+#[derive(Default)]
+struct Copies(Vec<(Database, PathBuf)>);
+
+impl Copies {
+    /// Brings them and proves them to be what the manifest says.
+    fn bring(&mut self, config: &Config, backup: &Path, manifest: &Manifest) -> anyhow::Result<()> {
+        for database in Database::ALL {
+            let name = file_name(config, database)?;
+            let Some(entry) = manifest.databases.iter().find(|entry| entry.file == name) else {
+                bail!("the manifest of {} does not name {name}", backup.display());
+            };
+            let (from, to) = (backup.join(&name), config.data_dir.join(format!("{name}.restoring")));
+            self.0.push((database, to.clone()));
+            fs::copy(&from, &to)
+                .with_context(|| format!("copying {} to {}", from.display(), to.display()))?;
+            fs::set_permissions(&to, fs::Permissions::from_mode(0o600))
+                .and_then(|()| fs::File::open(&to).and_then(|file| file.sync_all()))
+                .with_context(|| format!("writing {}", to.display()))?;
+            // Of the copy, not of what was copied: that is what will be served.
+            is_good(&to, database, entry).with_context(|| from.display().to_string())?;
         }
-        copies.push((database, to));
+        Ok(())
     }
-    Ok(copies)
+
+    /// From here on they are the restore's to name.
+    fn keep(mut self) -> Vec<(Database, PathBuf)> {
+        std::mem::take(&mut self.0)
+    }
+}
+
+impl Drop for Copies {
+    fn drop(&mut self) {
+        for (_, copy) in &self.0 {
+            match fs::remove_file(copy) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    tracing::warn!(%error, path = %copy.display(), "a copy is left");
+                }
+                Ok(()) | Err(_) => {}
+            }
+        }
+    }
 }
 
 fn is_good(copy: &Path, database: Database, entry: &Entry) -> anyhow::Result<()> {

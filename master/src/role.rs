@@ -66,7 +66,7 @@ pub(crate) fn worker() -> anyhow::Result<()> {
     look_at_itself(&segment, owner)?;
     let context =
         veritable_worker::Context { config: boot.config, listeners, handover, segment, owner, channel };
-    said(&mut to_master, veritable_worker::run(context))
+    said(&mut to_master, veritable_worker::run(context), veritable_worker::WorkerError::may_pass)
 }
 
 /// Says whether this program could go on from a master's record.
@@ -88,7 +88,7 @@ fn sandboxed(to_master: &mut Channel, child: Child, config: &Config) -> anyhow::
     if config.process.sandbox == Switch::Off {
         return Ok(());
     }
-    said(to_master, confine::confine(child, config).map_err(Said))
+    said(to_master, confine::confine(child, config).map_err(Said), |_| false)
 }
 
 /// An error with all its causes in one line.
@@ -96,13 +96,14 @@ fn sandboxed(to_master: &mut Channel, child: Child, config: &Config) -> anyhow::
 #[error("{0:#}")]
 struct Said(anyhow::Error);
 
-/// Lets the master know why, so that it can say more than that a process has ended.
+/// Lets the master know why, so that it can say more than that a process has ended, and whether that may pass.
 fn said<E: std::error::Error + Send + Sync + 'static>(
     to_master: &mut Channel,
     ended: Result<(), E>,
+    may_pass: impl Fn(&E) -> bool,
 ) -> anyhow::Result<()> {
     if let Err(reason) = &ended
-        && let Err(error) = to_master.failed(&reason.to_string())
+        && let Err(error) = to_master.failed(&reason.to_string(), may_pass(reason))
     {
         tracing::debug!(%error, "the master is gone");
     }
@@ -126,5 +127,6 @@ pub(crate) fn writer() -> anyhow::Result<()> {
     owner.map(|owner| look_at_itself(&segment, owner)).transpose()?;
     let context =
         veritable_writer::Context { config: boot.config, listener, segment: Some(segment), owner, channel };
-    said(&mut to_master, veritable_writer::run(context))
+    // What the writer lacks may always come back: it is never given up.
+    said(&mut to_master, veritable_writer::run(context), |_| true)
 }

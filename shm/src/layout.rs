@@ -37,8 +37,8 @@ pub(crate) const SLOT_SERIES: usize = 8;
 pub(crate) const STORE_WORDS: usize = 32;
 /// Databases there may be.
 pub(crate) const STORES: usize = 2;
-/// Bytes kept of a statement's text.
-pub(crate) const STATEMENT_TEXT_BYTES: usize = 512;
+/// Bytes kept of a statement's text: more than the longest has (a test of the worker's asks), so that it can be explained.
+pub const STATEMENT_TEXT_BYTES: usize = 1_536;
 /// Words of a statement: hash, length, figures, text, histogram; a multiple of a cache line.
 pub(crate) const STATEMENT_WORDS: usize =
     (16 + STATEMENT_TEXT_BYTES / WORD + HISTOGRAM_WORDS).next_multiple_of(LINE / WORD);

@@ -47,6 +47,7 @@ pub use geometry::{
     CACHE_BYTES_MAX, CACHE_BYTES_MIN, CACHE_ENTRIES_MAX, CACHE_ENTRIES_MIN, Geometry, WORKER_SLOTS_MAX,
 };
 pub use histogram::Histogram;
+pub use layout::STATEMENT_TEXT_BYTES;
 pub use lease::{Flight, LEASE_MS_MAX, LeaseGuard, Leases};
 pub use limits::{Limits, Rate, Verdict};
 pub use pushed::Pushed;

@@ -46,11 +46,15 @@ pub enum Fact {
     Queue,
     /// What is being done for it now: a number of those who say and read it.
     Task,
+    /// When it was last looked after.
+    UpkeepAt,
+    /// Steps of it for which commands had to wait, as it was long overdue.
+    UpkeepOverdue,
 }
 
 impl Fact {
     /// All facts, in their order.
-    pub const ALL: [Fact; 18] = [
+    pub const ALL: [Fact; 20] = [
         Fact::WriteTrouble,
         Fact::WriteTroubleSince,
         Fact::ReadTrouble,
@@ -69,6 +73,8 @@ impl Fact {
         Fact::CheckSince,
         Fact::Queue,
         Fact::Task,
+        Fact::UpkeepAt,
+        Fact::UpkeepOverdue,
     ];
 }
 

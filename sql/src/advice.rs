@@ -35,6 +35,13 @@ pub enum Finding {
         /// On which table, as the statement calls it.
         table: String,
     },
+    /// A full-text index is asked.
+    FullText {
+        /// Which, as the statement calls it.
+        table: String,
+    },
+    /// It ends a transaction.
+    Commit,
 }
 
 impl fmt::Display for Finding {
@@ -50,6 +57,10 @@ impl fmt::Display for Finding {
             Finding::MadeIndex { table } => {
                 write!(f, "an index on {table} is missing: SQLite makes one each time it runs")
             }
+            Finding::FullText { table } => {
+                write!(f, "it asks the full-text index {table}, the longer the more texts its words are in")
+            }
+            Finding::Commit => f.write_str("it waits until the disk has what was written"),
         }
     }
 }
@@ -71,13 +82,18 @@ pub fn plan(db: &Connection, sql: &str) -> rusqlite::Result<Vec<String>> {
 /// What a plan says about its statement.
 #[must_use]
 pub fn findings(sql: &str, plan: &[String]) -> Vec<Finding> {
+    if sql.trim().eq_ignore_ascii_case("COMMIT") {
+        return vec![Finding::Commit];
+    }
     plan.iter()
         .filter_map(|line| {
             if let Some(rest) = line.strip_prefix("SCAN ") {
-                // With an index it reads that instead, and of one row there is nothing to spare.
-                let is_cheap =
-                    [" USING ", "CONSTANT ROW", "VIRTUAL TABLE"].iter().any(|part| rest.contains(part));
                 let table = rest.split_whitespace().next()?.to_owned();
+                if rest.contains("VIRTUAL TABLE") {
+                    return Some(Finding::FullText { table });
+                }
+                // With an index it reads that instead, and of one row there is nothing to spare.
+                let is_cheap = [" USING ", "CONSTANT ROW"].iter().any(|part| rest.contains(part));
                 (!is_cheap).then(|| Finding::FullScan { index: index_for(sql, &table), table })
             } else if let Some(what) = line.strip_prefix("USE TEMP B-TREE FOR ") {
                 Some(Finding::Sort { what: what.to_owned() })
@@ -184,7 +200,8 @@ mod tests {
     fn found(sql: &str) -> Vec<String> {
         let db = Connection::open_in_memory().unwrap();
         db.execute_batch(
-            "CREATE TABLE posts (id INTEGER PRIMARY KEY, author, at, body); CREATE TABLE users (id, name)",
+            "CREATE TABLE posts (id INTEGER PRIMARY KEY, author, at, body); CREATE TABLE users (id, name);
+             CREATE VIRTUAL TABLE words USING fts5 (body)",
         )
         .unwrap();
         let plan = plan(&db, sql).unwrap();
@@ -207,5 +224,10 @@ mod tests {
         assert!(joined == [made] || joined == [scan], "{joined:?}");
         assert_eq!(found("SELECT body FROM posts WHERE id = ?1"), [""; 0]);
         assert_eq!(found("SELECT count(*) FROM posts"), ["it reads all of posts"]);
+        assert_eq!(found("COMMIT"), ["it waits until the disk has what was written"]);
+        assert_eq!(
+            found("SELECT rowid FROM words WHERE words MATCH ?1 ORDER BY rank LIMIT 20"),
+            ["it asks the full-text index words, the longer the more texts its words are in"]
+        );
     }
 }

@@ -28,11 +28,13 @@ pub enum Trouble {
     Memory = 8,
     /// Its schema is of a newer program.
     Newer = 9,
+    /// The file of its log is gone, or another is in its place.
+    LogGone = 10,
 }
 
 impl Trouble {
     /// Every kind.
-    pub const ALL: [Trouble; 9] = [
+    pub const ALL: [Trouble; 10] = [
         Trouble::DiskFull,
         Trouble::ReadOnly,
         Trouble::Io,
@@ -42,6 +44,7 @@ impl Trouble {
         Trouble::Replaced,
         Trouble::Memory,
         Trouble::Newer,
+        Trouble::LogGone,
     ];
 
     /// The kind with this number, as the segment has it; `None` for 0 and for what it should not hold.
@@ -89,6 +92,10 @@ impl Trouble {
             }
             Trouble::Replaced => "restart the server to use the file that is there now",
             Trouble::Memory => "give the server more memory; writing is tried again by itself",
+            Trouble::LogGone => {
+                "restart the server; what was stored until then has been copied into the database where that was \
+                 possible"
+            }
             Trouble::Newer => "run the newer program again, or restore a backup made before it ran",
         }
     }
@@ -106,6 +113,7 @@ impl fmt::Display for Trouble {
             Trouble::Replaced => "another file is in the place of the database's",
             Trouble::Memory => "there is no memory left",
             Trouble::Newer => "the database is of a newer program",
+            Trouble::LogGone => "the database's log is gone",
         })
     }
 }

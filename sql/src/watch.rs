@@ -107,12 +107,19 @@ fn tell(db: &Connection, sql: &str, run: &Run) {
     match advice::plan(db, sql) {
         Ok(plan) => {
             let findings = advice::findings(sql, &plan);
-            let said = findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+            let mut said = findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+            if said.is_empty() {
+                said.push_str(
+                    "nothing that its plan shows: it had much to read, or had to wait for the disk",
+                );
+            }
+            // A statement that only begins or ends something has none.
+            let plan = (!plan.is_empty()).then(|| plan.join("; "));
             tracing::warn!(
                 took_ms,
                 rows = run.rows,
                 sql,
-                plan = plan.join("; "),
+                plan,
                 findings = said,
                 "a slow statement; `veritable queries` shows them all"
             );

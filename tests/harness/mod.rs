@@ -2,6 +2,7 @@
 //! a condition.
 
 pub(crate) mod browser;
+pub(crate) mod damage;
 pub(crate) mod disk;
 pub(crate) mod http;
 pub(crate) mod server;

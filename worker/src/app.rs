@@ -16,7 +16,7 @@ use veritable_shm::{Counter, Fact, Gauge, Owner, RouteId, Routes, Scoreboard, Se
 use veritable_sql::Trouble;
 use veritable_writer_api::CallError;
 use veritable_writer_api::client::Client;
-use veritable_writer_api::message::{Command, IdempotencyKey, Outcome, Refusal};
+use veritable_writer_api::message::{Command, Outcome, Refusal};
 
 use crate::WorkerError;
 use crate::cache::SharedCache;
@@ -128,23 +128,28 @@ impl App {
         let writer = self.writer.clone();
         async move {
             writer.send(command, key.key, within, TRUTH).await.map_err(|error| match error {
+                CallError::Refused(
+                    refusal @ (Refusal::Busy | Refusal::Expired | Refusal::Storage { .. }),
+                ) => Error::NotStored { refusal, key: key.name },
                 CallError::Refused(refusal) => Error::Refused(refusal),
-                CallError::OutcomeUnknown | CallError::Broken(_) => Error::OutcomeUnknown { key: key.name },
+                CallError::OutcomeUnknown { why } => Error::OutcomeUnknown { why, key: key.name },
+                CallError::Broken(error) => Error::OutcomeUnknown { why: error.to_string(), key: key.name },
             })
         }
     }
 
-    /// Runs a read in a read transaction of its own: on the event loop or on the pool, by its cost.
+    /// Runs a read in a read transaction of its own: on the event loop or on the pool, by its cost. One that takes
+    /// longer on the event loop than its cost says is run a second time, on the pool.
     ///
     /// # Errors
     /// What `read` yields; [`Error::Busy`] when it took too long or no reader was free.
     pub async fn run<T: Send + 'static>(
         &self,
         cost: Cost,
-        read: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
+        read: impl FnOnce(&Connection) -> Result<T, Error> + Clone + Send + 'static,
     ) -> Result<T, Error> {
         match cost {
-            Cost::Point => self.reads.inline(read),
+            Cost::Point => self.reads.inline(read).await,
             Cost::Pool => self.reads.pooled(read).await,
         }
     }
@@ -157,10 +162,7 @@ impl App {
         {
             return answers;
         }
-        let ping =
-            self.writer.send(Command::Ping, IdempotencyKey::fresh(), WRITER_SEEN, Duration::ZERO).await;
-        // One that answers that it cannot write is there; why it cannot is told elsewhere.
-        let answers = !matches!(ping, Err(CallError::OutcomeUnknown | CallError::Refused(Refusal::Expired)));
+        let answers = self.writer.ping(WRITER_SEEN).await;
         *seen = Some((Instant::now(), answers));
         answers
     }

@@ -69,13 +69,22 @@ pub enum Error {
     /// The writer said no.
     #[error("{0}")]
     Refused(Refusal),
-    /// The writer did not answer in time: the command may or may not have been carried out. Sending it
-    /// again under the same key is safe, and tells.
+    /// A change could not be made now; nothing of it is stored.
+    #[error("{refusal}")]
+    NotStored {
+        /// Why.
+        refusal: Refusal,
+        /// The key it was sent under, as the client may send it again.
+        key: String,
+    },
+    /// A change may or may not have been made. Sending it again under the same key is safe, and tells.
     #[error(
-        "what became of this change is not known yet; send it again with the Idempotency-Key of this answer: it \
-         is then done once, or you are told what came of it"
+        "what became of this change is not known yet ({why}); send it again with the Idempotency-Key of this \
+         answer: it is then done once, or you are told what came of it"
     )]
     OutcomeUnknown {
+        /// Why it is not known.
+        why: String,
         /// The key it was sent under, as the client is to send it.
         key: String,
     },
@@ -117,10 +126,11 @@ impl Error {
             Error::Refused(Refusal::LinkDead) => StatusCode::GONE,
             Error::Refused(Refusal::KeyReused) => StatusCode::UNPROCESSABLE_ENTITY,
             Error::Busy
+            | Error::NotStored { .. }
             | Error::OutcomeUnknown { .. }
-            | Error::Refused(Refusal::Busy | Refusal::Expired | Refusal::Storage { .. }) => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            | Error::Refused(
+                Refusal::Busy | Refusal::Expired | Refusal::Storage { .. } | Refusal::Unknown { .. },
+            ) => StatusCode::SERVICE_UNAVAILABLE,
             Error::Refused(Refusal::Malformed { .. }) | Error::Database(_) | Error::Internal(_) => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }

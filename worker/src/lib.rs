@@ -29,6 +29,7 @@ use std::sync::Arc;
 use veritable_config::Config;
 use veritable_config::channel::Channel;
 use veritable_shm::{Owner, Scoreboard, Segment, ShmError, SlotState};
+use veritable_sql::Trouble;
 
 use crate::app::App;
 
@@ -77,6 +78,15 @@ pub enum WorkerError {
     /// The segment is not this worker's.
     #[error(transparent)]
     Segment(#[from] ShmError),
+}
+
+impl WorkerError {
+    /// Whether it may pass by itself: a database's file, disk or lock may come back, what is in it does not change.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        let WorkerError::Database { path, error } = self else { return false };
+        Trouble::of(error, path.as_ref()).is_some_and(|trouble| trouble != Trouble::Damaged)
+    }
 }
 
 /// Serves until the master says drain (then finishes what it has) or is gone (then returns at once).

@@ -67,6 +67,7 @@ pub fn snapshots(config: &Config) -> Result<Vec<Snapshot>, WriterError> {
 fn lock(config: &Config, database: Database) -> rusqlite::Result<Connection> {
     let db = Connection::open_with_flags(database.path(config), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     db.busy_timeout(database::BUSY)?;
+    database::keep_log(&db, config)?;
     db.execute_batch("BEGIN IMMEDIATE")?;
     Ok(db)
 }

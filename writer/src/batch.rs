@@ -8,12 +8,12 @@ use crossbeam::channel::{Receiver, never, select};
 use rusqlite::Connection;
 use veritable_config::Config;
 use veritable_config::channel::Order;
-use veritable_domain::time::UnixMillis;
 use veritable_shm::{Counter, Fact, Histograms, Owner, Scoreboard, Segment, Series, Store, TagRef, Tags};
 use veritable_sql::Trouble;
 use veritable_writer_api::message::{Event, FromWriter, Refusal, Reply};
 
-use crate::commit::{Committed, commit, name};
+use crate::check;
+use crate::commit::{Committed, Lost, commit, done_before, name};
 use crate::database::{self, Database};
 use crate::health::Health;
 use crate::house::House;
@@ -55,6 +55,8 @@ pub(crate) struct Batcher {
     commits: u64,
     health: Health,
     probed: Instant,
+    /// What was in a log that is gone is in the database.
+    saved_log: bool,
     house: House,
 }
 
@@ -67,15 +69,22 @@ impl Batcher {
         subscribers: Arc<Subscribers>,
     ) -> Self {
         let store = shared.as_ref().and_then(|shared| shared.store.clone());
+        let mut health = Health::of(&database.path(config), store.clone());
+        let house = House::new(config, database, store);
+        if let Some(how) = check::known_damage(&db) {
+            health.damaged(&how);
+            house.check.found_before();
+        }
         Batcher {
-            health: Health::of(&database.path(config), store.clone()),
-            house: House::new(config, database, store),
+            health,
+            house,
             db,
             shared,
             subscribers,
             most: config.writer.batch.max(1) as usize,
             commits: 0,
             probed: Instant::now(),
+            saved_log: false,
         }
     }
 
@@ -105,6 +114,9 @@ impl Batcher {
             if !jobs.is_empty() {
                 self.say(Fact::Queue, queue.len() as u64);
                 self.commit(jobs);
+                if order.is_none() && self.house.is_due(queue.is_empty()) {
+                    self.use_the_quiet(queue);
+                }
             }
         }
     }
@@ -141,10 +153,12 @@ impl Batcher {
         self.house.soil();
     }
 
-    /// The transaction, or the same refusal for all.
+    /// The transaction. When it fails as a whole: one for each of `jobs`, or the same refusal for all.
     fn transact(&mut self, jobs: &[Job]) -> Committed {
         if !self.health.is_in_place() {
-            return refused(jobs, &self.in_words("the database's file is not there"));
+            self.save_log();
+            let reason = self.in_words("the database's file is not there");
+            return self.refuse(jobs, &Refusal::Storage { reason });
         }
         let before = self.db.total_changes();
         match commit(&self.db, jobs.iter().map(|job| &*job.request)) {
@@ -159,16 +173,53 @@ impl Batcher {
                 }
                 done
             }
-            Err(error) => {
-                tracing::error!(%error, commands = jobs.len(), "a batch could not be committed");
+            Err(lost) => {
+                tracing::error!(error = %lost, commands = jobs.len(), "a batch could not be committed");
+                // SQLite has not given it up: it is one command's part in what is written for all that fails.
+                let is_open = !self.db.is_autocommit();
                 self.roll_back();
-                let said = match self.health.failed(&error) {
+                if is_open && jobs.len() > 1 {
+                    return self.transact_each(jobs);
+                }
+                let reason = match self.health.failed(lost.error()) {
                     Some(trouble) => trouble.to_string(),
-                    None => error.to_string(),
+                    None => lost.to_string(),
                 };
-                refused(jobs, &said)
+                let refusal = match lost {
+                    Lost::Refused(_) => Refusal::Storage { reason },
+                    Lost::Unknown(_) => Refusal::Unknown { reason },
+                };
+                self.refuse(jobs, &refusal)
             }
         }
+    }
+
+    /// A transaction for each.
+    fn transact_each(&mut self, jobs: &[Job]) -> Committed {
+        let mut all = Committed::default();
+        for job in jobs {
+            let mut done = self.transact(std::slice::from_ref(job));
+            all.results.append(&mut done.results);
+            all.tags.append(&mut done.tags);
+            all.mark = done.mark.or(all.mark);
+            all.repeated += done.repeated;
+        }
+        all
+    }
+
+    /// The same for all, but for those that were carried out before: they are to hear what came of it.
+    fn refuse(&self, jobs: &[Job], refusal: &Refusal) -> Committed {
+        let mut repeated = 0;
+        let mut answer = |job: &Job| match done_before(&self.db, &job.request) {
+            Ok(Some(before)) => {
+                repeated += 1;
+                before
+            }
+            Ok(None) => Err(refusal.clone()),
+            Err(error) => Err(Refusal::Unknown { reason: error.to_string() }),
+        };
+        let results = jobs.iter().map(&mut answer).collect();
+        Committed { results, repeated, ..Committed::default() }
     }
 
     fn roll_back(&self) {
@@ -202,15 +253,17 @@ impl Batcher {
         board.add(owner.slot, Counter::Commands, jobs.len() as u64);
     }
 
+    /// Looks after the database for a moment, if it can be written.
     fn use_the_quiet(&mut self, queue: &Receiver<Job>) {
-        self.say(Fact::Queue, 0);
+        self.say(Fact::Queue, queue.len() as u64);
+        self.house.look();
         match self.health.trouble() {
-            Some(trouble) if trouble != Trouble::Damaged => self.probe(),
-            _ if !self.health.is_in_place() => {}
-            _ => {
-                let queue = queue.clone();
-                self.house.tend(&mut self.db, &mut self.health, move || !queue.is_empty());
+            Some(trouble) if trouble != Trouble::Damaged => {
+                self.save_log();
+                self.probe();
             }
+            _ if !self.health.is_in_place() => self.save_log(),
+            _ => self.house.tend(&self.db, &mut self.health),
         }
     }
 
@@ -238,6 +291,25 @@ impl Batcher {
         }
     }
 
+    /// Copies what is in a log that is gone into the database, once: it is there only for as long as this process.
+    fn save_log(&mut self) {
+        if self.health.trouble() != Some(Trouble::LogGone) || self.saved_log {
+            return;
+        }
+        let copied = self.db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| {
+            Ok(row.get::<_, i64>(1)? == row.get::<_, i64>(2)?)
+        });
+        match copied {
+            Ok(true) => {
+                tracing::warn!("what was in the log that is gone has been copied into the database");
+                self.saved_log = true;
+            }
+            // Somebody reads what was there before: another time.
+            Ok(false) => {}
+            Err(error) => tracing::debug!(%error, "the log that is gone cannot be copied"),
+        }
+    }
+
     fn say(&self, fact: Fact, value: u64) {
         if let Some(store) = self.shared.as_ref().and_then(|shared| shared.store.as_ref()) {
             store.set(fact, value);
@@ -245,8 +317,11 @@ impl Batcher {
     }
 
     fn close(self, order: Order) -> Order {
+        let own_checkpoints = self.house.owns_checkpoints();
         self.house.close();
         let tidied = match order {
+            // What is in the log is still to be shipped away.
+            Order::Drain | Order::HandOver if !own_checkpoints => self.db.execute_batch("PRAGMA optimize"),
             Order::Drain | Order::HandOver => {
                 // Its successor waits: readers of the log are not waited for, the next start has it truncated.
                 self.db
@@ -265,19 +340,9 @@ impl Batcher {
     }
 }
 
-fn refused(jobs: &[Job], reason: &str) -> Committed {
-    let now = UnixMillis::now();
-    let refuse = |job: &Job| {
-        // Nobody waits for that any more.
-        if job.request.deadline < now {
-            Refusal::Expired
-        } else {
-            Refusal::Storage { reason: reason.to_owned() }
-        }
-    };
-    Committed { results: jobs.iter().map(|job| Err(refuse(job))).collect(), ..Committed::default() }
-}
-
 #[cfg(test)]
 #[path = "batch_tests.rs"]
 mod tests;
+#[cfg(test)]
+#[path = "upkeep_tests.rs"]
+mod upkeep_tests;

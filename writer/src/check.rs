@@ -1,5 +1,6 @@
 //! The check for damage: SQLite's `quick_check` of every table in turn, on a thread and a connection of its own, at
-//! a quarter of the speed it could have, so that nobody notices.
+//! a quarter of the speed it could have, so that nobody notices. While a table is read the log cannot be begun anew: when
+//! it grows the check hastens, and gives way when it grows too long.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,11 +8,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use veritable_config::Config;
 use veritable_domain::time::UnixMillis;
 use veritable_shm::{Fact, Store};
+use veritable_sql::Trouble;
 
+use crate::beside;
 use crate::database::Database;
 use crate::health::Health;
 
@@ -21,12 +24,25 @@ const STEPS: i32 = 200;
 const PAUSE: u32 = 3;
 /// Longest pause, so that its end is soon noticed.
 const PAUSE_MAX: Duration = Duration::from_millis(100);
-/// After a check that could not be made, another one is tried not before this.
+/// After a check that could not be made, or found damage, another one is made not before this.
 const RETRY: Duration = Duration::from_secs(600);
+/// Bytes by which the log may grow while one table is read: as much again as it has usually. Past them the check gives
+/// way, ...
+const LOG_GROWTH: u64 = 32 << 20;
+/// ... and goes on with that table after this.
+const GIVE_WAY: Duration = Duration::from_secs(60);
 const HOUR_MS: i64 = 60 * 60 * 1000;
 
-/// What a check ended with: the first line of what was found, if anything.
-type Found = rusqlite::Result<Option<String>>;
+/// What a check ended with.
+#[derive(Debug, PartialEq, Eq)]
+enum Found {
+    /// No damage.
+    Nothing,
+    /// The first line of what was found.
+    Damage(String),
+    /// It gave way while it read this table.
+    Postponed(String),
+}
 
 /// The checks of one database.
 pub(crate) struct Check {
@@ -35,9 +51,11 @@ pub(crate) struct Check {
     store: Option<Store>,
     every_ms: i64,
     stop: Arc<AtomicBool>,
-    running: Option<JoinHandle<Found>>,
+    running: Option<JoinHandle<rusqlite::Result<Found>>>,
+    /// The table that one which gave way is to go on with.
+    from: Option<String>,
     not_before: Option<Instant>,
-    /// When the last one ended, milliseconds since 1970; `None` while that is not known.
+    /// When the last one ended that found no damage, milliseconds since 1970; `None` while that is not known.
     last: Option<i64>,
 }
 
@@ -50,21 +68,25 @@ impl Check {
             every_ms: i64::from(config.writer.check_hours) * HOUR_MS,
             stop: Arc::default(),
             running: None,
+            from: None,
             not_before: None,
             last: None,
         }
     }
 
-    /// Starts one that is due, and takes in what one found. `db` remembers when.
+    /// Starts one that is due, and takes in what one found. `db` remembers it.
     pub(crate) fn tend(&mut self, db: &Connection, health: &mut Health) {
         if self.running.as_ref().is_some_and(JoinHandle::is_finished) {
             let found = self.running.take().map(JoinHandle::join);
             self.say(Fact::CheckSince, 0);
+            self.not_before = Some(Instant::now() + RETRY);
             match found {
-                Some(Ok(Ok(found))) => self.ended(db, health, found.as_deref()),
+                Some(Ok(Ok(found))) => self.ended(db, health, found),
+                Some(Ok(Err(error))) if Trouble::of(&error, &self.path) == Some(Trouble::Damaged) => {
+                    self.ended(db, health, Found::Damage(error.to_string()));
+                }
                 Some(Ok(Err(error))) => {
                     tracing::warn!(%error, database = ?self.database, "it could not be checked for damage");
-                    self.not_before = Some(Instant::now() + RETRY);
                     health.failed(&error);
                 }
                 Some(Err(_)) => tracing::error!("the check for damage panicked"),
@@ -81,45 +103,65 @@ impl Check {
         self.stop.store(true, Ordering::Relaxed);
     }
 
-    /// Whether the last is long ago, or damage was met that it has to confirm.
+    /// Whether the last is long ago, or damage is known: then whatever the schedule, since only a check ends that.
     fn is_due(&mut self, db: &Connection, health: &Health) -> bool {
-        if self.every_ms == 0 || self.not_before.is_some_and(|moment| Instant::now() < moment) {
+        if self.not_before.is_some_and(|moment| Instant::now() < moment) {
             return false;
         }
+        if health.trouble() == Some(Trouble::Damaged) {
+            return true;
+        }
         let last = *self.last.get_or_insert_with(|| last_check(db).unwrap_or_default());
-        let due = UnixMillis::now().0 - last >= self.every_ms;
-        due || health.trouble() == Some(veritable_sql::Trouble::Damaged)
+        self.every_ms != 0 && UnixMillis::now().0 - last >= self.every_ms
     }
 
     fn start(&mut self) {
-        let (path, stop) = (self.path.clone(), self.stop.clone());
+        let (path, stop, from) = (self.path.clone(), self.stop.clone(), self.from.take());
         let thread = std::thread::Builder::new().name("check".into());
-        match thread.spawn(move || check(&path, &stop)) {
+        match thread.spawn(move || check(&path, from.as_deref(), &stop)) {
             Ok(running) => {
                 self.running = Some(running);
                 self.say(Fact::CheckSince, now());
             }
-            Err(error) => tracing::warn!(%error, "no thread to check for damage"),
+            Err(error) => {
+                tracing::warn!(%error, "no thread to check for damage");
+                self.not_before = Some(Instant::now() + RETRY);
+            }
         }
-        // Until it has ended it is not tried again.
-        self.not_before = Some(Instant::now() + RETRY);
     }
 
-    fn ended(&mut self, db: &Connection, health: &mut Health, found: Option<&str>) {
-        match found {
-            Some(found) => health.damaged(found),
-            None if health.trouble() == Some(veritable_sql::Trouble::Damaged) => health.recover(),
-            None => tracing::info!(database = ?self.database, "checked, no damage found"),
-        }
-        let at = UnixMillis::now().0;
-        self.last = Some(at);
+    fn ended(&mut self, db: &Connection, health: &mut Health, found: Found) {
+        let remembered = match &found {
+            Found::Postponed(table) => {
+                tracing::debug!(table, "the check for damage gives way to those who write");
+                self.not_before = Some(Instant::now() + GIVE_WAY);
+                self.from = Some(table.clone());
+                return;
+            }
+            Found::Damage(how) => {
+                health.damaged(how);
+                remember(db, DAMAGE, Some(how))
+            }
+            Found::Nothing => {
+                if health.trouble() == Some(Trouble::Damaged) {
+                    health.recover();
+                }
+                tracing::info!(database = ?self.database, "checked, no damage found");
+                let at = UnixMillis::now().0;
+                self.last = Some(at);
+                remember(db, DAMAGE, None).and_then(|()| remember(db, CHECKED_AT, Some(&at.to_string())))
+            }
+        };
         self.say(Fact::CheckAt, now());
-        self.say(Fact::CheckFound, found.is_some().into());
-        let sql = "INSERT INTO facts (name, value) VALUES ('checked_at', ?1)
-                   ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-        if let Err(error) = veritable_sql::run(db, sql, [at.to_string()]) {
-            tracing::warn!(%error, "when it was checked is not remembered");
+        self.say(Fact::CheckFound, matches!(found, Found::Damage(_)).into());
+        if let Err(error) = remembered {
+            tracing::warn!(%error, "what the check for damage found is not remembered");
         }
+    }
+
+    /// Says that damage was found before this process began.
+    pub(crate) fn found_before(&self) {
+        self.say(Fact::CheckFound, 1);
     }
 
     fn say(&self, fact: Fact, value: u64) {
@@ -129,38 +171,97 @@ impl Check {
     }
 }
 
+/// Facts in the database: when it was last found to be without damage, and what damage was found since.
+const CHECKED_AT: &str = "checked_at";
+const DAMAGE: &str = "damage";
+
+fn remember(db: &Connection, name: &str, value: Option<&str>) -> rusqlite::Result<()> {
+    let changed = match value {
+        Some(value) => {
+            let sql = "INSERT INTO facts (name, value) VALUES (?1, ?2)
+                       ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+            veritable_sql::run(db, sql, [name, value])
+        }
+        None => veritable_sql::run(db, "DELETE FROM facts WHERE name = ?1", [name]),
+    };
+    changed.map(drop)
+}
+
+fn fact(db: &Connection, name: &str) -> Option<String> {
+    veritable_sql::first(db, "SELECT value FROM facts WHERE name = ?1", [name], |row| row.get(0)).ok()?
+}
+
+/// The damage that a check found and none has found gone since.
+pub(crate) fn known_damage(db: &Connection) -> Option<String> {
+    fact(db, DAMAGE)
+}
+
 fn now() -> u64 {
     u64::try_from(UnixMillis::now().0).unwrap_or_default()
 }
 
 fn last_check(db: &Connection) -> Option<i64> {
-    let sql = "SELECT value FROM facts WHERE name = 'checked_at'";
-    let value: Option<String> = veritable_sql::first(db, sql, [], |row| row.get(0)).ok().flatten();
-    value?.parse().ok()
+    fact(db, CHECKED_AT)?.parse().ok()
 }
 
-/// Checks table by table: each is a short read of its own, which holds the log back for no longer than it takes.
-fn check(path: &Path, stop: &Arc<AtomicBool>) -> Found {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut db = Connection::open_with_flags(path, flags)?;
-    let (stop, mut worked) = (stop.clone(), Instant::now());
-    db.progress_handler(
-        STEPS,
-        Some(move || {
-            std::thread::sleep((worked.elapsed() * PAUSE).min(PAUSE_MAX));
-            worked = Instant::now();
-            stop.load(Ordering::Relaxed)
-        }),
-    )?;
-    let names = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name";
-    for table in veritable_sql::rows(&db, names, [], |row| row.get::<_, String>(0))? {
-        let quoted = table.replace('\'', "''");
-        let said: String = db.query_row(&format!("PRAGMA quick_check('{quoted}')"), [], |row| row.get(0))?;
-        if said != "ok" {
-            return Ok(Some(format!("{table}: {said}")));
+/// What there is to decide between two steps: how long to pause, and whether to go on.
+struct Pace {
+    log: PathBuf,
+    /// Bytes of the log when the table was begun.
+    begun: u64,
+    stop: Arc<AtomicBool>,
+}
+
+impl Pace {
+    fn of(path: &Path, stop: &Arc<AtomicBool>) -> Pace {
+        let log = beside(path, "-wal");
+        Pace { begun: bytes(&log), log, stop: stop.clone() }
+    }
+
+    /// The pause after so much work; `None` when it is to end.
+    fn pause(&self, worked: Duration) -> Option<Duration> {
+        if self.stop.load(Ordering::Relaxed) {
+            return None;
+        }
+        match bytes(&self.log).saturating_sub(self.begun) {
+            0 => Some((worked * PAUSE).min(PAUSE_MAX)),
+            grown => (grown <= LOG_GROWTH).then_some(Duration::ZERO),
         }
     }
-    Ok(None)
+}
+
+fn bytes(path: &Path) -> u64 {
+    std::fs::metadata(path).map_or(0, |file| file.len())
+}
+
+/// Checks table by table, from the one named on: each is a read of its own, which holds the log back for no longer than
+/// it takes.
+fn check(path: &Path, from: Option<&str>, stop: &Arc<AtomicBool>) -> rusqlite::Result<Found> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut db = Connection::open_with_flags(path, flags)?;
+    let names = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name >= ?1 ORDER BY name";
+    for table in veritable_sql::rows(&db, names, [from.unwrap_or_default()], |row| row.get::<_, String>(0))? {
+        let (pace, mut worked) = (Pace::of(path, stop), Instant::now());
+        db.progress_handler(
+            STEPS,
+            Some(move || {
+                let pause = pace.pause(worked.elapsed());
+                std::thread::sleep(pause.unwrap_or_default());
+                worked = Instant::now();
+                pause.is_none()
+            }),
+        )?;
+        let quoted = table.replace('\'', "''");
+        match db.query_row(&format!("PRAGMA quick_check('{quoted}')"), [], |row| row.get::<_, String>(0)) {
+            Ok(said) if said == "ok" => {}
+            Ok(said) => return Ok(Found::Damage(format!("{table}: {said}"))),
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => {
+                return Ok(Found::Postponed(table));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Found::Nothing)
 }
 
 #[cfg(test)]
@@ -180,11 +281,34 @@ mod tests {
         .unwrap();
         drop(db);
         let stop = Arc::default();
-        assert_eq!(check(&path, &stop).unwrap(), None);
+        assert_eq!(check(&path, None, &stop).unwrap(), Found::Nothing);
         let mut bytes = std::fs::read(&path).unwrap();
         let middle = bytes.len() / 2 / 4_096 * 4_096;
         bytes[middle..middle + 4_096].fill(0x5a);
         std::fs::write(&path, bytes).unwrap();
-        assert!(matches!(check(&path, &stop), Ok(Some(_)) | Err(_)));
+        assert!(matches!(check(&path, None, &stop), Ok(Found::Damage(_)) | Err(_)));
+        assert_eq!(check(&path, Some("u"), &stop).unwrap(), Found::Nothing, "nothing but what comes after");
+    }
+
+    #[test]
+    fn a_check_hastens_while_the_log_grows_and_gives_way_before_it_is_long() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.db");
+        let db = Connection::open(&path).unwrap();
+        db.pragma_update(None, "journal_mode", "wal").unwrap();
+        db.execute_batch("CREATE TABLE t (a); CREATE TABLE u (a)").unwrap();
+        let log = std::fs::File::options().write(true).open(dir.path().join("a.db-wal")).unwrap();
+        let usual = log.metadata().unwrap().len();
+        let stop = Arc::default();
+        let pace = Pace::of(&path, &stop);
+        let worked = Duration::from_millis(2);
+        assert_eq!(pace.pause(worked), Some(worked * PAUSE));
+        assert_eq!(pace.pause(Duration::from_secs(9)), Some(PAUSE_MAX));
+        log.set_len(usual + 1).unwrap();
+        assert_eq!(pace.pause(worked), Some(Duration::ZERO));
+        log.set_len(usual + LOG_GROWTH + 1).unwrap();
+        assert_eq!(pace.pause(worked), None);
+        stop.store(true, Ordering::Relaxed);
+        assert_eq!(Pace::of(&path, &stop).pause(worked), None);
     }
 }

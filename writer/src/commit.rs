@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, ErrorCode, params};
 use veritable_domain::codec;
 use veritable_domain::tag::Tag;
 use veritable_domain::time::UnixMillis;
@@ -28,16 +28,36 @@ pub struct Committed {
     pub(crate) failure: Option<rusqlite::Error>,
 }
 
+/// Why a transaction was not committed.
+#[derive(Debug, thiserror::Error)]
+pub enum Lost {
+    /// SQLite failed: nothing of any command is in the database, and the transaction may still be open.
+    #[error(transparent)]
+    Refused(#[from] rusqlite::Error),
+    /// Writing failed when it was to become durable. What was written may be whole in the log all the same: if the
+    /// process ends before another transaction is written over it, whoever opens the database next finds it
+    /// committed (<https://www.sqlite.org/walformat.html#recovery>).
+    #[error(transparent)]
+    Unknown(rusqlite::Error),
+}
+
+impl Lost {
+    /// What SQLite said.
+    pub(crate) fn error(&self) -> &rusqlite::Error {
+        match self {
+            Lost::Refused(error) | Lost::Unknown(error) => error,
+        }
+    }
+}
+
 /// Carries out `requests` and commits; they are on disk when this returns.
 ///
 /// # Errors
-/// SQLite failed: nothing of any of them is in the database, and the transaction may still be open.
-pub fn commit<'r>(
-    db: &Connection,
-    requests: impl Iterator<Item = &'r Request>,
-) -> rusqlite::Result<Committed> {
-    let mut batch = Batch { db, now: UnixMillis::now(), done: Committed::default(), texts: Vec::new() };
+/// SQLite failed.
+pub fn commit<'r>(db: &Connection, requests: impl Iterator<Item = &'r Request>) -> Result<Committed, Lost> {
     db.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+    // Read only now: the lock may have been waited for.
+    let mut batch = Batch { db, now: UnixMillis::now(), done: Committed::default(), texts: Vec::new() };
     for request in requests {
         let result = batch.carry_out(request)?;
         batch.done.results.push(result);
@@ -45,7 +65,11 @@ pub fn commit<'r>(
     search::write(db, &batch.texts)?;
     let mut done = batch.done;
     done.mark = if done.tags.is_empty() { None } else { Some(mark::renew(db)?) };
-    veritable_sql::run(db, "COMMIT", [])?;
+    veritable_sql::run(db, "COMMIT", []).map_err(|error| match error.sqlite_error_code() {
+        Some(ErrorCode::SystemIoFailure) => Lost::Unknown(error),
+        // A disk without space has not taken the last page, without which nothing before it counts.
+        _ => Lost::Refused(error),
+    })?;
     let mut seen = HashSet::new();
     done.tags.retain(|tag| seen.insert(tag.clone()));
     Ok(done)
@@ -63,13 +87,13 @@ struct Batch<'a> {
 impl Batch<'_> {
     /// `Err` means that the whole transaction is lost.
     fn carry_out(&mut self, request: &Request) -> rusqlite::Result<Result<Outcome, Refusal>> {
-        let keyed = !matches!(request.command, Command::Ping | Command::Import(_));
         // Before the deadline: one that was carried out and is asked about late must not hear that it was not.
-        if keyed && let Some(before) = done_before(self.db, request)? {
+        if let Some(before) = done_before(self.db, request)? {
             self.done.repeated += 1;
             return Ok(before);
         }
-        if request.deadline < self.now {
+        // By the clock, as those before it in the transaction may have taken long.
+        if request.deadline < UnixMillis::now() {
             return Ok(Err(Refusal::Expired));
         }
         self.db.prepare_cached("SAVEPOINT command")?.execute([])?;
@@ -77,7 +101,7 @@ impl Batch<'_> {
         let applied = catch_unwind(AssertUnwindSafe(|| apply::apply(&mut tx, &request.command)));
         let refusal = match applied {
             Ok(Ok(outcome)) => {
-                if keyed {
+                if is_keyed(request) {
                     remember(self.db, request, &outcome, self.now)?;
                 }
                 self.db.prepare_cached("RELEASE command")?.execute([])?;
@@ -107,11 +131,19 @@ impl Batch<'_> {
     }
 }
 
+/// Whether it is remembered what came of it: a ping leaves nothing, an import knows by itself what it did.
+fn is_keyed(request: &Request) -> bool {
+    !matches!(request.command, Command::Ping | Command::Import(_))
+}
+
 /// What came of a command under the same key; refused when it is another command.
 pub(crate) fn done_before(
     db: &Connection,
     request: &Request,
 ) -> rusqlite::Result<Option<Result<Outcome, Refusal>>> {
+    if !is_keyed(request) {
+        return Ok(None);
+    }
     let sql = "SELECT outcome, digest FROM done_commands WHERE key = ?1";
     let found = veritable_sql::first(db, sql, [request.key.name], |row| {
         Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, i64>(1)?))

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use veritable_config::Config;
 use veritable_config::settings::{Checkpoints, Synchronous};
@@ -18,8 +19,12 @@ pub const PAGE_BYTES: u32 = 8_192;
 /// Longest wait for another process's lock, such as a backup tool's.
 pub(crate) const BUSY: Duration = Duration::from_millis(5_000);
 /// Pages of the log past which a commit copies them into the database: a backstop, it is copied when idle.
-/// A page that many commits change is copied once; the log stays below some 16 MB.
+/// A page that many commits change is copied once; the log stays below some 32 MB unless somebody reads for long.
 const AUTOCHECKPOINT: u32 = 4_000;
+/// Bytes to which the log's file is cut when it is begun anew, after somebody's long reading had let it grow.
+const LOG_BYTES: i64 = 64 << 20;
+/// Rows of an index that are looked at for its statistics: some milliseconds a table, however large.
+const ANALYSIS_LIMIT: u32 = 1_000;
 /// KiB of page cache: with less than a full batch changes, pages are written to the log twice.
 const CACHE_KIB: i64 = 16_384;
 /// Statements kept prepared: more than the writer has.
@@ -131,6 +136,13 @@ pub fn make_directory(config: &Config) -> Result<(), WriterError> {
     })
 }
 
+/// Leaves the log as it is when the database is closed, if copying it is another program's business: SQLite would
+/// copy and remove it (<https://www.sqlite.org/c3ref/c_dbconfig_defensive.html#sqlitedbconfignockptonclose>).
+pub(crate) fn keep_log(db: &Connection, config: &Config) -> rusqlite::Result<()> {
+    let external = config.writer.checkpoints == Checkpoints::External;
+    db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, external).map(drop)
+}
+
 fn configure(db: &Connection, config: &Config) -> rusqlite::Result<()> {
     db.busy_timeout(BUSY)?;
     // These two only take effect on a database without tables, and before WAL.
@@ -139,6 +151,10 @@ fn configure(db: &Connection, config: &Config) -> rusqlite::Result<()> {
     db.pragma_update(None, "journal_mode", "wal")?;
     let own = config.writer.checkpoints == Checkpoints::Own;
     db.pragma_update(None, "wal_autocheckpoint", if own { AUTOCHECKPOINT } else { 0 })?;
+    if own {
+        db.pragma_update(None, "journal_size_limit", LOG_BYTES)?;
+    }
+    keep_log(db, config)?;
     db.pragma_update(None, "foreign_keys", true)?;
     // Nothing outside its directory is within the writer's reach.
     db.pragma_update(None, "temp_store", "memory")?;
@@ -148,5 +164,6 @@ fn configure(db: &Connection, config: &Config) -> rusqlite::Result<()> {
     };
     db.pragma_update(None, "synchronous", level)?;
     db.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    db.pragma_update(None, "analysis_limit", ANALYSIS_LIMIT)?;
     veritable_sql::keep_prepared(db, STATEMENTS)
 }

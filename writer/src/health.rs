@@ -7,20 +7,35 @@ use veritable_domain::time::UnixMillis;
 use veritable_shm::{Fact, Store};
 use veritable_sql::Trouble;
 
+use crate::beside;
+
 /// A database's health, kept by the thread that writes it.
 #[derive(Debug)]
 pub(crate) struct Health {
     path: PathBuf,
+    log: PathBuf,
     store: Option<Store>,
-    /// Device and number of the file that was opened.
-    file: Option<(u64, u64)>,
+    /// The files that were opened.
+    opened: Files,
     trouble: Option<Trouble>,
+}
+
+/// Device and number of a file that is there.
+type Identity = Option<(u64, u64)>;
+
+/// What the database is in: its file, and its log, without which the last commits are not in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Files {
+    database: Identity,
+    log: Identity,
 }
 
 impl Health {
     /// Of the database that was just opened at `path`.
     pub(crate) fn of(path: &Path, store: Option<Store>) -> Health {
-        let health = Health { path: path.to_owned(), store, file: identity(path), trouble: None };
+        let log = beside(path, "-wal");
+        let opened = Files { database: identity(path), log: identity(&log) };
+        let health = Health { path: path.to_owned(), log, store, opened, trouble: None };
         health.publish();
         health
     }
@@ -29,10 +44,15 @@ impl Health {
         self.trouble
     }
 
-    /// Whether the file is still where it was: what is written into one that was deleted ends with the process.
+    /// Whether the files are still where they were: what is written into one that was deleted ends with the process.
     pub(crate) fn is_in_place(&mut self) -> bool {
-        let trouble = match identity(&self.path) {
-            found if found == self.file => return true,
+        if self.opened.log.is_none() {
+            self.opened.log = identity(&self.log);
+        }
+        let found = Files { database: identity(&self.path), log: identity(&self.log) };
+        let trouble = match found.database {
+            _ if found == self.opened => return true,
+            database if database == self.opened.database => Trouble::LogGone,
             None => Trouble::Missing,
             Some(_) => Trouble::Replaced,
         };
@@ -79,13 +99,18 @@ impl Health {
 
     fn publish(&self) {
         let Some(store) = &self.store else { return };
-        let now = u64::try_from(UnixMillis::now().0).unwrap_or_default();
-        store.set(Fact::WriteTroubleSince, if self.trouble.is_some() { now } else { 0 });
-        store.set(Fact::WriteTrouble, self.trouble.map_or(0, |trouble| trouble as u64));
+        publish(store, self.trouble);
     }
 }
 
-fn identity(path: &Path) -> Option<(u64, u64)> {
+/// Lets everybody know why a database cannot be written, or that it can.
+pub(crate) fn publish(store: &Store, trouble: Option<Trouble>) {
+    let now = u64::try_from(UnixMillis::now().0).unwrap_or_default();
+    store.set(Fact::WriteTroubleSince, if trouble.is_some() { now } else { 0 });
+    store.set(Fact::WriteTrouble, trouble.map_or(0, |trouble| trouble as u64));
+}
+
+fn identity(path: &Path) -> Identity {
     std::fs::metadata(path).ok().map(|file| (file.dev(), file.ino()))
 }
 
@@ -98,6 +123,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (path, aside) = (dir.path().join("a.db"), dir.path().join("aside"));
         std::fs::write(&path, "x").unwrap();
+        std::fs::write(dir.path().join("a.db-wal"), "x").unwrap();
         let mut health = Health::of(&path, None);
         assert!(health.is_in_place());
         std::fs::rename(&path, &aside).unwrap();
@@ -110,6 +136,10 @@ mod tests {
         assert!(health.is_in_place());
         health.works();
         assert_eq!(health.trouble(), None);
+        std::fs::remove_file(dir.path().join("a.db-wal")).unwrap();
+        assert!(!health.is_in_place());
+        assert_eq!(health.trouble(), Some(Trouble::LogGone));
+        health.recover();
         health.damaged("planted");
         health.works();
         assert_eq!(health.trouble(), Some(Trouble::Damaged), "until a check finds none");

@@ -1,7 +1,8 @@
-//! What is done for a database when nobody waits, each time only a little: old answers are forgotten, search indexes
-//! merged, the log copied and shortened, the planner's statistics renewed, free pages given back. A command that
-//! comes meanwhile waits for one small step at most, or interrupts it.
+//! What is done for a database, each time only a little: old answers are forgotten, search indexes merged, the log
+//! copied and shortened, the planner's statistics renewed, free pages given back. When nobody waits, one step after the
+//! other; under steady writing one now and then. A command that comes meanwhile waits for one small step at most.
 
+use std::collections::{BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, params};
@@ -18,11 +19,22 @@ use crate::health::Health;
 const IDLE: Duration = Duration::from_millis(500);
 /// The same while there is more to do.
 const BUSY_IDLE: Duration = Duration::from_millis(20);
+/// Where it is never quiet for so long, a step is done this often, between two commands.
+const EVERY: Duration = Duration::from_secs(2);
+/// Where commands wait at any moment, a step is done this often all the same, and they wait for it: a log that is never
+/// copied and answers that are never forgotten cost all of them more.
+const OVERDUE: Duration = Duration::from_secs(30);
+/// After a step that failed nothing is done for this long.
+const AFTER_FAILURE: Duration = Duration::from_secs(10);
 /// Answers of commands are kept this long for those who ask again. A worker asks again within seconds; a
 /// client over HTTP may come back after a night.
 pub(crate) const KEEP_DONE_MS: i64 = 24 * 60 * 60 * 1000;
 /// Most old answers forgotten in one go.
 const FORGET_AT_ONCE: u32 = 1_000;
+/// How often it is looked for old answers.
+const FORGET: Duration = Duration::from_secs(60);
+/// A log that somebody's reading kept from being copied to its end is tried again after this.
+const CHECKPOINT_AGAIN: Duration = Duration::from_secs(1);
 /// Pages of the search index merged in one go: some milliseconds, unless one word fills more.
 const MERGE_AT_ONCE: u32 = 250;
 /// Quiet for this long, the log's file is made short.
@@ -31,16 +43,18 @@ const QUIET: Duration = Duration::from_secs(30);
 const SHORT_LOG_BYTES: u64 = 4 << 20;
 /// Longest wait for readers when the log is made short.
 const TRUNCATE_WAIT: Duration = Duration::from_millis(20);
-/// Between two renewals of the planner's statistics (<https://www.sqlite.org/lang_analyze.html>).
+/// Between two renewals of the planner's statistics (<https://www.sqlite.org/lang_analyze.html>), when it is quiet.
 const OPTIMIZE: Duration = Duration::from_secs(60 * 60);
+/// `PRAGMA optimize` with all its usual work, told rather than done (<https://www.sqlite.org/pragma.html#pragma_optimize>).
+const OPTIMIZE_LIST: &str = "PRAGMA optimize(0xffff)";
+/// It is renewed without quiet when it is late by this.
+const OPTIMIZE_LATE: Duration = Duration::from_secs(10 * 60);
 /// Free pages are given back once they are more than this part of all, ...
 const VACUUM_FROM: u64 = 5;
 /// ... until they are less than this one: then it does not begin anew with each deleted row.
 const VACUUM_TO: u64 = 10;
 /// Pages given back in one go: a few milliseconds.
 const VACUUM_AT_ONCE: u32 = 64;
-/// SQLite's instructions between two looks at whether somebody waits.
-const STEPS: i32 = 1_000;
 
 /// What is being done, as `status` shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,18 +68,27 @@ enum Task {
     Vacuum = 6,
 }
 
+/// Every kind, each in its turn.
+const TASKS: [Task; 6] =
+    [Task::Forget, Task::Merge, Task::Checkpoint, Task::Vacuum, Task::Truncate, Task::Optimize];
+
 /// The name of what a store says is being done; `None` for nothing.
 #[must_use]
 pub fn task_name(number: u64) -> Option<&'static str> {
-    let tasks = [Task::Forget, Task::Merge, Task::Checkpoint, Task::Truncate, Task::Optimize, Task::Vacuum];
-    tasks.into_iter().find(|task| *task as u64 == number).map(|task| match task {
-        Task::Forget => "forgetting old answers",
-        Task::Merge => "merging the search index",
-        Task::Checkpoint => "copying the log",
-        Task::Truncate => "shortening the log",
-        Task::Optimize => "renewing statistics",
-        Task::Vacuum => "giving free space back",
-    })
+    TASKS.into_iter().find(|task| *task as u64 == number).map(Task::name)
+}
+
+impl Task {
+    fn name(self) -> &'static str {
+        match self {
+            Task::Forget => "forgetting old answers",
+            Task::Merge => "merging the search index",
+            Task::Checkpoint => "copying the log",
+            Task::Truncate => "shortening the log",
+            Task::Optimize => "renewing statistics",
+            Task::Vacuum => "giving free space back",
+        }
+    }
 }
 
 /// The keeper of one database.
@@ -73,38 +96,72 @@ pub(crate) struct House {
     database: Database,
     store: Option<Store>,
     own_checkpoints: bool,
-    /// Something was committed since the last look.
-    dirty: bool,
-    /// There is more of the same to do.
+    /// Whose turn it is, of [`TASKS`].
+    turn: usize,
+    /// There was something to do at the last step.
     more: bool,
+    /// The last step.
+    done_at: Instant,
     /// The last commit.
     busy_at: Instant,
+    forget_at: Instant,
+    /// Search indexes that may have something to merge.
+    unmerged: VecDeque<&'static str>,
+    /// When there is something to copy from the log.
+    checkpoint_at: Option<Instant>,
     /// The log may be longer than it need be.
     long_log: bool,
-    optimized_at: Option<Instant>,
+    optimize_at: Instant,
+    /// Statements that renew statistics, still to be run.
+    analyses: Vec<String>,
     vacuuming: bool,
-    check: Check,
+    not_before: Option<Instant>,
+    /// What is being done, in words, with the name of the search index where it is of one.
+    doing: &'static str,
+    /// What of this failed when it was tried last.
+    failing: BTreeSet<&'static str>,
+    pub(crate) check: Check,
 }
 
 impl House {
     pub(crate) fn new(config: &Config, database: Database, store: Option<Store>) -> House {
+        let now = Instant::now();
         House {
             database,
             check: Check::new(config, database, store.clone()),
             store,
             own_checkpoints: config.writer.checkpoints == Checkpoints::Own,
-            dirty: true,
+            turn: 0,
             more: false,
-            busy_at: Instant::now(),
+            done_at: now,
+            busy_at: now,
+            forget_at: now,
+            unmerged: database.search_indexes().iter().copied().collect(),
+            checkpoint_at: Some(now),
             long_log: true,
-            optimized_at: None,
+            optimize_at: now,
+            analyses: Vec::new(),
             vacuuming: false,
+            not_before: None,
+            doing: "",
+            failing: BTreeSet::new(),
         }
     }
 
     /// Something was committed.
     pub(crate) fn soil(&mut self) {
-        (self.dirty, self.long_log, self.busy_at) = (true, true, Instant::now());
+        (self.long_log, self.busy_at) = (true, Instant::now());
+        for index in self.database.search_indexes() {
+            if !self.unmerged.contains(index) {
+                self.unmerged.push_back(index);
+            }
+        }
+        self.checkpoint_at.get_or_insert(self.busy_at);
+    }
+
+    /// Whether the log is not another program's to copy.
+    pub(crate) fn owns_checkpoints(&self) -> bool {
+        self.own_checkpoints
     }
 
     /// How long to wait for commands before it is worth looking.
@@ -112,10 +169,26 @@ impl House {
         if self.more { BUSY_IDLE } else { IDLE }
     }
 
+    /// Whether a step is due after a commit: by the clock, and unless it has become late only while nobody waits.
+    pub(crate) fn is_due(&self, nobody_waits: bool) -> bool {
+        let since = self.done_at.elapsed();
+        let is_overdue = !nobody_waits && since >= OVERDUE;
+        if is_overdue {
+            self.add(Fact::UpkeepOverdue);
+        }
+        is_overdue || (nobody_waits && since >= EVERY)
+    }
+
+    /// It is being looked after, or cannot be.
+    pub(crate) fn look(&mut self) {
+        self.done_at = Instant::now();
+        self.say_now(Fact::UpkeepAt);
+    }
+
     /// Whether there is nothing left to do but by the clock.
     #[cfg(test)]
     pub(crate) fn is_tidy(&self) -> bool {
-        !self.dirty && !self.more
+        !self.more
     }
 
     /// As if the last commit were long ago.
@@ -124,22 +197,53 @@ impl House {
         self.busy_at = Instant::now().checked_sub(QUIET).expect("a machine that is up for a minute");
     }
 
-    /// Does a little of what is due. `waiting` says whether a command waits.
-    pub(crate) fn tend(
-        &mut self,
-        db: &mut Connection,
-        health: &mut Health,
-        waiting: impl Fn() -> bool + Send + 'static,
-    ) {
+    /// As if the last step were long ago.
+    #[cfg(test)]
+    pub(crate) fn pretend_neglect(&mut self, overdue: bool) {
+        let long = if overdue { OVERDUE } else { EVERY };
+        self.done_at = Instant::now().checked_sub(long).expect("a machine that is up for a minute");
+    }
+
+    /// As if nothing had failed for a while.
+    #[cfg(test)]
+    pub(crate) fn pretend_failed_long_ago(&mut self) {
+        self.not_before = None;
+    }
+
+    /// As if the statistics should have been renewed long ago.
+    #[cfg(test)]
+    pub(crate) fn pretend_late_statistics(&mut self) {
+        let late = Instant::now().checked_sub(OPTIMIZE_LATE);
+        self.optimize_at = late.expect("a machine that is up for some minutes");
+    }
+
+    /// Does a little of what is due.
+    pub(crate) fn tend(&mut self, db: &Connection, health: &mut Health) {
         self.check.tend(db, health);
-        if let Err(error) = self.work(db, waiting) {
-            // An interrupted task is done another time.
-            if error.sqlite_error_code() != Some(rusqlite::ErrorCode::OperationInterrupted) {
-                tracing::warn!(%error, database = ?self.database, "housekeeping failed; it will be tried again");
-                health.failed(&error);
-            }
+        if self.not_before.is_some_and(|moment| Instant::now() < moment) {
+            return;
         }
+        self.not_before = None;
+        self.doing = "measuring it";
+        let worked = self.measure(db).and_then(|()| self.step(db));
         self.say(Fact::Task, 0);
+        match worked {
+            Ok(more) => {
+                self.more = more;
+                self.failing.remove(self.doing);
+            }
+            Err(error) => self.failed(&error, health),
+        }
+    }
+
+    /// Says how a step failed, unless it failed before and was not done since.
+    fn failed(&mut self, error: &rusqlite::Error, health: &mut Health) {
+        (self.more, self.not_before) = (false, Some(Instant::now() + AFTER_FAILURE));
+        if self.failing.insert(self.doing) {
+            let (database, doing) = (self.database, self.doing);
+            tracing::warn!(%error, ?database, doing, "housekeeping fails; it is tried again without a word");
+        }
+        health.failed(error);
     }
 
     /// Ends what runs beside.
@@ -147,68 +251,104 @@ impl House {
         self.check.close();
     }
 
-    fn work(
-        &mut self,
-        db: &mut Connection,
-        waiting: impl Fn() -> bool + Send + 'static,
-    ) -> rusqlite::Result<()> {
-        self.measure(db)?;
-        if std::mem::take(&mut self.dirty) {
-            self.begin(Task::Forget);
-            let forgotten = forget(db)?;
-            let mut merged = false;
-            for index in self.database.search_indexes() {
-                self.begin(Task::Merge);
-                merged |= merge(db, index)?;
+    /// Does a step of the next task that is due; whether there was one.
+    fn step(&mut self, db: &Connection) -> rusqlite::Result<bool> {
+        for _ in TASKS {
+            let task = TASKS[self.turn];
+            self.turn = (self.turn + 1) % TASKS.len();
+            if self.wants(task, db)? {
+                self.say(Fact::Task, task as u64);
+                self.doing = task.name();
+                self.perform(task, db)?;
+                return Ok(true);
             }
-            if self.own_checkpoints {
-                self.begin(Task::Checkpoint);
-                self.checkpoint(db, "PASSIVE")?;
+        }
+        Ok(false)
+    }
+
+    fn wants(&mut self, task: Task, db: &Connection) -> rusqlite::Result<bool> {
+        let now = Instant::now();
+        let is_quiet = self.busy_at.elapsed() >= QUIET;
+        Ok(match task {
+            Task::Forget => self.forget_at <= now,
+            Task::Merge => !self.unmerged.is_empty(),
+            Task::Checkpoint => self.own_checkpoints && self.checkpoint_at.is_some_and(|at| at <= now),
+            Task::Vacuum => self.vacuum_is_due(db)?,
+            Task::Truncate => {
+                self.own_checkpoints
+                    && is_quiet
+                    && self.long_log
+                    && log_bytes(db).is_some_and(|bytes| bytes > SHORT_LOG_BYTES)
             }
-            self.dirty = merged || forgotten == FORGET_AT_ONCE as usize;
-            self.more = self.dirty;
-            return Ok(());
-        }
-        self.more = false;
-        if self.vacuum_is_due(db)? {
-            self.begin(Task::Vacuum);
-            // A step of it for each page.
-            let mut steps = db.prepare(&format!("PRAGMA incremental_vacuum({VACUUM_AT_ONCE})"))?;
-            let mut steps = steps.query([])?;
-            while steps.next()?.is_some() {}
-            self.say_now(Fact::VacuumAt);
-            (self.more, self.long_log) = (true, true);
-            return Ok(());
-        }
-        if self.busy_at.elapsed() < QUIET {
-            return Ok(());
-        }
-        if std::mem::take(&mut self.long_log)
-            && self.own_checkpoints
-            && log_bytes(db).is_some_and(|bytes| bytes > SHORT_LOG_BYTES)
-        {
-            self.begin(Task::Truncate);
-            let wait = db.query_row("PRAGMA busy_timeout", [], |row| row.get::<_, u32>(0))?;
-            db.busy_timeout(TRUNCATE_WAIT)?;
-            let shortened = self.checkpoint(db, "TRUNCATE");
-            db.busy_timeout(Duration::from_millis(wait.into()))?;
-            // Somebody reads: another time.
-            self.long_log = !shortened?;
-            if !self.long_log {
-                self.say_now(Fact::TruncateAt);
+            Task::Optimize => {
+                self.optimize_at <= now && (is_quiet || now.duration_since(self.optimize_at) >= OPTIMIZE_LATE)
             }
-            return Ok(());
+        })
+    }
+
+    fn perform(&mut self, task: Task, db: &Connection) -> rusqlite::Result<()> {
+        let now = Instant::now();
+        match task {
+            Task::Forget => {
+                let is_all = forget(db)? < FORGET_AT_ONCE as usize;
+                self.forget_at = if is_all { now + FORGET } else { now };
+            }
+            Task::Merge => {
+                // One that fails is not tried again before the next commit.
+                if let Some(index) = self.unmerged.pop_front() {
+                    self.doing = index;
+                    if merge(db, index)? {
+                        self.unmerged.push_back(index);
+                    }
+                }
+            }
+            Task::Checkpoint => {
+                let is_whole = self.checkpoint(db, "PASSIVE")?;
+                self.checkpoint_at = (!is_whole).then(|| now + CHECKPOINT_AGAIN);
+                return Ok(());
+            }
+            Task::Vacuum => {
+                // A step of it for each page.
+                let mut steps = db.prepare(&format!("PRAGMA incremental_vacuum({VACUUM_AT_ONCE})"))?;
+                let mut steps = steps.query([])?;
+                while steps.next()?.is_some() {}
+                self.say_now(Fact::VacuumAt);
+                self.long_log = true;
+            }
+            Task::Truncate => {
+                // When somebody reads: another time.
+                self.long_log = !self.truncate(db)?;
+                if !self.long_log {
+                    self.say_now(Fact::TruncateAt);
+                }
+                return Ok(());
+            }
+            Task::Optimize => {
+                if self.analyses.is_empty() {
+                    // What it would do, a statement for each table that is worth it.
+                    self.analyses = veritable_sql::rows(db, OPTIMIZE_LIST, [], |row| row.get(0))?;
+                }
+                if let Some(analyse) = self.analyses.pop() {
+                    db.execute_batch(&analyse)?;
+                }
+                if self.analyses.is_empty() {
+                    self.optimize_at = now + OPTIMIZE;
+                    self.say_now(Fact::OptimizeAt);
+                }
+            }
         }
-        if self.optimized_at.is_none_or(|at| at.elapsed() >= OPTIMIZE) {
-            self.begin(Task::Optimize);
-            db.progress_handler(STEPS, Some(waiting))?;
-            let optimized = db.execute_batch("PRAGMA optimize");
-            db.progress_handler(0, None::<fn() -> bool>)?;
-            optimized?;
-            self.optimized_at = Some(Instant::now());
-            self.say_now(Fact::OptimizeAt);
-        }
+        // Something was written.
+        self.checkpoint_at.get_or_insert(now);
         Ok(())
+    }
+
+    /// Makes the log's file short; whether it was possible.
+    fn truncate(&self, db: &Connection) -> rusqlite::Result<bool> {
+        let wait = db.query_row("PRAGMA busy_timeout", [], |row| row.get::<_, u32>(0))?;
+        db.busy_timeout(TRUNCATE_WAIT)?;
+        let shortened = self.checkpoint(db, "TRUNCATE");
+        db.busy_timeout(Duration::from_millis(wait.into()))?;
+        shortened
     }
 
     /// Copies the log into the database; whether all of it.
@@ -243,13 +383,15 @@ impl House {
         Ok(())
     }
 
-    fn begin(&self, task: Task) {
-        self.say(Fact::Task, task as u64);
-    }
-
     fn say(&self, fact: Fact, value: u64) {
         if let Some(store) = &self.store {
             store.set(fact, value);
+        }
+    }
+
+    fn add(&self, fact: Fact) {
+        if let Some(store) = &self.store {
+            store.set(fact, store.get(fact) + 1);
         }
     }
 

@@ -18,16 +18,18 @@ pub mod migrate;
 mod pulse;
 mod server;
 
-pub use commit::{Committed, commit};
+pub use commit::{Committed, Lost, commit};
 pub use house::task_name;
 
 use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crossbeam::channel;
 use veritable_config::Config;
 use veritable_config::channel::{Channel, Order};
-use veritable_shm::{Owner, Scoreboard, Segment, SlotState, Tags};
+use veritable_config::keys::WORKER_SLOTS;
+use veritable_shm::{Owner, Scoreboard, Segment, SlotState, Store, Tags};
 use veritable_sql::Trouble;
 
 use crate::batch::{Batcher, Shared};
@@ -69,7 +71,17 @@ pub enum WriterError {
         /// Why.
         error: rusqlite::Error,
     },
-    /// A database is of another program, newer, or changed by hand.
+    /// A database cannot be used as it is, for a reason that everybody is told.
+    #[error("{path}: {reason}")]
+    Trouble {
+        /// The database's file.
+        path: String,
+        /// The kind of reason.
+        trouble: Trouble,
+        /// What is wrong and what to do.
+        reason: String,
+    },
+    /// A database is of another program, or changed by hand.
     #[error("{path}: {reason}")]
     Schema {
         /// The database's file.
@@ -91,19 +103,17 @@ pub fn run(context: Context) -> Result<(), WriterError> {
     if let Some((segment, owner)) = segment.as_ref().zip(owner) {
         veritable_sql::watch(segment, owner);
     }
-    if segment.as_ref().is_some_and(|segment| Tags::of(segment).mark() != 0) {
-        // This server has served from these files: a new, empty one in the place of one that is gone would hide
-        // that, and be written to.
-        for path in Database::ALL.map(|database| database.path(&config)) {
-            if !path.exists() {
-                let reason = format!("{}; {}", Trouble::Missing, Trouble::Missing.advice());
-                return Err(WriterError::Schema { path: path.display().to_string(), reason });
-            }
-        }
-    }
     let opened = Database::ALL
         .into_iter()
-        .map(|database| Ok((database, database::open(&config, database)?)))
+        .map(|database| {
+            open(&config, segment.as_ref(), database).map(|db| (database, db)).inspect_err(|error| {
+                // Whoever reads goes on, and is to know why nobody writes.
+                let store = segment.as_ref().and_then(|segment| Store::of(segment, database.index()));
+                if let Some((store, trouble)) = store.zip(error.trouble(&database.path(&config))) {
+                    health::publish(&store, Some(trouble));
+                }
+            })
+        })
         .collect::<Result<Vec<_>, WriterError>>()?;
     if let Some((segment, (database, db))) = segment.as_ref().zip(opened.first()) {
         mark::settle(db, &Tags::of(segment)).map_err(|error| WriterError::Sqlite {
@@ -124,7 +134,7 @@ pub fn run(context: Context) -> Result<(), WriterError> {
         let thread = std::thread::Builder::new().name(format!("{database:?}").to_lowercase());
         let spawned = thread.spawn(move || batcher.run(&queue, &stopped, &beat));
         threads.push(spawned.map_err(io("the writer's threads"))?);
-        queues.push(jobs);
+        queues.push(server::Queue::new(jobs));
         stops.push(stop);
     }
     let waker = listener.try_clone().map_err(io("the writer's listener"))?;
@@ -161,6 +171,60 @@ pub fn run(context: Context) -> Result<(), WriterError> {
     }
     server.stop(&waker);
     if panicked { Err(WriterError::Panicked) } else { Ok(()) }
+}
+
+impl WriterError {
+    /// What it says about the database at `path`, if anything.
+    fn trouble(&self, path: &Path) -> Option<Trouble> {
+        match self {
+            WriterError::Trouble { trouble, .. } => Some(*trouble),
+            WriterError::Sqlite { error, .. } => Trouble::of(error, path),
+            WriterError::Io { .. } | WriterError::Schema { .. } | WriterError::Panicked => None,
+        }
+    }
+}
+
+/// Opens a database, unless a server that has served from its files lacks one of them now: a new one in its place would
+/// hide that, and be written to.
+fn open(
+    config: &Config,
+    segment: Option<&Segment>,
+    database: Database,
+) -> Result<rusqlite::Connection, WriterError> {
+    let path = database.path(config);
+    let missing = segment.and_then(|segment| {
+        let was_served = Tags::of(segment).mark() != 0;
+        if was_served && !path.exists() {
+            return Some(Trouble::Missing);
+        }
+        // SQLite removes the log and its index together. Workers hold both open, and would read on in the log that is
+        // gone.
+        let lacks_log = !beside(&path, "-wal").exists() && beside(&path, "-shm").exists();
+        (was_served && lacks_log && is_served(segment)).then_some(Trouble::LogGone)
+    });
+    match missing {
+        Some(trouble) => {
+            let reason = format!("{trouble}; {}", trouble.advice());
+            Err(WriterError::Trouble { path: path.display().to_string(), trouble, reason })
+        }
+        None => database::open(config, database),
+    }
+}
+
+/// A file that SQLite keeps beside the database at `path`.
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut file = path.as_os_str().to_owned();
+    file.push(suffix);
+    PathBuf::from(file)
+}
+
+/// Whether any worker serves.
+fn is_served(segment: &Segment) -> bool {
+    let board = Scoreboard::of(segment);
+    (0..WORKER_SLOTS).any(|slot| {
+        let state = board.status(slot).ok().and_then(|status| status.state);
+        matches!(state, Some(SlotState::Ready | SlotState::Draining))
+    })
 }
 
 fn io(what: &str) -> impl FnOnce(std::io::Error) -> WriterError + use<> {

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use veritable_domain::time::UnixMillis;
+use veritable_sql::Trouble;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::WriterError;
@@ -42,6 +43,12 @@ const FORUMS: &[Migration] = &[
         name: "accounts",
         up: include_str!("../../migrations/forums/0004_accounts.up.sql"),
         down: include_str!("../../migrations/forums/0004_accounts.down.sql"),
+    },
+    Migration {
+        version: 5,
+        name: "present_pages",
+        up: include_str!("../../migrations/forums/0005_present_pages.up.sql"),
+        down: include_str!("../../migrations/forums/0005_present_pages.down.sql"),
     },
 ];
 
@@ -105,6 +112,9 @@ impl MigrateError {
         let path = path.display().to_string();
         match self {
             MigrateError::Sqlite(error) => WriterError::Sqlite { path, error },
+            newer @ MigrateError::Newer { .. } => {
+                WriterError::Trouble { path, trouble: Trouble::Newer, reason: newer.to_string() }
+            }
             other => WriterError::Schema { path, reason: other.to_string() },
         }
     }

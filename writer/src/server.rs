@@ -2,12 +2,13 @@
 
 use std::io::{self, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
+use veritable_domain::codec;
 use veritable_shm::{Counter, Owner, Scoreboard};
 use veritable_writer_api::frame::{self, FrameError, Hello};
 use veritable_writer_api::message::{Command, Event, FromWriter, Outcome, Refusal, Reply, Request, ToWriter};
@@ -25,29 +26,84 @@ const GATHER_BYTES: usize = 64 * 1024;
 /// long the writer's end waits for its last answers to be read.
 const SEND_PATIENCE: Duration = Duration::from_secs(2);
 
+/// Bytes of commands that may wait for one database, those that are being carried out included: four of the longest,
+/// or a full queue of posts of 16 KB. A longer command waits alone.
+pub(crate) const QUEUE_BYTES: usize = 4 * frame::MAX_FRAME_BYTES;
+
 /// A command and where its answer goes.
 pub(crate) struct Job {
     pub(crate) request: Box<Request>,
     pub(crate) peer: Peer,
     pub(crate) arrived: Instant,
+    /// Its room in the queue, until it is answered.
+    pub(crate) _room: Room,
 }
 
-/// Where commands go: a bounded queue for each database, in the order of [`Database::ALL`].
+/// Some bytes of a queue, given back when this is dropped.
+#[derive(Debug, Default)]
+pub(crate) struct Room {
+    taken: Arc<AtomicUsize>,
+    bytes: usize,
+}
+
+impl Room {
+    fn take(taken: &Arc<AtomicUsize>, bytes: usize) -> Option<Room> {
+        let before = taken.fetch_add(bytes, Ordering::Relaxed);
+        let room = Room { taken: taken.clone(), bytes };
+        (before == 0 || before + bytes <= QUEUE_BYTES).then_some(room)
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.taken.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// Where the commands of one database go: as many as the channel takes, and as many bytes as there is room for.
+#[derive(Clone)]
+pub(crate) struct Queue {
+    jobs: Sender<Job>,
+    taken: Arc<AtomicUsize>,
+}
+
+impl Queue {
+    pub(crate) fn new(jobs: Sender<Job>) -> Queue {
+        Queue { jobs, taken: Arc::default() }
+    }
+}
+
+/// A queue for each database, in the order of [`Database::ALL`].
 #[derive(Clone)]
 pub(crate) struct Queues {
-    pub(crate) queues: Vec<Sender<Job>>,
+    pub(crate) queues: Vec<Queue>,
     /// Where refusals for want of room are counted.
     pub(crate) refused: Option<(Scoreboard, Owner)>,
 }
 
+/// Why a command was not queued.
+enum NotQueued {
+    Full,
+    /// The writer is ending.
+    Ending,
+}
+
 impl Queues {
-    fn push(&self, job: Job) -> Result<(), TrySendError<Job>> {
-        let database: Database = apply::database(&job.request.command);
-        let pushed = match self.queues.get(database.index()) {
-            Some(queue) => queue.try_send(job),
-            None => Err(TrySendError::Disconnected(job)),
+    /// Queues a command that came in a frame of `bytes`.
+    fn push(&self, request: Box<Request>, bytes: usize, peer: &Peer) -> Result<(), NotQueued> {
+        let database: Database = apply::database(&request.command);
+        let queue = self.queues.get(database.index()).ok_or(NotQueued::Ending)?;
+        let pushed = match Room::take(&queue.taken, bytes) {
+            Some(room) => {
+                let job = Job { request, peer: peer.clone(), arrived: Instant::now(), _room: room };
+                queue.jobs.try_send(job).map_err(|error| match error {
+                    TrySendError::Full(_) => NotQueued::Full,
+                    TrySendError::Disconnected(_) => NotQueued::Ending,
+                })
+            }
+            None => Err(NotQueued::Full),
         };
-        if let (Err(TrySendError::Full(_)), Some((board, owner))) = (&pushed, &self.refused) {
+        if let (Err(NotQueued::Full), Some((board, owner))) = (&pushed, &self.refused) {
             board.add(owner.slot, Counter::CommandsRefused, 1);
         }
         pushed
@@ -226,8 +282,8 @@ fn receive_all(
     subscribers: &Subscribers,
 ) -> Result<(), FrameError> {
     let mut input = io::BufReader::with_capacity(GATHER_BYTES, stream);
-    while let Some(message) = frame::read_message::<ToWriter>(&mut input)? {
-        match message {
+    while let Some(content) = frame::read_frame(&mut input)? {
+        match codec::decode(&content)? {
             ToWriter::Subscribe => subscribers.add(peer.clone()),
             // Whether anybody is here is not a question for a database, which may be waiting for its disk.
             ToWriter::Request(request) if matches!(request.command, Command::Ping) => {
@@ -237,17 +293,17 @@ fn receive_all(
                 }
             }
             ToWriter::Request(request) => {
-                let arrived = Instant::now();
-                match jobs.push(Job { request, peer: peer.clone(), arrived }) {
+                let id = request.id;
+                match jobs.push(request, content.len(), peer) {
                     Ok(()) => {}
-                    Err(TrySendError::Full(job)) => {
-                        let reply = Reply { id: job.request.id, result: Err(Refusal::Busy) };
+                    Err(NotQueued::Full) => {
+                        let reply = Reply { id, result: Err(Refusal::Busy) };
                         if !peer.send(FromWriter::Reply(reply)) {
                             return Ok(());
                         }
                     }
-                    // The writer is ending: the peer sees the end of the stream and asks the next one.
-                    Err(TrySendError::Disconnected(_)) => return Ok(()),
+                    // The peer sees the end of the stream and asks the next one.
+                    Err(NotQueued::Ending) => return Ok(()),
                 }
             }
         }
@@ -276,5 +332,40 @@ fn send_all(mut stream: UnixStream, outgoing: &Receiver<FromWriter>) {
             }
             break;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use veritable_domain::time::UnixMillis;
+    use veritable_writer_api::message::IdempotencyKey;
+
+    use super::*;
+
+    #[test]
+    fn a_queue_takes_so_many_bytes_and_a_longer_command_only_alone() {
+        let (outbox, _answers) = bounded(16);
+        let (_theirs, ours) = UnixStream::pair().unwrap();
+        let peer = Peer::new(outbox, Arc::new(ours));
+        let (jobs, queued) = bounded(100);
+        let queues = Queues { queues: vec![Queue::new(jobs)], refused: None };
+        let push = |bytes: usize| {
+            let request = Request {
+                id: 1,
+                key: IdempotencyKey::fresh(),
+                deadline: UnixMillis(0),
+                // Its database is the first.
+                command: Command::Ping,
+            };
+            queues.push(Box::new(request), bytes, &peer).is_ok()
+        };
+        assert!(push(QUEUE_BYTES * 2), "alone");
+        assert!(!push(1));
+        drop(queued.recv().unwrap());
+        assert!(push(QUEUE_BYTES / 2) && push(QUEUE_BYTES / 2) && !push(1));
+        let carried_out = queued.recv().unwrap();
+        assert!(!push(1), "it takes room until it is answered");
+        drop(carried_out);
+        assert!(push(1) && !push(QUEUE_BYTES / 2));
     }
 }

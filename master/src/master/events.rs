@@ -10,7 +10,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use sd_notify::NotifyState;
 use serde_json::json;
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR2};
-use veritable_config::channel::{FAILED, READY, REASON_BYTES};
+use veritable_config::channel::{FAILED, FAILED_FOR_NOW, READY, REASON_BYTES};
 use veritable_config::keys::MASTER_SLOT;
 use veritable_shm::{Counter, Tags};
 
@@ -141,7 +141,8 @@ impl Master {
                 self.dispatch(Event::Ready(id));
             }
             // It ends right after this; what it says fits into the socket and is there as a whole.
-            Ok(1) if byte[0] == FAILED => {
+            Ok(1) if matches!(byte[0], FAILED | FAILED_FOR_NOW) => {
+                running.may_pass = byte[0] == FAILED_FOR_NOW;
                 let mut said = [0; REASON_BYTES];
                 let length = channel.read(&mut said).unwrap_or_default();
                 running.reason = Some(String::from_utf8_lossy(&said[..length]).into_owned());
@@ -169,6 +170,7 @@ impl Master {
         for (id, how) in ended {
             let Some(running) = self.children.remove(&id) else { continue };
             let pid = running.process.id();
+            let may_pass = running.may_pass;
             let how = running.reason.map_or(how, |reason| format!("failed: {reason}"));
             match self.supervisor.children.get(&id) {
                 Some(child) if matches!(child.life, Life::Draining { .. } | Life::Killed) => {
@@ -188,7 +190,7 @@ impl Master {
             }
             // Only now: nobody may take over from a process that might still run.
             self.retire(running.owner.map(|owner| owner.slot));
-            self.dispatch(Event::Exited(id, how));
+            self.dispatch(Event::Exited { id, how, may_pass });
         }
         self.forget_old_generations();
     }

@@ -213,7 +213,7 @@ fn go_on(handoff: Handoff, taken: &Taken, reverted: Option<&str>) -> anyhow::Res
         let channel = record.channel.map(|number| taken.get(number)).transpose()?.map(UnixStream::from);
         let owner = record.owner.map(|(slot, epoch)| Owner { slot, epoch });
         let (process, requests_before) = (Process::new(record.pid), record.requests_before);
-        Ok((record.id, Running { process, channel, owner, requests_before, reason: None }))
+        Ok((record.id, Running { process, channel, owner, requests_before, reason: None, may_pass: false }))
     });
     let children = children.collect::<anyhow::Result<BTreeMap<_, _>>>()?;
     let supervisor = {

@@ -24,8 +24,8 @@ const BACKOFF_MIN: Millis = 100;
 const BACKOFF_MAX: Millis = 30_000;
 /// Longest pause before a writer that had come as far as to serve is: every change waits for it.
 const WRITER_MAX: Millis = 1_000;
-/// Starts in a row that fail before they are ready, after which only a reload tries again: nothing that
-/// happens by itself will change the outcome.
+/// Starts in a row that fail before they are ready, after which only a reload tries again, unless the process says
+/// that the reason may pass: nothing that happens by itself will change the outcome.
 const BOOTS_MAX: u32 = 6;
 /// Once a child has been ready for this long, its failure counts as the first one.
 const STABLE: Millis = 10_000;
@@ -157,7 +157,7 @@ impl Supervisor {
         match event {
             Event::Start => self.spawn_at(0, now, &mut actions),
             Event::Ready(id) => self.ready(id, now, &mut actions),
-            Event::Exited(id, how) => self.exited(id, how, now, &mut actions),
+            Event::Exited { id, how, may_pass } => self.exited(id, &how, may_pass, now, &mut actions),
             Event::Reload { generation, limits, writer } => {
                 self.begin_roll(generation, limits, writer, now, &mut actions);
             }
@@ -261,19 +261,19 @@ impl Supervisor {
         }
     }
 
-    fn exited(&mut self, id: ChildId, how: String, now: Millis, actions: &mut Vec<Action>) {
+    fn exited(&mut self, id: ChildId, how: &str, may_pass: bool, now: Millis, actions: &mut Vec<Action>) {
         let Some(child) = self.children.remove(&id) else { return };
         self.recycling.ended(id);
         match self.phase {
             Phase::Starting => {
-                self.failed = Some(child.boot_failure(&how));
+                self.failed = Some(child.boot_failure(how));
                 self.stop(now, actions);
             }
             Phase::Serving if self.places.iter().any(|place| place.successor == Some(id)) => {
                 self.recycling.failed(&child, now);
-                self.roll_failed(id, &child.boot_failure(&how), actions);
+                self.roll_failed(id, &child.boot_failure(how), actions);
             }
-            Phase::Serving => self.crashed(id, &child, &how, now, actions),
+            Phase::Serving => self.crashed(id, &child, how, may_pass, now, actions),
             Phase::Stopping | Phase::Stopped => {}
         }
         for place in &mut self.places {
@@ -283,7 +283,15 @@ impl Supervisor {
     }
 
     /// The child of a place ended while it should run, or the writer as it was told in a reload.
-    fn crashed(&mut self, id: ChildId, child: &Child, how: &str, now: Millis, actions: &mut Vec<Action>) {
+    fn crashed(
+        &mut self,
+        id: ChildId,
+        child: &Child,
+        how: &str,
+        may_pass: bool,
+        now: Millis,
+        actions: &mut Vec<Action>,
+    ) {
         let Some(index) = self.places.iter().position(|place| place.child == Some(id)) else { return };
         if matches!(child.life, Life::Draining { .. }) {
             // Only a writer is told to drain while it has its place: its successor may start now.
@@ -300,8 +308,8 @@ impl Supervisor {
         let was_stable = was_ready_since.is_some_and(|since| now.saturating_sub(since) >= STABLE);
         place.failures = if was_stable { 1 } else { place.failures.saturating_add(1) };
         place.boot_failures = if was_ready_since.is_some() { 0 } else { place.boot_failures + 1 };
-        // What the writer lacks may come back by itself: space, a disk, another program's lock.
-        place.given_up = place.boot_failures >= BOOTS_MAX && place.role != Role::Writer;
+        // What it lacks may come back by itself: space, a disk, another program's lock.
+        place.given_up = place.boot_failures >= BOOTS_MAX && !may_pass && place.role != Role::Writer;
         place.restarts += 1;
         let most =
             if place.role == Role::Writer && was_ready_since.is_some() { WRITER_MAX } else { BACKOFF_MAX };

@@ -127,8 +127,15 @@ pub(crate) enum Event {
     Start,
     /// A child serves.
     Ready(ChildId),
-    /// A child was reaped, or could not be spawned; how it ended.
-    Exited(ChildId, String),
+    /// A child was reaped, or could not be spawned.
+    Exited {
+        /// Which.
+        id: ChildId,
+        /// How it ended.
+        how: String,
+        /// Why it could not serve may pass by itself, it said.
+        may_pass: bool,
+    },
     /// A child was looked at, about once a second.
     Seen(ChildId, Vitals),
     /// A checked configuration is to take over.

@@ -81,6 +81,21 @@ fn a_start_that_always_fails_is_given_up_until_a_reload() {
 }
 
 #[test]
+fn a_worker_is_not_given_up_for_what_may_pass() {
+    let mut s = serving();
+    let fails = |id| Event::Exited { id, how: "failed: its database is gone".into(), may_pass: true };
+    s.step(10, exit(WORKERS[0]));
+    let mut now = 10;
+    for _ in 0..BOOTS_MAX * 3 {
+        now = s.deadline().unwrap();
+        let started = spawned(&s.step(now, Event::Tick));
+        assert_eq!(started.len(), 1);
+        s.step(now, fails(started[0].0));
+    }
+    assert!(!s.places[1].given_up && s.deadline().is_some_and(|at| at <= now + 30_000));
+}
+
+#[test]
 fn the_writer_is_never_given_up_since_what_it_lacks_may_come_back() {
     let mut s = serving();
     s.step(10, exit(WRITER));

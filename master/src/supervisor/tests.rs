@@ -26,7 +26,7 @@ pub(super) fn spawned(actions: &[Action]) -> Vec<(ChildId, Role, Option<u16>, u6
 }
 
 pub(super) fn exit(id: ChildId) -> Event {
-    Event::Exited(id, "exited with 1".into())
+    Event::Exited { id, how: "exited with 1".into(), may_pass: false }
 }
 
 pub(super) fn serving() -> Supervisor {

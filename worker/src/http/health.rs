@@ -14,6 +14,8 @@ pub(crate) async fn answer(app: &App, path: &str) -> Option<Answer> {
         "/readyz" if app.is_draining() => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
         "/readyz" if !app.has_quorum() => (StatusCode::SERVICE_UNAVAILABLE, "too few workers serve"),
         "/readyz" if app.writer_answers().await => (StatusCode::OK, "ready"),
+        // It has said why it cannot be there.
+        "/readyz" if app.troubles().iter().any(|(what, _)| *what == "writes") => (StatusCode::OK, "degraded"),
         "/readyz" => (StatusCode::SERVICE_UNAVAILABLE, "the writer does not answer"),
         _ => return None,
     };

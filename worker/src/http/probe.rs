@@ -14,6 +14,7 @@ use super::request;
 use super::stream::Origin;
 use crate::WorkerError;
 use crate::app::App;
+use crate::error::Error;
 use crate::routes::Cost;
 
 /// More than any front page, so that it never waits for its reader.
@@ -32,7 +33,12 @@ pub(crate) async fn check(app: &Arc<App>) -> Result<(), WorkerError> {
     let read = app.run(Cost::Pool, |db| {
         Ok(db.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))?)
     });
-    read.await.map_err(|error| failed(format!("could not read its database: {error}")))?;
+    read.await.map_err(|error| match error {
+        Error::Database(error) => {
+            WorkerError::Database { path: app.config.forums_db().display().to_string(), error }
+        }
+        error => failed(format!("could not read its database: {error}")),
+    })?;
     let (ours, mut theirs) = duplex(PAGE_BYTES);
     let service = service_fn(|incoming| {
         let app = app.clone();

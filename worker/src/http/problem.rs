@@ -8,7 +8,8 @@ use crate::answer::{Answer, ContentType};
 use crate::error::Error;
 use crate::views;
 
-/// RFC 9457's members; `type` is `about:blank`, as the status says all there is.
+/// RFC 9457's members; `type` is `about:blank`, as the status says all there is, and of a change that was not made
+/// `outcome` says whether that is certain.
 #[derive(Serialize)]
 struct Problem<'a> {
     r#type: &'static str,
@@ -17,6 +18,8 @@ struct Problem<'a> {
     detail: &'a str,
     instance: &'a str,
     request_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<&'static str>,
 }
 
 /// Seconds after which a client may try again what was too much now.
@@ -39,7 +42,12 @@ pub(crate) fn answer(
         Error::Database(_) | Error::Internal(_) => "something went wrong here; the log knows more".to_owned(),
         other => other.to_string(),
     };
-    told(site, path, request_id, status, &said, menu)
+    let outcome = match error {
+        Error::NotStored { .. } => Some("refused"),
+        Error::OutcomeUnknown { .. } => Some("unknown"),
+        _ => None,
+    };
+    told(site, path, request_id, status, &said, (menu, outcome))
 }
 
 /// The answer with a status and a sentence.
@@ -50,7 +58,7 @@ pub(crate) fn of_status(
     status: StatusCode,
     detail: &str,
 ) -> Answer {
-    told(site, path, request_id, status, detail, None)
+    told(site, path, request_id, status, detail, (None, None))
 }
 
 fn told(
@@ -59,7 +67,7 @@ fn told(
     request_id: &str,
     status: StatusCode,
     detail: &str,
-    menu: Option<String>,
+    (menu, outcome): (Option<String>, Option<&'static str>),
 ) -> Answer {
     let title = status.canonical_reason().unwrap_or("Error");
     let (content_type, body) = if path.starts_with("/api") {
@@ -70,6 +78,7 @@ fn told(
             detail,
             instance: path,
             request_id,
+            outcome,
         };
         (ContentType::Problem, serde_json::to_vec(&problem).unwrap_or_default())
     } else {

@@ -32,7 +32,6 @@ impl Meter {
         }))
     }
 
-    #[cfg(test)]
     pub(crate) fn none() -> Meter {
         Meter(None)
     }

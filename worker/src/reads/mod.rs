@@ -14,7 +14,7 @@ pub(crate) mod meter;
 pub(crate) mod old;
 #[cfg(test)]
 pub(crate) mod plans;
-pub(crate) mod pool;
+pub mod pool;
 pub(crate) mod previous;
 mod reader;
 pub(crate) mod search;

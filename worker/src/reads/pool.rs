@@ -1,5 +1,4 @@
-//! Connections that read: one on the event loop for questions cheaper than a change of threads, and a pool
-//! of threads for the rest, which grows while there is more to do than hands and shrinks when there is not.
+//! Connections that read: one on the event loop for questions that hold nobody up, and a pool of threads for the rest, which grows while there is more to do than hands and shrinks when there is not.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
@@ -30,7 +29,7 @@ enum Job {
 }
 
 /// The readers of one worker.
-pub(crate) struct Pool {
+pub struct Pool {
     inline: Mutex<Reader>,
     jobs: Sender<Job>,
     shared: Arc<Shared>,
@@ -58,7 +57,7 @@ impl Pool {
     /// The database cannot be opened for reading.
     pub(crate) fn open(path: &Path, settings: &Reads, meter: Meter) -> rusqlite::Result<Pool> {
         let (jobs, queue) = bounded(QUEUE);
-        let inline = Mutex::new(Reader::open(path, settings, meter.clone())?);
+        let inline = Mutex::new(Reader::open_inline(path, settings, meter.clone())?);
         let shared = Arc::new(Shared {
             path: path.to_owned(),
             settings: settings.clone(),
@@ -75,22 +74,36 @@ impl Pool {
         Ok(pool)
     }
 
-    /// Asks on this thread.
+    /// Opens them for a benchmark, which has no segment to say what they cost in.
     ///
     /// # Errors
-    /// What `read` yields, or [`Error::Busy`] past the deadline.
-    pub(crate) fn inline<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
+    /// The database cannot be opened for reading.
+    pub fn open_alone(path: &Path, settings: &Reads) -> rusqlite::Result<Pool> {
+        Pool::open(path, settings, Meter::none())
+    }
+
+    /// Asks on this thread, and when that takes longer than others should wait, once more on one of the pool.
+    ///
+    /// # Errors
+    /// As [`Pool::pooled`].
+    pub async fn inline<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, Error> + Clone + Send + 'static,
+    ) -> Result<T, Error> {
         let begun = Instant::now();
-        let answer = self.inline.lock().unwrap_or_else(PoisonError::into_inner).ask(read);
+        let answer = self.inline.lock().unwrap_or_else(PoisonError::into_inner).try_ask(read.clone());
         self.shared.meter.time(Series::InlineRead, begun.elapsed());
-        answer
+        match answer {
+            Some(answer) => answer,
+            None => self.pooled(read).await,
+        }
     }
 
     /// Asks on a thread of the pool.
     ///
     /// # Errors
     /// What `read` yields, or [`Error::Busy`] when too many wait or the deadline passed.
-    pub(crate) async fn pooled<T: Send + 'static>(
+    pub async fn pooled<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
@@ -201,6 +214,8 @@ impl Shared {
 
 #[cfg(test)]
 mod tests {
+    use std::thread::ThreadId;
+
     use super::*;
 
     fn database() -> (tempfile::TempDir, PathBuf) {
@@ -219,14 +234,14 @@ mod tests {
         let pool = Pool::open(&path, &Reads::default(), Meter::none()).unwrap();
         let count =
             |db: &Connection| Ok(db.query_row("SELECT count(*) FROM t", [], |row| row.get::<_, i64>(0))?);
-        assert_eq!(pool.inline(count).unwrap(), 1);
+        assert_eq!(pool.inline(count).await.unwrap(), 1);
         assert_eq!(pool.pooled(count).await.unwrap(), 1);
-        assert!(pool.inline(|db| Ok(db.execute("INSERT INTO t VALUES (2)", [])?)).is_err());
+        assert!(pool.inline(|db| Ok(db.execute("INSERT INTO t VALUES (2)", [])?)).await.is_err());
         assert!(matches!(
-            pool.inline(|_| -> Result<(), Error> { panic!("planted") }),
+            pool.inline(|_| -> Result<(), Error> { panic!("planted") }).await,
             Err(Error::Internal(_))
         ));
-        assert_eq!(pool.inline(count).unwrap(), 1);
+        assert_eq!(pool.inline(count).await.unwrap(), 1);
     }
 
     #[tokio::test]
@@ -237,8 +252,60 @@ mod tests {
             let sql = "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT max(x) FROM n";
             Ok(db.query_row(sql, [], |row| row.get::<_, i64>(0))?)
         };
-        assert!(matches!(pool.inline(endless), Err(Error::Busy)));
+        assert!(matches!(pool.inline(endless).await, Err(Error::Busy)));
         assert!(matches!(pool.pooled(endless).await, Err(Error::Busy)));
+    }
+
+    type Witnesses = Arc<Mutex<Vec<ThreadId>>>;
+
+    /// A question that says on which threads it was asked.
+    fn witnessed(
+        sql: &'static str,
+    ) -> (Witnesses, impl FnOnce(&Connection) -> Result<i64, Error> + Clone + Send) {
+        let threads = Witnesses::default();
+        let seen = threads.clone();
+        (threads, move |db: &Connection| {
+            seen.lock().unwrap().push(std::thread::current().id());
+            Ok(db.query_row(sql, [], |row| row.get(0))?)
+        })
+    }
+
+    #[tokio::test]
+    async fn what_would_hold_the_event_loop_up_is_asked_on_another_thread() {
+        let (_dir, path) = database();
+        let pool = Pool::open(&path, &Reads::default(), Meter::none()).unwrap();
+        let here = std::thread::current().id();
+        let (short, question) = witnessed("SELECT count(*) FROM t");
+        assert_eq!(pool.inline(question).await.unwrap(), 1);
+        assert_eq!(*short.lock().unwrap(), [here]);
+        // Far more than some milliseconds, far less than the deadline of the pool.
+        let (long, question) = witnessed(
+            "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 1000000) SELECT max(x) FROM n",
+        );
+        assert_eq!(pool.inline(question).await.unwrap(), 1_000_000);
+        let threads = long.lock().unwrap().clone();
+        assert!(threads.len() == 2 && threads[0] == here && threads[1] != here, "{threads:?}");
+    }
+
+    #[tokio::test]
+    async fn a_lock_is_waited_for_on_another_thread() {
+        let (_dir, path) = database();
+        let pool = Pool::open(&path, &Reads::default(), Meter::none()).unwrap();
+        let here = std::thread::current().id();
+        let holder = Connection::open(&path).unwrap();
+        holder.execute_batch("BEGIN EXCLUSIVE").unwrap();
+        let (waiting, question) = witnessed("SELECT count(*) FROM t");
+        let seen = waiting.clone();
+        let release = std::thread::spawn(move || {
+            while seen.lock().unwrap().len() < 2 {
+                std::thread::yield_now();
+            }
+            holder.execute_batch("ROLLBACK").unwrap();
+        });
+        assert_eq!(pool.inline(question).await.unwrap(), 1);
+        release.join().unwrap();
+        let threads = waiting.lock().unwrap().clone();
+        assert!(threads.len() == 2 && threads[0] == here && threads[1] != here, "{threads:?}");
     }
 
     #[tokio::test]

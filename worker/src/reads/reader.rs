@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use veritable_config::settings::Reads;
 use veritable_shm::Counter;
 
@@ -19,6 +19,9 @@ const CACHE_KIB: i64 = 2_048;
 const STEPS: i32 = 4_000;
 /// Wait for a lock, which WAL readers meet only while the log is being recovered.
 const BUSY: Duration = Duration::from_millis(1_000);
+/// How long a read may hold the event loop up. What takes longer (a page that has to come from the disk, an unusually
+/// long thread) is asked again where nobody waits for it.
+const INLINE: Duration = Duration::from_millis(4);
 
 /// One connection and its deadline.
 pub(crate) struct Reader {
@@ -29,10 +32,26 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
+    /// One on a thread of its own.
     pub(crate) fn open(path: &Path, settings: &Reads, meter: Meter) -> rusqlite::Result<Reader> {
+        Reader::with(path, settings, meter, BUSY, Duration::from_millis(settings.deadline_ms.into()))
+    }
+
+    /// One on the event loop, which waits for no lock.
+    pub(crate) fn open_inline(path: &Path, settings: &Reads, meter: Meter) -> rusqlite::Result<Reader> {
+        Reader::with(path, settings, meter, Duration::ZERO, INLINE)
+    }
+
+    fn with(
+        path: &Path,
+        settings: &Reads,
+        meter: Meter,
+        busy: Duration,
+        within: Duration,
+    ) -> rusqlite::Result<Reader> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut db = Connection::open_with_flags(path, flags)?;
-        db.busy_timeout(BUSY)?;
+        db.busy_timeout(busy)?;
         db.pragma_update(None, "query_only", true)?;
         // No file can be made within a worker's confines.
         db.pragma_update(None, "temp_store", "memory")?;
@@ -49,7 +68,7 @@ impl Reader {
                     .is_some_and(|until| Instant::now() > until)
             }),
         )?;
-        Ok(Reader { db, until, within: Duration::from_millis(settings.deadline_ms.into()), meter })
+        Ok(Reader { db, until, within, meter })
     }
 
     pub(crate) fn shrink(&self) {
@@ -70,9 +89,46 @@ impl Reader {
         Ok(())
     }
 
+    /// Asks, up to the deadline.
+    ///
+    /// # Errors
+    /// What `read` yields, or [`Error::Busy`] past the deadline.
+    pub(crate) fn ask<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
+        match self.run(read) {
+            Err(Error::Database(error)) if is(&error, ErrorCode::OperationInterrupted) => {
+                tracing::warn!(within = ?self.within, "a read was interrupted at its deadline");
+                self.meter.count(Counter::ReadsInterrupted);
+                Err(Error::Busy)
+            }
+            Err(Error::Database(error)) => Err(self.failed(error)),
+            result => result,
+        }
+    }
+
+    /// Asks; `None` when it took too long or would have had to wait.
+    pub(crate) fn try_ask<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, Error>,
+    ) -> Option<Result<T, Error>> {
+        match self.run(read) {
+            Err(Error::Database(error))
+                if is(&error, ErrorCode::OperationInterrupted) || is(&error, ErrorCode::DatabaseBusy) =>
+            {
+                None
+            }
+            Err(Error::Database(error)) => Some(Err(self.failed(error))),
+            result => Some(result),
+        }
+    }
+
+    fn failed(&self, error: rusqlite::Error) -> Error {
+        self.meter.failed(&error, Path::new(self.db.path().unwrap_or_default()));
+        Error::Database(error)
+    }
+
     /// Runs `read` in a read transaction of its own, which ends with it: a long one would keep the writer
     /// from shortening its log.
-    pub(crate) fn ask<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
+    fn run<T>(&self, read: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
         self.end_transaction()?;
         self.db.prepare_cached("BEGIN")?.execute([])?;
         self.set_deadline(Some(Instant::now() + self.within));
@@ -83,23 +139,10 @@ impl Reader {
             // The answer is good all the same; the next question tries again.
             tracing::warn!(%error, "a read transaction did not end");
         }
-        match result {
-            Ok(Err(Error::Database(error)))
-                if error.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted) =>
-            {
-                tracing::warn!(
-                    within = ?self.within,
-                    "a read was interrupted at its deadline"
-                );
-                self.meter.count(Counter::ReadsInterrupted);
-                Err(Error::Busy)
-            }
-            Ok(Err(Error::Database(error))) => {
-                self.meter.failed(&error, Path::new(self.db.path().unwrap_or_default()));
-                Err(Error::Database(error))
-            }
-            Ok(result) => result,
-            Err(_) => Err(Error::Internal("a handler panicked".into())),
-        }
+        result.unwrap_or_else(|_| Err(Error::Internal("a handler panicked".into())))
     }
+}
+
+fn is(error: &rusqlite::Error, code: ErrorCode) -> bool {
+    error.sqlite_error_code() == Some(code)
 }

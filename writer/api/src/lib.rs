@@ -18,12 +18,30 @@ use message::Refusal;
 pub enum CallError {
     /// The writer said no; nothing of the command is in the database.
     #[error(transparent)]
-    Refused(#[from] Refusal),
-    /// The command was sent and its answer did not come in time. It may have been carried out; sending it
-    /// again under the same key is safe and tells.
-    #[error("the writer did not answer in time")]
-    OutcomeUnknown,
+    Refused(Refusal),
+    /// It may have been carried out or not; sending it again under the same key is safe and tells.
+    #[error("what became of it is not known: {why}")]
+    OutcomeUnknown {
+        /// Why that is not known.
+        why: String,
+    },
     /// The stream broke, and this client does not resend.
     #[error(transparent)]
     Broken(#[from] FrameError),
+}
+
+impl CallError {
+    /// It was sent, and no answer came in time.
+    pub(crate) fn unanswered() -> Self {
+        CallError::OutcomeUnknown { why: "the writer did not answer in time".into() }
+    }
+}
+
+impl From<Refusal> for CallError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Unknown { reason } => CallError::OutcomeUnknown { why: reason },
+            refusal => CallError::Refused(refusal),
+        }
+    }
 }

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use veritable_domain::tag::Tag;
 use veritable_domain::time::UnixMillis;
@@ -13,7 +13,7 @@ use veritable_writer_api::CallError;
 use veritable_writer_api::client::Client;
 use veritable_writer_api::frame::{self, Hello};
 use veritable_writer_api::message::{
-    Command, Event, FromWriter, IdempotencyKey, Outcome, Refusal, Reply, Request, ToWriter,
+    Command, Event, FromWriter, IdempotencyKey, Import, Outcome, Refusal, Reply, Request, ToWriter,
 };
 
 /// No test comes near it: it only ends one that hangs.
@@ -133,7 +133,7 @@ fn a_call_that_was_sent_and_not_answered_has_an_unknown_outcome() {
             // Long enough to be sent even on a busy machine, and then silence.
             let result =
                 client.send(Command::Ping, IdempotencyKey::fresh(), Duration::from_secs(2), SHORT).await;
-            assert!(matches!(result, Err(CallError::OutcomeUnknown)), "{result:?}");
+            assert!(matches!(result, Err(CallError::OutcomeUnknown { .. })), "{result:?}");
             done.send(()).unwrap();
         },
     );
@@ -169,7 +169,7 @@ fn more_than_may_wait_are_refused_at_once() {
             .map(|_| {
                 let client = client.clone();
                 tokio::spawn(async move {
-                    client.send(Command::Ping, IdempotencyKey::fresh(), Duration::from_secs(1), SHORT).await
+                    client.send(Command::Ping, IdempotencyKey::fresh(), Duration::from_secs(3), SHORT).await
                 })
             })
             .collect();
@@ -182,7 +182,147 @@ fn more_than_may_wait_are_refused_at_once() {
             }
         }
         assert_eq!((busy, expired), (976, 1_024));
+        // Nobody was ever there to take them: those that were given up no longer fill the room.
+        let deadline = Instant::now() + PATIENCE;
+        while let Err(CallError::Refused(Refusal::Busy)) =
+            client.send(Command::Ping, IdempotencyKey::fresh(), SHORT, SHORT).await
+        {
+            assert!(Instant::now() < deadline, "given-up calls keep their room");
+        }
     });
+}
+
+/// A command of a little more than this many bytes.
+fn long(bytes: usize) -> Command {
+    Command::Import(Box::new(Import::Finish { source: String::new(), summary: "x".repeat(bytes) }))
+}
+
+#[test]
+fn more_bytes_than_may_wait_are_refused_at_once() {
+    let address = Address::new();
+    let path = address.0.clone();
+    runtime().block_on(async {
+        let client = Client::start(&path);
+        let waiting: Vec<_> = (0..100)
+            .map(|_| {
+                let client = client.clone();
+                tokio::spawn(async move {
+                    client.send(long(1 << 20), IdempotencyKey::fresh(), Duration::from_secs(3), SHORT).await
+                })
+            })
+            .collect();
+        let mut busy = 0;
+        for call in waiting {
+            match call.await.unwrap() {
+                Err(CallError::Refused(Refusal::Busy)) => busy += 1,
+                Err(CallError::Refused(Refusal::Expired)) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(100 - busy, 31, "of a mebibyte and some in 32");
+    });
+}
+
+#[test]
+fn only_what_the_writer_says_shows_that_it_is_there() {
+    let address = Address::new();
+    let path = address.0.clone();
+    runtime().block_on(async {
+        let client = Client::start(&path);
+        let waiting: Vec<_> = (0..1_100)
+            .map(|_| {
+                let client = client.clone();
+                tokio::spawn(async move {
+                    client.send(Command::Ping, IdempotencyKey::fresh(), PATIENCE, SHORT).await
+                })
+            })
+            .collect();
+        assert!(!client.ping(SHORT).await, "nobody is there, although calls are refused at once");
+        let listener = UnixListener::bind(&path).unwrap();
+        let writer = std::thread::spawn(move || {
+            let mut peer = Peer::accept(&listener);
+            loop {
+                let request = peer.request();
+                // The 1,024 that wait have keys of their own, and get no answer.
+                if request.key == IdempotencyKey::of([0; 16]) {
+                    return peer.answer(request.id, Ok(Outcome::Done));
+                }
+            }
+        });
+        assert!(client.ping(PATIENCE).await, "however many wait for their answers");
+        writer.join().unwrap();
+        for call in &waiting {
+            call.abort();
+        }
+    });
+}
+
+#[test]
+fn a_command_whose_fate_a_full_writer_did_not_look_up_is_asked_about_again() {
+    let address = Address::new();
+    let listener = UnixListener::bind(&address.0).unwrap();
+    let path = address.0.clone();
+    beside(
+        move || {
+            // It carried the command out, and died before it could say so.
+            let mut died = Peer::accept(&listener);
+            let first = died.request();
+            drop(died);
+            let mut peer = Peer::accept(&listener);
+            for _ in 0..3 {
+                assert_eq!(peer.request(), first);
+                peer.answer(first.id, Err(Refusal::Busy));
+            }
+            assert_eq!(peer.request(), first);
+            peer.answer(first.id, Ok(Outcome::Done));
+            // One that no writer can have carried out is refused as ever.
+            let second = peer.request();
+            peer.answer(second.id, Err(Refusal::Busy));
+            // And one whose fate cannot be learnt within its time is not called refused.
+            let third = peer.request();
+            drop(peer);
+            let mut peer = Peer::accept(&listener);
+            while let Ok(Some(ToWriter::Request(request))) = frame::read_message(&mut peer.0) {
+                assert_eq!(request.key, third.key);
+                peer.answer(request.id, Err(Refusal::Busy));
+            }
+        },
+        async move {
+            let client = Client::start(&path);
+            let outcome = client.send(Command::Ping, IdempotencyKey::fresh(), PATIENCE, SHORT).await;
+            assert_eq!(outcome.unwrap(), Outcome::Done);
+            let refused = client.send(Command::Ping, IdempotencyKey::fresh(), PATIENCE, SHORT).await;
+            assert!(matches!(refused, Err(CallError::Refused(Refusal::Busy))), "{refused:?}");
+            let half = Duration::from_millis(500);
+            let unknown = client.send(Command::Ping, IdempotencyKey::fresh(), half, half).await;
+            assert!(matches!(unknown, Err(CallError::OutcomeUnknown { .. })), "{unknown:?}");
+            // The link ends with its last handle, and with the link the writer's loop.
+            drop(client);
+            tokio::task::yield_now().await;
+        },
+    );
+}
+
+#[test]
+fn a_writer_that_does_not_know_says_so() {
+    let address = Address::new();
+    let listener = UnixListener::bind(&address.0).unwrap();
+    let path = address.0.clone();
+    beside(
+        move || {
+            let mut peer = Peer::accept(&listener);
+            let request = peer.request();
+            peer.answer(request.id, Err(Refusal::Unknown { reason: "the disk fails".into() }));
+        },
+        async move {
+            let client = Client::start(&path);
+            let result = client.send(Command::Ping, IdempotencyKey::fresh(), PATIENCE, SHORT).await;
+            assert!(
+                matches!(&result, Err(CallError::OutcomeUnknown { why }) if why == "the disk fails"),
+                "{result:?}"
+            );
+        },
+    );
 }
 
 #[test]

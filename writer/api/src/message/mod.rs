@@ -204,7 +204,7 @@ pub enum Outcome {
     },
 }
 
-/// Why a command was not carried out. Nothing of it is in the database.
+/// Why a command was not carried out. Nothing of it is in the database, unless the reason says otherwise.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, SchemaWrite, SchemaRead)]
 pub enum Refusal {
     /// The actor may not.
@@ -228,7 +228,7 @@ pub enum Refusal {
     /// The deadline passed before its turn came.
     #[error("the server is too busy to do this in time")]
     Expired,
-    /// The queue is full.
+    /// The queue is full. Whether the command was carried out when it was sent before was not looked up.
     #[error("the server is too busy; try again soon")]
     Busy,
     /// The database refused: full disk, read-only, damage. The log has more.
@@ -252,4 +252,11 @@ pub enum Refusal {
     /// The address is another account's.
     #[error("that e-mail address is another account's")]
     AddressTaken,
+    /// The database failed in such a way that the command may be stored or not: asked once more under the same key,
+    /// the writer tells.
+    #[error("it is not known whether the change was stored: {reason}")]
+    Unknown {
+        /// What failed.
+        reason: String,
+    },
 }
