@@ -193,9 +193,10 @@ fn a_disk_that_cannot_be_read_is_named_and_read_again_when_it_is_mended() {
     let data = dir.path().join("data");
     drop(Site::start(Server::demo(&data)));
     let mut program = disk.program();
-    // What is mapped or kept is not read again.
-    program.env("VERITABLE_READS_MMAP_BYTES", "0").env("VERITABLE_CACHE_WORKER_BYTES", "0");
+    // What is kept is not read again.
+    program.env("VERITABLE_CACHE_WORKER_BYTES", "0");
     let server = Server::start(program, "serve", &data, &[]);
+    let workers = server.pids("worker");
     disk.fail(Fault::Read);
     // SQLite takes a page that the disk does not give (EIO) for a damaged one (SQLITE_IOERR_CORRUPTFS).
     let failed = wait_for("an answer that has to be read", || {
@@ -212,6 +213,32 @@ fn a_disk_that_cannot_be_read_is_named_and_read_again_when_it_is_mended() {
     for path in ["/api/wiki/changes", "/api/forums", "/recent", "/wiki"] {
         assert_eq!(server.get(path).status, 200, "{path}");
     }
+    assert_eq!(server.pids("worker"), workers, "nobody died of it");
+}
+
+#[test]
+fn a_database_that_was_cut_short_ends_no_worker() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut demo = Server::demo(dir.path());
+    assert_eq!(demo.command("stop", &[]).status.code(), Some(0));
+    demo.wait();
+    let server = Server::serve(dir.path(), &[]);
+    let workers = server.pids("worker");
+    let file = std::fs::File::options().write(true).open(dir.path().join("forums.db")).unwrap();
+    let bytes = file.metadata().unwrap().len();
+    file.set_len(bytes / 4).unwrap();
+    // Whatever it can still read is served, and for the rest there is an answer.
+    let mut failed = 0;
+    for path in
+        ["/recent", "/api/wiki/changes", "/api/wiki/pages", "/api/forums", "/wiki", "/api/search?q=the"]
+    {
+        let status = server.get(path).status;
+        assert!([200, 500].contains(&status), "{path}: {status}");
+        failed += usize::from(status == 500);
+    }
+    assert!(failed > 0, "nothing was cut off that is read");
+    assert_eq!(server.pids("worker"), workers);
+    assert_eq!(server.status()["databases"]["forums"]["reads"], "the database is damaged");
 }
 
 #[test]

@@ -319,8 +319,9 @@ pub const KEYS: &[Key] = &[
     key(
         "reads.mmap_bytes",
         Kind::Integer(0, 1 << 46),
-        "1073741824",
-        "Bytes of a database mapped into memory; 0: none.",
+        "0",
+        "Bytes of a database mapped into memory; 0: none. Mapped pages are read a little quicker, but one that the disk \
+         does not give ends the process that reads it, where otherwise the request is answered with an error.",
     ),
     key(
         "writer.queue",

@@ -313,7 +313,7 @@ pub struct Reads {
 
 impl Default for Reads {
     fn default() -> Self {
-        Reads { min_connections: 2, max_connections: 10, deadline_ms: 5_000, mmap_bytes: 1 << 30 }
+        Reads { min_connections: 2, max_connections: 10, deadline_ms: 5_000, mmap_bytes: 0 }
     }
 }
 

@@ -13,8 +13,11 @@ use crate::error::Error;
 
 /// Statements kept prepared for each connection: more than there are.
 const STATEMENTS: usize = 128;
-/// KiB of page cache for each connection; most pages come from the mapped file.
+/// KiB of page cache for a connection of the pool.
 const CACHE_KIB: i64 = 2_048;
+/// KiB of page cache for the connection of the event loop, which most reads use: the names and list entries of thousands
+/// of people and topics.
+const INLINE_CACHE_KIB: i64 = 8_192;
 /// SQLite's instructions between two looks at the clock: some tens of microseconds.
 const STEPS: i32 = 4_000;
 /// Wait for a lock, which WAL readers meet only while the log is being recovered.
@@ -34,20 +37,20 @@ pub(crate) struct Reader {
 impl Reader {
     /// One on a thread of its own.
     pub(crate) fn open(path: &Path, settings: &Reads, meter: Meter) -> rusqlite::Result<Reader> {
-        Reader::with(path, settings, meter, BUSY, Duration::from_millis(settings.deadline_ms.into()))
+        let within = Duration::from_millis(settings.deadline_ms.into());
+        Reader::with(path, settings, meter, (BUSY, within, CACHE_KIB))
     }
 
     /// One on the event loop, which waits for no lock.
     pub(crate) fn open_inline(path: &Path, settings: &Reads, meter: Meter) -> rusqlite::Result<Reader> {
-        Reader::with(path, settings, meter, Duration::ZERO, INLINE)
+        Reader::with(path, settings, meter, (Duration::ZERO, INLINE, INLINE_CACHE_KIB))
     }
 
     fn with(
         path: &Path,
         settings: &Reads,
         meter: Meter,
-        busy: Duration,
-        within: Duration,
+        (busy, within, cache): (Duration, Duration, i64),
     ) -> rusqlite::Result<Reader> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut db = Connection::open_with_flags(path, flags)?;
@@ -56,7 +59,7 @@ impl Reader {
         // No file can be made within a worker's confines.
         db.pragma_update(None, "temp_store", "memory")?;
         db.pragma_update(None, "mmap_size", settings.mmap_bytes.cast_signed())?;
-        db.pragma_update(None, "cache_size", -CACHE_KIB)?;
+        db.pragma_update(None, "cache_size", -cache)?;
         veritable_sql::keep_prepared(&db, STATEMENTS)?;
         let until = Arc::new(Mutex::new(None::<Instant>));
         let seen = until.clone();
