@@ -5,7 +5,7 @@ use veritable_domain::account::MAX_PASSWORD_BYTES;
 use veritable_domain::ids::UserId;
 use veritable_domain::password::Verdict;
 use veritable_domain::text::user_key;
-use veritable_writer_api::message::{Accounts, By, Command, IdempotencyKey, NewSession};
+use veritable_writer_api::message::{Accounts, By, Command, Factor, IdempotencyKey, NewSession};
 
 use super::{local, notice, said};
 use crate::answer::Answer;
@@ -136,7 +136,7 @@ pub(crate) async fn open(
         expires_at: app.sessions.expiry(form.now),
         user_agent: form.user_agent.clone(),
     };
-    let command = Command::accounts(form.asker.by(), Accounts::OpenSession { user, session });
+    let command = Command::accounts(form.asker.by(), Accounts::OpenSession { user, session, factor: Factor::None });
     app.send(command, &ChangeKey::of(IdempotencyKey::fresh())).await?;
     let days = remember.then_some(app.config.accounts.session_days);
     let cookie = app.cookies.set(Kind::Session, &token, days);

@@ -110,7 +110,7 @@ pub(crate) fn change<'a>(app: &'a App, form: Submission) -> Pending<'a> {
             return Ok(home::show(app, &form.asker, None, faults).await?.with_status(FAULTY));
         };
         let password_hash = app.hashing.hash(password.as_str()).await?;
-        let command = Accounts::ChangePassword { password_hash, session: form.asker.session().copied() };
+        let command = Accounts::ChangePassword { password_hash, session: form.asker.session().copied(), notice: None };
         app.send(Command::accounts(form.asker.by(), command), &form.key).await?;
         Ok(Answer::see_other("/account?done=password"))
     })
