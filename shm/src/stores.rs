@@ -46,11 +46,21 @@ pub enum Fact {
     Queue,
     /// What is being done for it now: a number of those who say and read it.
     Task,
+    /// Messages that wait to be sent.
+    MailWaiting,
+    /// Since when the oldest of them waits.
+    MailSince,
+    /// Why the last try failed, if nothing was sent since.
+    MailTrouble,
+    /// What the mail server answered then.
+    MailCode,
+    /// When that was.
+    MailTroubleAt,
 }
 
 impl Fact {
     /// All facts, in their order.
-    pub const ALL: [Fact; 18] = [
+    pub const ALL: [Fact; 23] = [
         Fact::WriteTrouble,
         Fact::WriteTroubleSince,
         Fact::ReadTrouble,
@@ -69,6 +79,11 @@ impl Fact {
         Fact::CheckSince,
         Fact::Queue,
         Fact::Task,
+        Fact::MailWaiting,
+        Fact::MailSince,
+        Fact::MailTrouble,
+        Fact::MailCode,
+        Fact::MailTroubleAt,
     ];
 }
 
