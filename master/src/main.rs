@@ -28,6 +28,7 @@ mod spawn;
 mod status;
 mod supervisor;
 mod systemd;
+mod user;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -92,6 +93,11 @@ fn run(command: Command) -> Result<u8, Failure> {
             migrate::run(&config, &asked)?;
             Ok(0)
         }
+        Command::User { asked } => {
+            let config = of_running(asked.place())?;
+            logging::init(&config.log, "user")?;
+            user::run(&config, &asked)
+        }
         Command::Status { place, json } => {
             client::status(&of_running(&place)?, json)?;
             Ok(0)
@@ -153,6 +159,7 @@ fn serve(serving: Serving) -> Result<u8, Failure> {
     let public = listeners::open(&config, false, &handed_over.listeners)?;
     // What was kept is of a community; where there is none, one is to be made.
     let kept_cache = handed_over.cache.filter(|_| config.forums_db().exists());
+    user::greet(&config)?;
     master::run(master::Start { config, flags: serving.flags(), lock, public, kept_cache })?;
     Ok(0)
 }

@@ -130,6 +130,7 @@ CREATE TABLE reports (
 ) STRICT;
 CREATE INDEX reports_open ON reports (created_at, id) WHERE handled_at IS NULL;
 CREATE INDEX reports_by_post ON reports (post_id);
+CREATE INDEX reports_by_reporter ON reports (reporter_id);
 CREATE UNIQUE INDEX reports_once ON reports (post_id, reporter_id) WHERE handled_at IS NULL;
 
 -- What was done with a role's power, by whom and from where. Only ever added to.

@@ -14,6 +14,7 @@ mod mails;
 mod memory;
 pub mod reads;
 pub mod routes;
+mod second_factor;
 mod sessions;
 pub mod views;
 

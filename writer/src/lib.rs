@@ -17,6 +17,7 @@ mod house;
 mod mail;
 mod mark;
 pub mod migrate;
+pub mod people;
 mod pulse;
 mod server;
 

@@ -4,6 +4,7 @@ pub(crate) mod accept;
 pub(crate) mod asker;
 pub(crate) mod body;
 mod connection;
+mod content;
 pub(crate) mod cookies;
 pub(crate) mod csrf;
 pub(crate) mod encoding;

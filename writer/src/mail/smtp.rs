@@ -46,7 +46,7 @@ impl Smtp {
             login: (!mail.smtp_user.is_empty())
                 .then(|| Credentials::new(mail.smtp_user.clone(), mail.smtp_password.clone())),
             authorities: (!mail.smtp_ca_file.as_os_str().is_empty()).then(|| mail.smtp_ca_file.clone()),
-            hello: ClientId::new(domain.to_owned()),
+            hello: ClientId::Domain(domain.to_owned()),
             connection: None,
         }
     }
