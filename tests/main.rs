@@ -3,7 +3,9 @@
 
 mod harness;
 
+mod account_settings;
 mod accounts;
+mod admin;
 mod backup;
 mod balancers;
 mod cache;
@@ -12,10 +14,13 @@ mod communities;
 mod demo;
 mod durability;
 mod health;
+mod mail;
 mod power_loss;
 mod processes;
 mod reloads;
+mod sessions;
 mod storage;
 mod storm;
 mod systemd;
+mod user_command;
 mod writing;

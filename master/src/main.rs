@@ -35,6 +35,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use veritable_config::settings::Log;
 use veritable_config::{Config, Overrides, keys, load_over};
 
 use cli::{CheckConfig, Cli, Command, Place, Serving};
@@ -95,7 +96,9 @@ fn run(command: Command) -> Result<u8, Failure> {
         }
         Command::User { asked } => {
             let config = of_running(asked.place())?;
-            logging::init(&config.log, "user")?;
+            // That a writer was started for a moment is not what was asked for.
+            let level = if config.log == Log::default() { "warn".into() } else { config.log.level.clone() };
+            logging::init(&Log { level, ..config.log.clone() }, "user")?;
             user::run(&config, &asked)
         }
         Command::Status { place, json } => {

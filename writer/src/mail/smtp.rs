@@ -93,7 +93,9 @@ impl Smtp {
             .map_err(|error| failed(&error, MailTrouble::Connection))?;
         if let Some(tls) = tls.filter(|_| self.security == MailSecurity::Starttls) {
             // A server that does not offer it, or somebody in between who hides it, gets nothing.
-            connection.starttls(&tls, &self.hello).map_err(|error| failed(&error, MailTrouble::Tls))?;
+            connection
+                .starttls(&tls, &self.hello)
+                .map_err(|error| Failed { trouble: MailTrouble::Tls, code: code(&error) })?;
         }
         if let Some(login) = &self.login {
             connection.auth(MECHANISMS, login).map_err(|error| failed(&error, MailTrouble::Login))?;
@@ -149,7 +151,7 @@ fn hand_over(connection: &mut SmtpConnection, envelope: &Envelope, message: &[u8
 /// `step` is what an answer of the server is about; what is no answer tells by itself.
 fn failed(error: &Error, step: MailTrouble) -> Failed {
     // The server's words may name the recipient: only the code is kept.
-    let trouble = if error.is_tls() {
+    let trouble = if error.is_tls() || is_of_tls(error) {
         MailTrouble::Tls
     } else if code(error).is_some() || error.is_client() {
         step
@@ -157,6 +159,13 @@ fn failed(error: &Error, step: MailTrouble) -> Failed {
         MailTrouble::Connection
     };
     Failed { trouble, code: code(error) }
+}
+
+/// Whether the handshake failed: rustls says so as of data that make no sense, when they are first read.
+fn is_of_tls(error: &Error) -> bool {
+    let causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    let mut causes = causes.filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+    causes.any(|cause| cause.kind() == std::io::ErrorKind::InvalidData)
 }
 
 fn code(error: &Error) -> Option<u16> {

@@ -116,7 +116,10 @@ pub(crate) fn create_token<'a>(app: &'a App, change: Change) -> Pending<'a> {
             None => None,
             Some(text) => match UnixMillis::parse(text).filter(|at| *at > change.now) {
                 None => {
-                    return Err(invalid("expires_at", "must be a time to come, such as 2030-01-31T00:00:00Z"));
+                    return Err(invalid(
+                        "expires_at",
+                        "must be a time to come, such as 2030-01-31T00:00:00Z",
+                    ));
                 }
                 at => at,
             },
