@@ -411,7 +411,8 @@ pub const KEYS: &[Key] = &[
         Kind::Choice(&["on", "off"]),
         "\"on\"",
         "Whether workers and writer give up what they do not need: running programs, files beside the data directory, \
-         TCP connections of their own, and for workers every change (Landlock and seccomp).",
+         TCP \
+         connections but to the mail server, and for workers every change (Landlock and seccomp).",
     ),
     key(
         "log.level",
