@@ -117,7 +117,7 @@ fn accounts_are_kept_while_a_server_runs_and_it_knows_at_once() {
     let bearer = format!("Authorization: Bearer {}", token.trim());
     let me = server.connect().send("GET", "/api/me", &[&bearer, "Connection: close"], b"").unwrap();
     assert_eq!(me.json()["name"], "ada");
-    assert!(server.administrator().get("/admin/audit").text().contains("command line"));
+    assert!(server.administrator().get("/admin/audit").text().contains("at the command line"));
 }
 
 #[test]

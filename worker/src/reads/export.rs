@@ -93,7 +93,7 @@ pub(crate) fn some(
 /// A row under the names of its columns; times as RFC 3339 has them.
 fn object(row: &Row<'_>) -> rusqlite::Result<Value> {
     let mut object = Map::new();
-    for (at, name) in row.as_ref().column_names().into_iter().enumerate() {
+    for (at, name) in row.as_ref().column_names().enumerate() {
         let value = match row.get_ref(at)? {
             ValueRef::Integer(number) if name.ends_with("_at") => UnixMillis(number).rfc3339().into(),
             ValueRef::Integer(number) => number.into(),

@@ -15,6 +15,13 @@ pub(super) fn all(tx: &Transaction<'_>) -> rusqlite::Result<Groups> {
     Ok(numbers.into_iter().fold(Groups::NONE, |all, number| all.and(Groups::one(number))))
 }
 
+/// The names of those of a set.
+pub(super) fn names(tx: &Transaction<'_>, set: Groups) -> rusqlite::Result<Vec<String>> {
+    let sql = "SELECT id, name FROM groups WHERE id > 0 ORDER BY id";
+    let all = tx.rows(sql, [], |row| Ok((row.get::<_, u8>(0)?, row.get::<_, String>(1)?)))?;
+    Ok(all.into_iter().filter(|(number, _)| set.meets(Groups::one(*number))).map(|(_, name)| name).collect())
+}
+
 pub(super) fn save(
     tx: &mut Transaction<'_>,
     by: &By,

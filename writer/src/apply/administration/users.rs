@@ -78,8 +78,8 @@ pub(super) fn set_groups(
         return Ok(Outcome::Done);
     }
     tx.run("UPDATE users SET groups = ?2 WHERE id = ?1", [user.0, wanted.bits()])?;
-    let names: Vec<String> = wanted.numbers().map(|number| number.to_string()).collect();
-    let said = if names.is_empty() { "none".to_owned() } else { names.join(" ") };
+    let names = groups::names(tx, wanted)?;
+    let said = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
     tx.audit(by, "user.groups", &object(user), &said)?;
     tx.touch([Tag::Account(user), Tag::User(user)]);
     Ok(Outcome::Done)
