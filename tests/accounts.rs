@@ -5,28 +5,42 @@ use rusqlite::Connection as Database;
 use super::harness::browser::{Browser, Form, form_in};
 use super::harness::server::{Server, run};
 
-const PASSWORD: &str = "several unusual words";
+pub(crate) const PASSWORD: &str = "several unusual words";
 
-/// The text of the newest message to an address.
+/// The text of the newest message to an address; waits for one.
 pub(crate) fn mail_to(server: &Server, address: &str) -> String {
+    super::harness::wait_for(&format!("mail to {address}"), || newest_mail(server, address))
+}
+
+/// The same, still waiting or sent as a file already.
+fn newest_mail(server: &Server, address: &str) -> Option<String> {
     let path = server.data_dir.join("forums.db");
     let db = Database::open(path).unwrap();
-    let sql = "SELECT body FROM outbox WHERE address = ?1 ORDER BY id DESC LIMIT 1";
-    db.query_row(sql, [address], |row| row.get(0)).unwrap()
+    let sql = "SELECT id, body FROM outbox WHERE address = ?1 ORDER BY id DESC LIMIT 1";
+    // The outbox first: what leaves it meanwhile is a file by then.
+    let waiting = db.query_row(sql, [address], |row| Ok((row.get::<_, i64>(0)?, row.get(1)?))).ok();
+    let sent = std::fs::read_dir(server.data_dir.join("mail")).into_iter().flatten().filter_map(|file| {
+        let path = file.ok()?.path();
+        let id = path.file_name()?.to_str()?.strip_suffix(".eml")?.parse().ok()?;
+        let text = std::fs::read_to_string(path).ok()?.replace("\r\n", "\n");
+        text.contains(&format!("\nTo: {address}\n")).then_some((id, text))
+    });
+    let newest = waiting.into_iter().chain(sent).max_by_key(|(id, _)| *id);
+    newest.map(|(_, text)| text)
 }
 
 /// The path of the link in a message.
-fn link_in(mail: &str, kind: &str) -> String {
+pub(crate) fn link_in(mail: &str, kind: &str) -> String {
     let (_, rest) = mail.split_once(&format!("/{kind}/")).unwrap_or_else(|| panic!("no {kind} in {mail}"));
     format!("/{kind}/{}", rest.split_whitespace().next().unwrap())
 }
 
-fn sign_up(browser: &mut Browser, name: &str, address: &str) -> Form {
+pub(crate) fn sign_up(browser: &mut Browser, name: &str, address: &str) -> Form {
     browser.form("/signup", "/signup").set("name", name).set("address", address).set("password", PASSWORD)
 }
 
 /// A member, logged in.
-fn member(server: &Server, name: &str) -> Browser {
+pub(crate) fn member(server: &Server, name: &str) -> Browser {
     let (mut browser, address) = (Browser::new(server), format!("{name}@example.org"));
     let form = sign_up(&mut browser, name, &address);
     assert_eq!(browser.submit(&form).status, 200);

@@ -20,6 +20,7 @@ fn help_and_version_are_everywhere() {
         "check-config",
         "import",
         "migrate",
+        "user",
         "status",
         "top",
         "cache",

@@ -3,7 +3,9 @@
 
 mod harness;
 
+mod account_settings;
 mod accounts;
+mod admin;
 mod backup;
 mod balancers;
 mod cache;
@@ -14,12 +16,15 @@ mod durability;
 mod health;
 mod load;
 mod logs;
+mod mail;
 mod metrics;
 mod monitoring;
 mod power_loss;
 mod processes;
 mod reloads;
+mod sessions;
 mod storage;
 mod storm;
 mod systemd;
+mod user_command;
 mod writing;

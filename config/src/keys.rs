@@ -192,7 +192,12 @@ pub const KEYS: &[Key] = &[
          look at or to pass on; `smtp`: by a mail server; `off`: not at all: addresses are then not verified, and nobody \
          can reset a password alone.",
     ),
-    key("mail.from", Kind::Text, "\"veritable@localhost\"", "Address that mail comes from."),
+    key(
+        "mail.from",
+        Kind::Text,
+        "\"veritable@localhost\"",
+        "Address that mail comes from, with a name before it if you like: `Workshop <forum@example.org>`.",
+    ),
     key("mail.smtp_host", Kind::Text, "\"\"", "Name or address of the mail server."),
     key("mail.smtp_port", Kind::Integer(1, 65_535), "587", "Its port."),
     key(
@@ -208,6 +213,13 @@ pub const KEYS: &[Key] = &[
         Kind::Text,
         "\"\"",
         "The password for it. Better given as the variable, which no file on the disk holds.",
+    ),
+    key(
+        "mail.smtp_ca_file",
+        Kind::Path,
+        "\"\"",
+        "File with the certificate (PEM) of the authority that signed the mail server's; empty: one that this system \
+         trusts.",
     ),
     key(
         "cache.bytes",
@@ -411,7 +423,8 @@ pub const KEYS: &[Key] = &[
         Kind::Choice(&["on", "off"]),
         "\"on\"",
         "Whether workers and writer give up what they do not need: running programs, files beside the data directory, \
-         TCP connections of their own, and for workers every change (Landlock and seccomp).",
+         TCP \
+         connections but to the mail server, and for workers every change (Landlock and seccomp).",
     ),
     key(
         "log.level",

@@ -6,6 +6,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use email_address::{EmailAddress, Options as EmailOptions};
 use ipnet::IpNet;
 use serde::de::Error as _;
 use toml::Spanned;
@@ -227,6 +228,13 @@ impl Found {
                 &origin(&["mail.transport"]),
                 "mail.transport = \"smtp\" needs mail.smtp_host, and site.base_url for the links in mail"
                     .to_owned(),
+            );
+        }
+        let sender = EmailAddress::parse_with_options(&mail.from, EmailOptions::default());
+        if sender.is_err() {
+            return refuse(
+                &origin(&["mail.from"]),
+                format!("mail.from: expected an e-mail address, found {:?}", mail.from),
             );
         }
         let socket = config.control_socket();

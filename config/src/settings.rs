@@ -171,11 +171,13 @@ pub struct Mail {
     pub smtp_user: String,
     /// The password for it.
     pub smtp_password: String,
+    /// Certificates of authorities to trust instead of the system's; empty: the system's.
+    pub smtp_ca_file: PathBuf,
 }
 
 impl std::fmt::Debug for Mail {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Mail { transport, from, smtp_host, smtp_port, smtp_security, smtp_user, smtp_password: _ } = self;
+        let Mail { transport, from, smtp_host, smtp_port, smtp_security, smtp_user, .. } = self;
         f.debug_struct("Mail")
             .field("transport", transport)
             .field("from", from)
@@ -197,6 +199,7 @@ impl Default for Mail {
             smtp_security: MailSecurity::Starttls,
             smtp_user: String::new(),
             smtp_password: String::new(),
+            smtp_ca_file: PathBuf::new(),
         }
     }
 }

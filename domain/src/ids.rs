@@ -62,6 +62,10 @@ id!(
     /// An API token.
     TokenId
 );
+id!(
+    /// An invitation to join.
+    InvitationId
+);
 
 impl NamespaceId {
     /// The main namespace, whose titles have no prefix. Created by the first migration.

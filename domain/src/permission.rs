@@ -127,6 +127,12 @@ impl Groups {
         Groups(self.0 & other.0)
     }
 
+    /// Those of this set that are not in the other.
+    #[must_use]
+    pub fn without(self, other: Groups) -> Groups {
+        Groups(self.0 & !other.0)
+    }
+
     /// Whether any is in both.
     pub fn meets(self, other: Groups) -> bool {
         self.0 & other.0 != 0

@@ -3,12 +3,18 @@
 use serde::Serialize;
 use wincode::{SchemaRead, SchemaWrite};
 
+use crate::ids::UserId;
+
 /// Most characters of a topic's title (Discourse's limit; shown whole in lists).
 pub const MAX_TITLE_CHARS: usize = 255;
 /// Most characters of a user name (wikis allow 255 bytes; 60 is what a byline can hold).
 pub const MAX_USER_NAME_CHARS: usize = 60;
 /// Most bytes of a post's or page's source. MediaWiki's limit for a page is 2 MiB.
 pub const MAX_SOURCE_BYTES: usize = 2 * 1024 * 1024;
+/// Most characters of the name of a category or group: what a list shows in one line.
+pub const MAX_LABEL_CHARS: usize = 80;
+/// How the name begins that an account has whose person is gone.
+const ERASED: &str = "deleted user ";
 /// Most characters of an edit's comment (MediaWiki's limit).
 pub const MAX_COMMENT_CHARS: usize = 500;
 
@@ -84,6 +90,40 @@ checked!(
     Comment
 );
 
+checked!(
+    /// How somebody is called beside the user name: one line, possibly empty, at most [`MAX_USER_NAME_CHARS`].
+    DisplayName
+);
+checked!(
+    /// The name of a category or of a group: one line, 1 to [`MAX_LABEL_CHARS`] characters.
+    Label
+);
+
+impl DisplayName {
+    /// Checks a name.
+    ///
+    /// # Errors
+    /// [`TextError`] when it is too long.
+    pub fn new(text: &str) -> Result<Self, TextError> {
+        let folded = fold_line(text);
+        at_most("display name", folded.chars().count(), MAX_USER_NAME_CHARS, "characters")?;
+        Ok(DisplayName(folded))
+    }
+}
+
+impl Label {
+    /// Checks a name.
+    ///
+    /// # Errors
+    /// [`TextError`] when it is blank or too long.
+    pub fn new(text: &str) -> Result<Self, TextError> {
+        let folded = fold_line(text);
+        not_empty("name", &folded)?;
+        at_most("name", folded.chars().count(), MAX_LABEL_CHARS, "characters")?;
+        Ok(Label(folded))
+    }
+}
+
 impl TopicTitle {
     /// Checks a title.
     ///
@@ -111,6 +151,16 @@ impl UserName {
             return Err(TextError::Forbidden { what: "user name", character });
         }
         Ok(UserName(folded))
+    }
+
+    /// What an account is called whose person is gone.
+    pub fn of_erased(user: UserId) -> Self {
+        UserName(format!("{ERASED}{user}"))
+    }
+
+    /// Whether it is like those of [`UserName::of_erased`], which nobody may take.
+    pub fn is_of_erased(&self) -> bool {
+        self.key().starts_with(&user_key(ERASED))
     }
 
     /// The form by which names are unique: lower case, spaces as underscores.
@@ -210,6 +260,9 @@ mod tests {
     fn user_names_are_unique_by_key() {
         assert_eq!(UserName::new("DJ EV").unwrap().key(), "dj_ev");
         assert_eq!(user_key("Dj_Ev"), "dj_ev");
+        assert_eq!(UserName::of_erased(UserId(7)).as_str(), "deleted user 7");
+        assert!(UserName::new("Deleted_User 7").unwrap().is_of_erased());
+        assert!(!UserName::new("deleted username").unwrap().is_of_erased());
         assert_eq!(UserName::new("a/b"), Err(TextError::Forbidden { what: "user name", character: '/' }));
     }
 

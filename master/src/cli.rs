@@ -9,7 +9,10 @@ use veritable_config::keys::WORKERS_MAX;
 use veritable_worker::Encoding;
 use veritable_writer::database::Database;
 
+mod user;
+
 use crate::cache;
+pub(crate) use user::{User, UserNew};
 
 /// A self-hosted community server: forum, wiki and notebooks in one binary.
 #[derive(Debug, Parser)]
@@ -36,6 +39,11 @@ pub(crate) enum Command {
     Migrate {
         #[command(subcommand)]
         asked: Migrate,
+    },
+    /// Make, find and change accounts, whether the server runs or not
+    User {
+        #[command(subcommand)]
+        asked: User,
     },
     /// Show the processes, cache and counters of the running server
     Status {

@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, PathBeneath, PathFd, Ruleset, RulesetAttr,
-    RulesetCreated, RulesetCreatedAttr, RulesetStatus,
+    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, NetPort, PathBeneath, PathFd, Ruleset,
+    RulesetAttr, RulesetCreated, RulesetCreatedAttr, RulesetStatus,
 };
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
 use veritable_config::Config;
+use veritable_config::settings::MailTransport;
 
 /// What the rights are taken from: file rights up to truncation and device calls, and TCP. A kernel that knows
 /// fewer enforces those it knows.
@@ -102,7 +103,7 @@ fn landlock(child: Child, config: &Config) -> anyhow::Result<()> {
         .create()?;
     rules = allow(rules, &own, read)?;
     rules = match child {
-        Child::Writer => allow(rules, &config.data_dir, all)?,
+        Child::Writer => mail(allow(rules, &config.data_dir, all)?, config)?,
         Child::Worker => {
             let mut rules = allow(rules, &config.data_dir, read)?;
             for database in [config.forums_db(), config.notebooks_db()] {
@@ -133,6 +134,39 @@ fn allow(
     Ok(rules.add_rule(PathBeneath::new(fd, access))?)
 }
 
+/// What finding a mail server's address and checking its certificate reads, where it is there: getaddrinfo(3) and the
+/// usual places of the system's authorities.
+const FOR_MAIL: &[&str] = &[
+    "/etc/resolv.conf",
+    "/etc/hosts",
+    "/etc/nsswitch.conf",
+    "/etc/host.conf",
+    "/etc/gai.conf",
+    "/etc/services",
+    "/run/systemd/resolve",
+    "/etc/ssl/certs",
+    "/etc/ssl/cert.pem",
+    "/etc/pki",
+    "/etc/ca-certificates",
+    "/usr/share/ca-certificates",
+    "/usr/local/share/ca-certificates",
+];
+
+/// Lets mail be sent by a server: connections to its port, and to nothing else.
+fn mail(mut rules: RulesetCreated, config: &Config) -> anyhow::Result<RulesetCreated> {
+    if config.mail.transport != MailTransport::Smtp {
+        return Ok(rules);
+    }
+    rules = rules.add_rule(NetPort::new(config.mail.smtp_port, AccessNet::ConnectTcp))?;
+    let own = Some(config.mail.smtp_ca_file.as_path()).filter(|path| !path.as_os_str().is_empty());
+    for path in FOR_MAIL.iter().map(Path::new).filter(|path| path.exists()).chain(own) {
+        let access =
+            if path.is_dir() { AccessFs::ReadFile | AccessFs::ReadDir } else { AccessFs::ReadFile.into() };
+        rules = allow(rules, path, access)?;
+    }
+    Ok(rules)
+}
+
 fn seccomp() -> anyhow::Result<BpfProgram> {
     let rules: BTreeMap<i64, Vec<_>> = DENIED.iter().map(|&call| (call, Vec::new())).collect();
     let refused = SeccompAction::Errno(libc::EPERM.cast_unsigned());
@@ -152,8 +186,17 @@ mod tests {
 
     /// Runs `then` in a thread that was confined: Landlock and seccomp hold for the thread.
     fn confined(child: Child, then: impl FnOnce(&Config) + Send + 'static) {
+        confined_with(child, |_| {}, then);
+    }
+
+    fn confined_with(
+        child: Child,
+        set: impl FnOnce(&mut Config),
+        then: impl FnOnce(&Config) + Send + 'static,
+    ) {
         let dir = tempfile::tempdir().unwrap();
-        let config = Config { data_dir: dir.path().join("data"), ..Config::default() };
+        let mut config = Config { data_dir: dir.path().join("data"), ..Config::default() };
+        set(&mut config);
         std::fs::create_dir(&config.data_dir).unwrap();
         for name in ["forums.db", "forums.db-shm", "forums.db-wal"] {
             std::fs::write(config.data_dir.join(name), "x").unwrap();
@@ -204,6 +247,33 @@ mod tests {
             std::fs::remove_file(config.data_dir.join("new")).unwrap();
             assert_eq!(kind(std::fs::write(config.data_dir.join("../secret"), "y")), denied);
             assert_eq!(kind(Command::new("/bin/true").status()), denied);
+        });
+    }
+
+    #[test]
+    fn a_writer_that_sends_mail_connects_to_the_mail_servers_port_and_to_nothing_else() {
+        let [mail, other] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+        let [port, other] = [&mail, &other].map(|listener| listener.local_addr().unwrap().port());
+        let set = move |config: &mut Config| {
+            config.mail.transport = MailTransport::Smtp;
+            config.mail.smtp_port = port;
+        };
+        confined_with(Child::Writer, set, move |config| {
+            let denied = Some(ErrorKind::PermissionDenied);
+            TcpStream::connect(("127.0.0.1", port)).unwrap();
+            assert_eq!(kind(TcpStream::connect(("127.0.0.1", other))), denied);
+            // Names are looked up.
+            std::net::ToSocketAddrs::to_socket_addrs(&("localhost", port)).unwrap();
+            assert_eq!(kind(std::fs::write(config.data_dir.join("../secret"), "y")), denied);
+            assert_eq!(kind(File::open("/etc/passwd")), denied);
+        });
+        confined(Child::Writer, move |_| {
+            let denied = Some(ErrorKind::PermissionDenied);
+            assert_eq!(
+                kind(TcpStream::connect(("127.0.0.1", port))),
+                denied,
+                "where no mail is sent by a server"
+            );
         });
     }
 }

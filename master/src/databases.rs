@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use veritable_domain::time::UnixMillis;
 use veritable_shm::{Fact, Segment, Store};
 use veritable_sql::Trouble;
+use veritable_writer::MailTrouble;
 use veritable_writer::database::Database;
 
 /// A read that failed longer ago says nothing about now.
@@ -26,10 +27,7 @@ pub(crate) fn status(segment: &Segment) -> Value {
 
 fn one(store: &Store) -> Value {
     let trouble = |fact| Trouble::from_number(store.get(fact));
-    let when = |fact| match i64::try_from(store.get(fact)) {
-        Ok(0) | Err(_) => Value::Null,
-        Ok(at) => UnixMillis(at).rfc3339().into(),
-    };
+    let when = |fact| when(store, fact);
     let now = u64::try_from(UnixMillis::now().0).unwrap_or_default();
     let reads_failed = now.saturating_sub(store.get(Fact::ReadTroubleAt)) < READ_TROUBLE_MS;
     let state = |trouble: Option<Trouble>| trouble.map_or("ok".to_owned(), |trouble| trouble.to_string());
@@ -58,6 +56,44 @@ fn one(store: &Store) -> Value {
         "check_at": when(Fact::CheckAt),
         "check_found_damage": store.get(Fact::CheckFound) != 0,
     })
+}
+
+/// The mail that waits to be sent, as the writer last said.
+pub(crate) fn mail(segment: &Segment) -> Value {
+    let Some(store) = Store::of(segment, Database::Forums.index()) else { return Value::Null };
+    let trouble = MailTrouble::from_number(store.get(Fact::MailTrouble));
+    let of_trouble = |value: Value| if trouble.is_some() { value } else { Value::Null };
+    let code = store.get(Fact::MailCode);
+    json!({
+        "waiting": store.get(Fact::MailWaiting),
+        "since": when(&store, Fact::MailSince),
+        "trouble": trouble.map(MailTrouble::said),
+        "answer": of_trouble(if code == 0 { Value::Null } else { code.into() }),
+        "trouble_at": of_trouble(when(&store, Fact::MailTroubleAt)),
+    })
+}
+
+/// The same for people; nothing where no mail waits and the last one went.
+pub(crate) fn mail_lines(mail: &Value) -> String {
+    let mut page = String::new();
+    // Writing to a string does not fail.
+    if mail["waiting"].as_u64().is_some_and(|waiting| waiting > 0) {
+        let since = mail["since"].as_str().unwrap_or("now");
+        let _ = writeln!(page, "mail: {} waiting, the oldest since {since}", mail["waiting"]);
+    }
+    if let Some(trouble) = mail["trouble"].as_str() {
+        let at = mail["trouble_at"].as_str().unwrap_or("?");
+        let answer = mail["answer"].as_u64().map(|code| format!(", it answered {code}")).unwrap_or_default();
+        let _ = writeln!(page, "mail: the last try failed at {at}: {trouble}{answer}");
+    }
+    page
+}
+
+fn when(store: &Store, fact: Fact) -> Value {
+    match i64::try_from(store.get(fact)) {
+        Ok(0) | Err(_) => Value::Null,
+        Ok(at) => UnixMillis(at).rfc3339().into(),
+    }
 }
 
 /// The same for people.
@@ -119,5 +155,19 @@ mod tests {
             assert!(lines.contains(part), "{part:?} in {lines}");
         }
         assert!(!lines.contains("notebooks: not looked after"), "{lines}");
+    }
+
+    #[test]
+    fn mail_that_waits_is_shown_with_why() {
+        let (_fd, segment) = Segment::create(&Geometry::default()).unwrap();
+        let store = Store::of(&segment, 0).unwrap();
+        assert_eq!(mail_lines(&mail(&segment)), "");
+        store.set(Fact::MailWaiting, 3);
+        store.set(Fact::MailSince, 1_479_014_551_250);
+        store.set(Fact::MailCode, 535);
+        assert_eq!(mail_lines(&mail(&segment)), "mail: 3 waiting, the oldest since 2016-11-13T05:22:31Z\n");
+        store.set(Fact::MailTrouble, MailTrouble::Login as u64);
+        let lines = mail_lines(&mail(&segment));
+        assert!(lines.contains("mail.smtp_user") && lines.contains("it answered 535"), "{lines}");
     }
 }

@@ -22,7 +22,7 @@ use crate::{client, listeners, lock, out};
 const SEEDING: &str = "demo.unfinished";
 
 /// A writer in this process.
-struct OwnWriter {
+pub(crate) struct OwnWriter {
     master: UnixStream,
     thread: JoinHandle<Result<(), WriterError>>,
     socket: PathBuf,
@@ -30,7 +30,10 @@ struct OwnWriter {
 
 impl OwnWriter {
     /// Starts it; the caller holds the data directory's lock.
-    fn start(config: &Config) -> anyhow::Result<OwnWriter> {
+    ///
+    /// # Errors
+    /// Its files or sockets cannot be used.
+    pub(crate) fn start(config: &Config) -> anyhow::Result<OwnWriter> {
         listeners::make_runtime_dir(config)?;
         let socket = config.writer_socket();
         let listener = listeners::open_private(&socket)?;
@@ -56,7 +59,11 @@ impl OwnWriter {
         Ok(writer)
     }
 
-    fn stop(mut self) -> anyhow::Result<()> {
+    /// Has it finish and waits for its end.
+    ///
+    /// # Errors
+    /// It failed.
+    pub(crate) fn stop(mut self) -> anyhow::Result<()> {
         self.master.write_all(&[DRAIN]).context("stopping the writer")?;
         self.join()
     }

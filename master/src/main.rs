@@ -30,12 +30,14 @@ mod status;
 mod supervisor;
 mod systemd;
 mod top;
+mod user;
 
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
+use veritable_config::settings::Log;
 use veritable_config::{Config, Overrides, keys, load_over};
 
 use cli::{CheckConfig, Cli, Command, Place, Serving};
@@ -93,6 +95,13 @@ fn run(command: Command) -> Result<u8, Failure> {
             logging::init(&config.log, "migrate")?;
             migrate::run(&config, &asked)?;
             Ok(0)
+        }
+        Command::User { asked } => {
+            let config = of_running(asked.place())?;
+            // That a writer was started for a moment is not what was asked for.
+            let level = if config.log == Log::default() { "warn".into() } else { config.log.level.clone() };
+            logging::init(&Log { level, ..config.log.clone() }, "user")?;
+            user::run(&config, &asked)
         }
         Command::Status { place, json } => {
             client::status(&of_running(&place)?, json)?;
@@ -162,6 +171,7 @@ fn serve(serving: Serving) -> Result<u8, Failure> {
     let public = listeners::open(&config, false, &handed_over.listeners)?;
     // What was kept is of a community; where there is none, one is to be made.
     let kept_cache = handed_over.cache.filter(|_| config.forums_db().exists());
+    user::greet(&config)?;
     master::run(master::Start { config, flags: serving.flags(), lock, public, kept_cache })?;
     Ok(0)
 }

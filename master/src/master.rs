@@ -381,6 +381,7 @@ impl Master {
             "last_upgrade_error": self.upgrading.last_error,
             "processes": processes.collect::<Vec<_>>(),
             "databases": databases::status(&self.segment),
+            "mail": databases::mail(&self.segment),
             "cache": status::cache(&self.segment),
             "times": status::times(&self.segment),
             "counters": status::counters(&self.board, &self.segment),

@@ -149,6 +149,7 @@ pub(crate) fn table(status: &Value) -> String {
         let _ = writeln!(page, "{role}: {}", text(how));
     }
     page.push_str(&databases::lines(&status["databases"]));
+    page.push_str(&databases::mail_lines(&status["mail"]));
     let columns = ["role", "place", "slot", "pid", "state", "generation", "restarts", "uptime_seconds"];
     let titles = ["ROLE", "PLACE", "SLOT", "PID", "STATE", "GEN", "RESTARTS", "UP S"].map(str::to_owned);
     let rows =

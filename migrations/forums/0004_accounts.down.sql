@@ -27,6 +27,10 @@ CREATE TABLE sessions (
 CREATE INDEX sessions_by_user ON sessions (user_id, seen_at DESC);
 -- The seed's partial index on datetime('now') makes every INSERT fail (it is not deterministic).
 CREATE INDEX sessions_by_expiry ON sessions (expires_at);
+DROP INDEX users_disabled;
+DROP INDEX users_by_role;
+DROP INDEX users_in_groups;
+DROP INDEX users_unverified;
 DROP INDEX users_waiting;
 DROP INDEX users_by_address;
 ALTER TABLE users DROP COLUMN erased_at;

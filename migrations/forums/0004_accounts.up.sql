@@ -12,9 +12,14 @@ ALTER TABLE users ADD COLUMN totp_confirmed_at INTEGER;             -- NULL: bei
 ALTER TABLE users ADD COLUMN totp_step INTEGER NOT NULL DEFAULT 0;  -- the last one used: a code is good once
 ALTER TABLE users ADD COLUMN preferences TEXT NOT NULL DEFAULT '';  -- JSON
 ALTER TABLE users ADD COLUMN erased_at INTEGER;                     -- its person is gone, its posts have nobody's name
-UPDATE users SET approved_at = created_at;
+-- Whoever has an account already is known here.
+UPDATE users SET approved_at = created_at, verified_at = created_at;
 CREATE UNIQUE INDEX users_by_address ON users (address_key) WHERE address_key IS NOT NULL;
-CREATE INDEX users_waiting ON users (created_at) WHERE approved_at IS NULL;
+CREATE INDEX users_waiting    ON users (created_at, id) WHERE approved_at IS NULL;
+CREATE INDEX users_unverified ON users (created_at) WHERE verified_at IS NULL AND address_key IS NOT NULL;
+CREATE INDEX users_in_groups  ON users (groups) WHERE groups > 0;
+CREATE INDEX users_by_role    ON users (role, id) WHERE role > 1;
+CREATE INDEX users_disabled   ON users (disabled_at DESC, id DESC) WHERE disabled_at IS NOT NULL;
 
 -- No account could have had one.
 DROP TABLE sessions;
@@ -51,6 +56,7 @@ CREATE INDEX links_by_expiry ON links (expires_at);
 CREATE TABLE invitations (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     hash       BLOB    NOT NULL UNIQUE CHECK (length(hash) = 32),
+    role       INTEGER NOT NULL DEFAULT 1 CHECK (role BETWEEN 1 AND 3),   -- that whoever uses it has
     note       TEXT    NOT NULL DEFAULT '',
     created_by INTEGER REFERENCES users (id),       -- NULL: at the command line
     created_at INTEGER NOT NULL,
@@ -59,6 +65,7 @@ CREATE TABLE invitations (
     used_at    INTEGER
 ) STRICT;
 CREATE INDEX invitations_by_maker ON invitations (created_by, id DESC);
+CREATE INDEX invitations_by_expiry ON invitations (expires_at);
 
 CREATE TABLE recovery_codes (
     user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
@@ -107,6 +114,7 @@ CREATE TABLE drafts (
     PRIMARY KEY (user_id, place)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX drafts_by_age ON drafts (user_id, updated_at DESC);
+CREATE INDEX drafts_by_time ON drafts (updated_at);
 
 CREATE TABLE reports (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -122,6 +130,7 @@ CREATE TABLE reports (
 ) STRICT;
 CREATE INDEX reports_open ON reports (created_at, id) WHERE handled_at IS NULL;
 CREATE INDEX reports_by_post ON reports (post_id);
+CREATE INDEX reports_by_reporter ON reports (reporter_id);
 CREATE UNIQUE INDEX reports_once ON reports (post_id, reporter_id) WHERE handled_at IS NULL;
 
 -- What was done with a role's power, by whom and from where. Only ever added to.
@@ -134,7 +143,9 @@ CREATE TABLE audit (
     object   TEXT    NOT NULL,                      -- 'user:3', 'topic:42', ...
     detail   TEXT    NOT NULL DEFAULT ''
 ) STRICT;
-CREATE INDEX audit_by_actor ON audit (actor_id, id DESC);
+CREATE INDEX audit_by_actor  ON audit (actor_id, id DESC);
+CREATE INDEX audit_by_deed   ON audit (deed, id DESC);
+CREATE INDEX audit_by_object ON audit (object, id DESC);
 
 -- Pictures, by the SHA-256 of their bytes; the bytes are files.
 CREATE TABLE uploads (

@@ -50,11 +50,21 @@ pub enum Fact {
     UpkeepAt,
     /// Steps of it for which commands had to wait, as it was long overdue.
     UpkeepOverdue,
+    /// Messages that wait to be sent.
+    MailWaiting,
+    /// Since when the oldest of them waits.
+    MailSince,
+    /// Why the last try failed, if nothing was sent since.
+    MailTrouble,
+    /// What the mail server answered then.
+    MailCode,
+    /// When that was.
+    MailTroubleAt,
 }
 
 impl Fact {
     /// All facts, in their order.
-    pub const ALL: [Fact; 20] = [
+    pub const ALL: [Fact; 25] = [
         Fact::WriteTrouble,
         Fact::WriteTroubleSince,
         Fact::ReadTrouble,
@@ -75,6 +85,11 @@ impl Fact {
         Fact::Task,
         Fact::UpkeepAt,
         Fact::UpkeepOverdue,
+        Fact::MailWaiting,
+        Fact::MailSince,
+        Fact::MailTrouble,
+        Fact::MailCode,
+        Fact::MailTroubleAt,
     ];
 }
 

@@ -1,7 +1,12 @@
 //! What a cacheable read yields: a body, how it is to be labelled, and what it depends on.
 
+use std::fmt;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use bytes::Bytes;
 use http::{HeaderValue, StatusCode};
+use tokio::sync::mpsc::Receiver;
 use veritable_domain::tag::Tag;
 
 /// Kind of a body.
@@ -42,6 +47,32 @@ impl ContentType {
     }
 }
 
+/// A body that is made while it is sent, for the client to keep as a file.
+#[derive(Clone)]
+pub struct Parts {
+    body: Arc<Mutex<Option<Receiver<io::Result<Bytes>>>>>,
+    /// What the file is to be called: letters, digits, `-` and `.`.
+    pub file_name: &'static str,
+}
+
+impl Parts {
+    /// Whatever comes by `body`, up to its end; an error breaks the connection off.
+    pub fn of(body: Receiver<io::Result<Bytes>>, file_name: &'static str) -> Parts {
+        Parts { body: Arc::new(Mutex::new(Some(body))), file_name }
+    }
+
+    /// The parts; once.
+    pub(crate) fn take(&self) -> Option<Receiver<io::Result<Bytes>>> {
+        self.body.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl fmt::Debug for Parts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parts").field("file_name", &self.file_name).finish_non_exhaustive()
+    }
+}
+
 /// The answer to a request.
 #[derive(Clone, Debug)]
 pub struct Answer {
@@ -58,6 +89,8 @@ pub struct Answer {
     pub tags: Vec<Tag>,
     /// Cookies to set; only in answers that are not kept.
     pub cookies: Vec<HeaderValue>,
+    /// Instead of `body`; only in answers that are not kept.
+    pub parts: Option<Parts>,
 }
 
 impl Answer {
@@ -70,6 +103,7 @@ impl Answer {
             location: None,
             tags: Vec::new(),
             cookies: Vec::new(),
+            parts: None,
         }
     }
 

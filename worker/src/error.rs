@@ -115,14 +115,18 @@ impl Error {
                 StatusCode::NOT_FOUND
             }
             Error::Denied(_)
-            | Error::Refused(Refusal::Denied(_))
+            | Error::Refused(Refusal::Denied(_) | Refusal::WrongCode)
             | Error::ForeignOrigin
             | Error::StaleForm
             | Error::NoCookie => StatusCode::FORBIDDEN,
             Error::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Error::Refused(Refusal::Conflict { .. } | Refusal::NameTaken | Refusal::AddressTaken) => {
-                StatusCode::CONFLICT
-            }
+            Error::Refused(
+                Refusal::Conflict { .. }
+                | Refusal::NameTaken
+                | Refusal::AddressTaken
+                | Refusal::LastAdministrator
+                | Refusal::TooMany { .. },
+            ) => StatusCode::CONFLICT,
             Error::Refused(Refusal::LinkDead) => StatusCode::GONE,
             Error::Refused(Refusal::KeyReused) => StatusCode::UNPROCESSABLE_ENTITY,
             Error::Busy

@@ -15,6 +15,7 @@ mod memory;
 pub mod metrics;
 pub mod reads;
 pub mod routes;
+mod second_factor;
 mod sessions;
 pub mod views;
 

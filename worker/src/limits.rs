@@ -26,6 +26,12 @@ const fn limit(name: &'static str, burst: u32, every: u32) -> Limit {
 pub(crate) const LOGIN_ADDRESS: Limit = limit("login-address", 20, 10);
 /// Tries at one account, from wherever: 10^6 guesses take a year.
 pub(crate) const LOGIN_ACCOUNT: Limit = limit("login-account", 10, 30);
+/// Codes of a second factor for an account whose password is known: three of a million are right at a time.
+pub(crate) const LOGIN_CODE: Limit = limit("login-code", 5, 120);
+/// Changes of a display name: each makes every page be made anew.
+pub(crate) const DISPLAY_NAME: Limit = limit("display-name", 3, 8 * 3_600);
+/// Downloads of all that an account has.
+pub(crate) const EXPORT: Limit = limit("export", 3, 3_600);
 /// Accounts made from an address.
 pub(crate) const SIGN_UP: Limit = limit("sign-up", 5, 600);
 /// Mails asked for from an address, and to one.

@@ -49,6 +49,11 @@ pub(crate) fn verify(config: &Config, to: &Address, name: &str, now: UnixMillis)
     Ok(Link { hash, kind: LinkKind::Verify, expires_at: UnixMillis(now.0 + VERIFY_MS), mail })
 }
 
+/// Until when a link for a new password is good that is made now.
+pub(crate) fn reset_expiry(now: UnixMillis) -> UnixMillis {
+    UnixMillis(now.0 + RESET_MS)
+}
+
 /// A link to choose a new password.
 ///
 /// # Errors
@@ -76,8 +81,25 @@ pub(crate) fn known_already(config: &Config, to: &Address, name: &str) -> Mail {
     Mail { to: to.clone(), subject: format!("Your account at {site}"), body }
 }
 
+/// Tells the owner of an account that something about it was changed, so that it is noticed when it was somebody else.
+pub(crate) fn notice(config: &Config, to: &Address, name: &str, what: &str) -> Mail {
+    let (site, url) = (&config.site.name, base(config));
+    let body = format!(
+        "Hello {name},\n\n{what}\n\nIf that was you, there is nothing to do. If it was not, choose a new password at \
+         once, and tell an administrator:\n\n{url}/forgot\n"
+    );
+    Mail { to: to.clone(), subject: format!("Your account at {site} was changed"), body }
+}
+
+/// To somebody whose account was approved.
+pub(crate) fn approved(config: &Config, to: &Address, name: &str) -> Mail {
+    let (site, url) = (&config.site.name, base(config));
+    let body = format!("Hello {name},\n\nyour account at {site} was approved. Log in:\n\n{url}/login\n");
+    Mail { to: to.clone(), subject: format!("Welcome to {site}"), body }
+}
+
 /// Where people reach the site. The settings say it, never a request, which may come from anybody.
-fn base(config: &Config) -> String {
+pub(crate) fn base(config: &Config) -> String {
     if !config.site.base_url.is_empty() {
         return config.site.base_url.clone();
     }

@@ -169,6 +169,8 @@ pub enum Endpoint {
     Own {
         /// Who it is for.
         who: Who,
+        /// What a token needs to be for; `None`: it is a page, and for no token.
+        scope: Option<Scope>,
         /// Query parameters that matter.
         query: &'static [&'static str],
         /// What runs.
@@ -207,7 +209,11 @@ const fn set(method: http::Method, scope: Scope, run: Write) -> Endpoint {
 }
 
 const fn own(who: Who, query: &'static [&'static str], run: Own) -> Endpoint {
-    Endpoint::Own { who, query, run }
+    Endpoint::Own { who, scope: None, query, run }
+}
+
+const fn mine(who: Who, scope: Scope, query: &'static [&'static str], run: Own) -> Endpoint {
+    Endpoint::Own { who, scope: Some(scope), query, run }
 }
 
 const fn form(who: Who, run: Form) -> Endpoint {
@@ -217,7 +223,10 @@ const fn form(who: Who, run: Form) -> Endpoint {
 /// Every address with what answers it, in the router's syntax. An address may stand here once for
 /// reading and once for each method that changes it.
 pub fn table() -> Vec<(&'static str, Endpoint)> {
-    use crate::handlers::accounts::{home, joining, login, passwords};
+    use crate::handlers::accounts::{
+        api as api_me, erasing, export, home, joining, login, passwords, second_factor, second_step, tokens,
+    };
+    use crate::handlers::admin::{api as api_admin, audit, categories, groups, invitations, overview, users};
     use crate::handlers::{api_forum, api_wiki, changes, drafts, forum, old, search, topic, user, wiki};
     vec![
         // Pages.
@@ -241,6 +250,7 @@ pub fn table() -> Vec<(&'static str, Endpoint)> {
         // Accounts.
         ("/login", own(Who::Anyone, &["next", "done"], login::page)),
         ("/login", form(Who::Anyone, login::submit)),
+        ("/login/code", form(Who::Anyone, second_step::submit)),
         ("/logout", form(Who::Anyone, login::out)),
         ("/signup", own(Who::Anyone, &["invitation"], joining::page)),
         ("/signup", form(Who::Anyone, joining::submit)),
@@ -251,11 +261,43 @@ pub fn table() -> Vec<(&'static str, Endpoint)> {
         ("/reset/{secret}", own(Who::Anyone, &[], passwords::reset_page)),
         ("/reset/{secret}", form(Who::Anyone, passwords::reset)),
         ("/account", own(Who::Member, &["done"], home::page)),
+        ("/account/name", form(Who::Member, home::display_name)),
+        ("/account/address", form(Who::Member, home::address)),
         ("/account/password", form(Who::Member, passwords::change)),
         ("/account/sessions/end", form(Who::Member, home::end_session)),
         ("/account/sessions/end-others", form(Who::Member, home::end_sessions)),
+        ("/account/second-factor", own(Who::Member, &[], second_factor::page)),
+        ("/account/second-factor/begin", form(Who::Member, second_factor::begin)),
+        ("/account/second-factor/confirm", form(Who::Member, second_factor::confirm)),
+        ("/account/second-factor/codes", form(Who::Member, second_factor::renew_codes)),
+        ("/account/second-factor/end", form(Who::Member, second_factor::end)),
+        ("/account/tokens", own(Who::Member, &["done"], tokens::page)),
+        ("/account/tokens", form(Who::Member, tokens::create)),
+        ("/account/tokens/revoke", form(Who::Member, tokens::revoke)),
+        ("/account/data", own(Who::Member, &[], export::page)),
+        ("/account/data/download", own(Who::Member, &[], export::download)),
+        ("/account/delete", own(Who::Member, &[], erasing::page)),
+        ("/account/delete", form(Who::Member, erasing::submit)),
         ("/drafts", own(Who::Member, &[], drafts::list)),
         ("/drafts/forget", form(Who::Member, drafts::forget)),
+        // Administration.
+        ("/invitations", own(Who::Moderator, &["before", "done"], invitations::page)),
+        ("/invitations", form(Who::Moderator, invitations::create)),
+        ("/invitations/revoke", form(Who::Moderator, invitations::revoke)),
+        ("/admin", own(Who::Administrator, &[], overview::page)),
+        ("/admin/approvals", own(Who::Administrator, &["done"], users::approvals)),
+        ("/admin/users", own(Who::Administrator, &["q", "which", "before"], users::list)),
+        ("/admin/users/{id}", own(Who::Administrator, &["done"], users::page)),
+        ("/admin/users/{id}/{deed}", form(Who::Administrator, users::act)),
+        ("/admin/groups", own(Who::Administrator, &["done"], groups::list)),
+        ("/admin/groups", form(Who::Administrator, groups::create)),
+        ("/admin/groups/{id}", own(Who::Administrator, &["done"], groups::page)),
+        ("/admin/groups/{id}/{deed}", form(Who::Administrator, groups::act)),
+        ("/admin/categories", own(Who::Administrator, &["done"], categories::list)),
+        ("/admin/categories", form(Who::Administrator, categories::create)),
+        ("/admin/categories/{id}", own(Who::Administrator, &[], categories::page)),
+        ("/admin/categories/{id}/{deed}", form(Who::Administrator, categories::act)),
+        ("/admin/audit", own(Who::Administrator, &["actor", "deed", "object", "before"], audit::page)),
         // Old addresses and machines.
         ("/t/{id}", get(POINT, &[], topic::by_id)),
         ("/c/{parent}/{slug}/{id}", get(POINT, &[], forum::category)),
@@ -286,6 +328,30 @@ pub fn table() -> Vec<(&'static str, Endpoint)> {
         ("/api/users/{name}", get(POINT, &[], api_forum::user)),
         ("/api/users/{name}/edits", get(POINT, &["before", "limit"], api_wiki::user_edits)),
         ("/api/users/{name}/posts", get(POINT, &["before", "limit"], api_forum::user_posts)),
+        ("/api/me", mine(Who::Member, Scope::Read, &[], api_me::me)),
+        ("/api/me", set(http::Method::PATCH, Scope::Account, api_me::change)),
+        ("/api/me/sessions", mine(Who::Member, Scope::Account, &[], api_me::sessions)),
+        ("/api/me/sessions/{id}", set(http::Method::DELETE, Scope::Account, api_me::end_session)),
+        ("/api/me/tokens", mine(Who::Member, Scope::Account, &[], api_me::tokens)),
+        ("/api/me/tokens", set(http::Method::POST, Scope::Account, api_me::create_token)),
+        ("/api/me/tokens/{id}", set(http::Method::DELETE, Scope::Account, api_me::revoke_token)),
+        (
+            "/api/admin/users",
+            mine(Who::Administrator, Scope::Administer, &["q", "which", "before"], api_admin::users),
+        ),
+        ("/api/admin/users/{id}", mine(Who::Administrator, Scope::Administer, &[], api_admin::user)),
+        ("/api/admin/users/{id}", set(http::Method::PATCH, Scope::Administer, api_admin::change_user)),
+        ("/api/admin/users/{id}", set(http::Method::DELETE, Scope::Administer, api_admin::erase_user)),
+        ("/api/admin/groups", mine(Who::Administrator, Scope::Administer, &[], api_admin::groups)),
+        (
+            "/api/admin/audit",
+            mine(
+                Who::Administrator,
+                Scope::Administer,
+                &["actor", "deed", "object", "before"],
+                api_admin::audit,
+            ),
+        ),
         ("/api/search", get(POOL, &["q", "in", "after", "limit"], search::api)),
     ]
 }

@@ -183,6 +183,7 @@ pub(crate) fn name(command: &Command) -> &'static str {
         Command::Forum(_, change) => change.as_ref().into(),
         Command::Wiki(_, change) => change.as_ref().into(),
         Command::Accounts(_, change) => change.as_ref().into(),
+        Command::Administration(_, change) => change.as_ref().into(),
         Command::Import(_) => "import",
     }
 }

@@ -2,24 +2,28 @@
 //!
 //! Commands come in over a Unix socket, each connection read by a thread of its own, into a bounded queue for each
 //! database. A thread for each takes whatever waits there (`batch`) and makes one transaction of it (`commit`); the
-//! kinds of change are in `apply`, by noun. When nobody waits it keeps house (`house`, `check`). It must never serve
-//! a request, and nothing else in the project may write.
+//! kinds of change are in `apply`, by noun. When nobody waits it keeps house (`house`, `check`). One more thread sends
+//! mail (`clerk`, `mail`). It must never serve a request, and nothing else in the project may write.
 
 mod apply;
 pub mod backup;
 mod batch;
 mod check;
+mod clerk;
 mod commit;
 pub mod database;
 mod health;
 mod house;
+mod mail;
 mod mark;
 pub mod migrate;
+pub mod people;
 mod pulse;
 mod server;
 
 pub use commit::{Committed, Lost, commit};
 pub use house::task_name;
+pub use mail::MailTrouble;
 
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -33,6 +37,7 @@ use veritable_shm::{Owner, Scoreboard, Segment, SlotState, Store, Tags};
 use veritable_sql::Trouble;
 
 use crate::batch::{Batcher, Shared};
+use crate::clerk::Clerk;
 use crate::database::Database;
 use crate::pulse::Pulse;
 
@@ -135,6 +140,17 @@ pub fn run(context: Context) -> Result<(), WriterError> {
         let spawned = thread.spawn(move || batcher.run(&queue, &stopped, &beat));
         threads.push(spawned.map_err(io("the writer's threads"))?);
         queues.push(server::Queue::new(jobs));
+        stops.push(stop);
+    }
+    // Only where there is a server: a tool that writes for a moment leaves the mail to it.
+    if owner.is_some()
+        && let Some(jobs) = queues.get(Database::Forums.index()).cloned()
+    {
+        let store = segment.as_ref().and_then(|segment| Store::of(segment, Database::Forums.index()));
+        let clerk = Clerk::new(&config, jobs, store)?;
+        let (stop, stopped) = channel::bounded(1);
+        let thread = std::thread::Builder::new().name("clerk".into());
+        thread.spawn(move || clerk.run(&stopped)).map_err(io("the writer's threads"))?;
         stops.push(stop);
     }
     let waker = listener.try_clone().map_err(io("the writer's listener"))?;

@@ -71,6 +71,16 @@ impl Queue {
     pub(crate) fn new(jobs: Sender<Job>) -> Queue {
         Queue { jobs, taken: Arc::default() }
     }
+
+    /// Queues a command that came in a frame of `bytes`; 0 for one of the writer's own, of which one waits at a time.
+    pub(crate) fn push(&self, request: Box<Request>, bytes: usize, peer: &Peer) -> Result<(), NotQueued> {
+        let room = Room::take(&self.taken, bytes).ok_or(NotQueued::Full)?;
+        let job = Job { request, peer: peer.clone(), arrived: Instant::now(), _room: room };
+        self.jobs.try_send(job).map_err(|error| match error {
+            TrySendError::Full(_) => NotQueued::Full,
+            TrySendError::Disconnected(_) => NotQueued::Ending,
+        })
+    }
 }
 
 /// A queue for each database, in the order of [`Database::ALL`].
@@ -82,7 +92,7 @@ pub(crate) struct Queues {
 }
 
 /// Why a command was not queued.
-enum NotQueued {
+pub(crate) enum NotQueued {
     Full,
     /// The writer is ending.
     Ending,
@@ -93,16 +103,7 @@ impl Queues {
     fn push(&self, request: Box<Request>, bytes: usize, peer: &Peer) -> Result<(), NotQueued> {
         let database: Database = apply::database(&request.command);
         let queue = self.queues.get(database.index()).ok_or(NotQueued::Ending)?;
-        let pushed = match Room::take(&queue.taken, bytes) {
-            Some(room) => {
-                let job = Job { request, peer: peer.clone(), arrived: Instant::now(), _room: room };
-                queue.jobs.try_send(job).map_err(|error| match error {
-                    TrySendError::Full(_) => NotQueued::Full,
-                    TrySendError::Disconnected(_) => NotQueued::Ending,
-                })
-            }
-            None => Err(NotQueued::Full),
-        };
+        let pushed = queue.push(request, bytes, peer);
         if let (Err(NotQueued::Full), Some((board, owner))) = (&pushed, &self.refused) {
             board.add(owner.slot, Counter::CommandsRefused, 1);
         }

@@ -53,12 +53,12 @@ struct PageEdit {
     minor: bool,
 }
 
-fn body<'b, T: Deserialize<'b>>(change: &'b Change) -> Result<T, Error> {
+pub(super) fn body<'b, T: Deserialize<'b>>(change: &'b Change) -> Result<T, Error> {
     serde_json::from_slice(&change.body)
         .map_err(|error| Error::Invalid { where_: "body", why: error.to_string() })
 }
 
-fn id(change: &Change) -> Result<i64, Error> {
+pub(super) fn id(change: &Change) -> Result<i64, Error> {
     number("id", change.params.get("id").map_or("", String::as_str))
 }
 
@@ -81,7 +81,7 @@ async fn content(app: &App, source: Source, page: Option<String>) -> Result<Cont
     .await
 }
 
-fn done(status: StatusCode, location: Option<String>, value: &Value) -> Answer {
+pub(super) fn done(status: StatusCode, location: Option<String>, value: &Value) -> Answer {
     Answer { location, ..Answer::new(status, ContentType::Json, value.to_string()) }
 }
 

@@ -14,6 +14,7 @@ use crate::reads::previous::{self, List};
 use crate::routes::View;
 
 pub(crate) mod accounts;
+pub(crate) mod admin;
 pub(crate) mod api_forum;
 pub(crate) mod api_wiki;
 pub(crate) mod changes;

@@ -5,6 +5,7 @@ mod access;
 pub(crate) mod asker;
 pub(crate) mod body;
 mod connection;
+mod content;
 pub(crate) mod cookies;
 pub(crate) mod csrf;
 pub(crate) mod encoding;

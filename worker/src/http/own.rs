@@ -45,9 +45,15 @@ pub(crate) async fn answer(
         Some(query) => format!("{}?{query}", asked.path),
         None => asked.path.to_owned(),
     };
+    match page.scope {
+        Some(scope) => asker.within(scope)?,
+        // A page for a browser: what is on it is not what a token's scopes say.
+        None if matches!(asker.known_by, KnownBy::Token { .. }) => return Err(Denial::Scope.into()),
+        None => {}
+    }
     match page.who.admit(asker.actor) {
         Ok(()) => {}
-        Err(Denial::LoginRequired) => {
+        Err(Denial::LoginRequired) if page.scope.is_none() => {
             return Ok(Answer::see_other(format!("/login?next={}", escape_part(&address))));
         }
         Err(denial) => return Err(denial.into()),

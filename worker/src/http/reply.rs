@@ -6,6 +6,7 @@ use http::{Response, StatusCode};
 use http_body_util::Full;
 use veritable_config::settings::Site;
 
+use super::content::Body;
 use super::encoding::Encoding;
 use super::problem;
 use crate::answer::Answer;
@@ -41,7 +42,7 @@ pub(crate) const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
 pub(crate) const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-cache");
 
 /// An answer as hyper takes it.
-pub(crate) type Reply = Response<Full<Bytes>>;
+pub(crate) type Reply = Response<Body>;
 
 /// An answer that may be kept by whoever asks again first.
 pub(crate) fn send(kept: &Kept, asked: &HeaderMap, how: How) -> Reply {
@@ -64,7 +65,7 @@ pub(crate) fn send(kept: &Kept, asked: &HeaderMap, how: How) -> Reply {
     } else {
         (kept.status, kept.body.clone())
     };
-    let mut reply = Response::new(Full::new(body));
+    let mut reply = Response::new(Body::Whole(Full::new(body)));
     *reply.status_mut() = status;
     *reply.headers_mut() = headers;
     reply
@@ -105,7 +106,16 @@ pub(crate) fn send_own(kept: &Kept, page: Vec<u8>, accepted: Encoding, how: How)
 
 /// An answer for this asker only.
 pub(crate) fn plain(answer: &Answer, accepted: Encoding) -> Reply {
-    let mut reply = encoded(answer.body.clone(), accepted);
+    let mut reply = match answer.parts.as_ref().and_then(|parts| Some((parts.take()?, parts.file_name))) {
+        Some((parts, name)) => {
+            let mut reply = Response::new(Body::Parts(parts));
+            if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")) {
+                reply.headers_mut().insert(header::CONTENT_DISPOSITION, value);
+            }
+            reply
+        }
+        None => encoded(answer.body.clone(), accepted),
+    };
     *reply.status_mut() = answer.status;
     let headers = reply.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(answer.content_type.header()));
@@ -120,7 +130,7 @@ pub(crate) fn plain(answer: &Answer, accepted: Encoding) -> Reply {
 
 fn encoded(body: Bytes, accepted: Encoding) -> Reply {
     let (encoding, body) = accepted.encode_once(body);
-    let mut reply = Response::new(Full::new(body));
+    let mut reply = Response::new(Body::Whole(Full::new(body)));
     if let Some(name) = encoding.name() {
         reply.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static(name));
         reply.headers_mut().insert(header::VARY, HeaderValue::from_static("accept-encoding"));

@@ -18,6 +18,7 @@ use veritable_domain::time::UnixMillis;
 
 use super::access::Access;
 use super::asker::{self, Asker};
+use super::content::Body;
 use super::encoding::Encoding;
 use super::reply::{PRIVATE, Reply, plain, refuse, refuse_to, send, send_own};
 use super::router::{Found, ReadRoute, query};
@@ -75,7 +76,7 @@ async fn for_health(app: &App, access: &Access) -> Reply {
     if access.path() == "/metrics" {
         access.is_for(app.health);
         let (content_type, page) = metrics::page(app, access.head.headers.get(header::ACCEPT)).await;
-        let mut reply = Reply::new(Full::new(page.into()));
+        let mut reply = Reply::new(Body::Whole(Full::new(page.into())));
         reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         return reply;
     }

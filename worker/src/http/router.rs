@@ -32,6 +32,7 @@ pub(crate) struct Route {
 #[derive(Clone, Copy)]
 pub(crate) struct OwnRoute {
     pub(crate) who: Who,
+    pub(crate) scope: Option<Scope>,
     pub(crate) query: &'static [&'static str],
     pub(crate) run: Own,
 }
@@ -73,7 +74,9 @@ impl Router {
             let route = &mut router.routes[index];
             match endpoint {
                 Endpoint::Read { cost, query, run } => route.read = Some(ReadRoute { cost, query, run }),
-                Endpoint::Own { who, query, run } => route.own = Some(OwnRoute { who, query, run }),
+                Endpoint::Own { who, scope, query, run } => {
+                    route.own = Some(OwnRoute { who, scope, query, run });
+                }
                 Endpoint::Form { who, run } => route.form = Some((who, run)),
                 Endpoint::Write { method, scope, run } => route.writes.push((method, scope, run)),
             }

@@ -70,7 +70,9 @@ pub(crate) async fn answer(
         check_secret(&asker, repeated)?;
     }
     limit(app, &asker, now).await?;
-    if !body::is_of(&head.headers, "application/json") {
+    // There may be nothing to say about what is to be deleted.
+    let says_nothing = head.method == Method::DELETE && !head.headers.contains_key(header::CONTENT_TYPE);
+    if !says_nothing && !body::is_of(&head.headers, "application/json") {
         return Err(Error::UnsupportedType { takes: "application/json" });
     }
     let body = body::read(app, body).await?;

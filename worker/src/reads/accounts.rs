@@ -22,7 +22,8 @@ macro_rules! login {
     ($where:literal) => {
         concat!(
             "SELECT id, name, address, password_hash, verified_at IS NOT NULL, approved_at IS NOT NULL, ",
-            "disabled_at IS NOT NULL, totp_confirmed_at IS NOT NULL FROM users WHERE erased_at IS NULL AND ",
+            "disabled_at IS NOT NULL, iif(totp_confirmed_at IS NULL, NULL, totp_secret) FROM users ",
+            "WHERE erased_at IS NULL AND ",
             $where
         )
     };
@@ -32,7 +33,8 @@ const LOGIN_BY_NAME: &str = login!("name_key = ?1");
 const LOGIN_BY_ADDRESS: &str = login!("address_key = ?1");
 const LOGIN_BY_ID: &str = login!("id = ?1");
 
-const OWN: &str = "SELECT name, display_name, role, address, created_at FROM users WHERE id = ?1";
+const OWN: &str = "SELECT name, display_name, role, address, created_at, totp_confirmed_at IS NOT NULL \
+    FROM users WHERE id = ?1";
 const SESSIONS: &str = "SELECT id, created_at, seen_at, address, user_agent FROM sessions WHERE user_id = ?1 \
     ORDER BY seen_at DESC";
 
@@ -79,8 +81,16 @@ pub(crate) struct Login {
     pub(crate) verified: bool,
     pub(crate) approved: bool,
     pub(crate) disabled: bool,
-    /// It asks for a second factor.
-    pub(crate) second_factor: bool,
+    /// What codes are made of, where it asks for a second factor.
+    pub(crate) totp_secret: Option<Vec<u8>>,
+}
+
+impl Login {
+    /// What only this server knows of the account.
+    pub(crate) fn key(&self) -> Vec<u8> {
+        let password = self.password_hash.as_deref().unwrap_or_default().as_bytes();
+        [password, self.totp_secret.as_deref().unwrap_or_default()].concat()
+    }
 }
 
 /// Who the token with this SHA-256 speaks for and what it is for, unless it or the account was switched off.
@@ -133,17 +143,19 @@ pub(crate) fn login_of(db: &Connection, user: UserId) -> rusqlite::Result<Option
 }
 
 /// An account as its owner sees it.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub(crate) struct Own {
     pub(crate) name: String,
     pub(crate) display_name: String,
     pub(crate) role: Role,
     pub(crate) address: Option<String>,
     pub(crate) created_at: When,
+    /// Whether logging in asks for a code.
+    pub(crate) second_factor: bool,
 }
 
 /// One of an account's sessions.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub(crate) struct SessionEntry {
     pub(crate) id: i64,
     pub(crate) created_at: When,
@@ -189,6 +201,7 @@ pub(crate) fn own(db: &Connection, user: UserId) -> rusqlite::Result<Option<Own>
             role: Role::from_number(row.get(2)?),
             address: row.get(3)?,
             created_at: when(row, 4)?,
+            second_factor: row.get(5)?,
         })
     })
 }
@@ -242,6 +255,6 @@ fn login_row(row: &Row<'_>) -> rusqlite::Result<Login> {
         verified: row.get(4)?,
         approved: row.get(5)?,
         disabled: row.get(6)?,
-        second_factor: row.get(7)?,
+        totp_secret: row.get(7)?,
     })
 }

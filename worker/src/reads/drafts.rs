@@ -9,9 +9,11 @@ use super::{When, first, rows, when};
 
 const DRAFT: &str = "SELECT body FROM drafts WHERE user_id = ?1 AND place = ?2";
 const DRAFTS: &str = "SELECT place, updated_at, body FROM drafts WHERE user_id = ?1 ORDER BY updated_at DESC";
+const PLACES: &str = "SELECT place FROM drafts WHERE user_id = ?1 ORDER BY place";
 
 #[cfg(test)]
-pub(crate) const ALL: &[(&str, &str)] = &[("drafts::DRAFT", DRAFT), ("drafts::DRAFTS", DRAFTS)];
+pub(crate) const ALL: &[(&str, &str)] =
+    &[("drafts::DRAFT", DRAFT), ("drafts::DRAFTS", DRAFTS), ("drafts::PLACES", PLACES)];
 
 /// What somebody was writing somewhere; one that cannot be read is none.
 pub(crate) fn draft(db: &Connection, user: UserId, place: &Place) -> rusqlite::Result<Option<Draft>> {
@@ -27,6 +29,12 @@ pub(crate) fn drafts(db: &Connection, user: UserId) -> rusqlite::Result<Vec<(Pla
     })?;
     let read = |(place, at, body): (String, When, Vec<u8>)| Some((Place::parse(&place)?, at, read(&body)?));
     Ok(found.into_iter().filter_map(read).collect())
+}
+
+/// Where somebody was writing. There are few.
+pub(crate) fn places(db: &Connection, user: UserId) -> rusqlite::Result<Vec<Place>> {
+    let places = rows(db, PLACES, [user.0], |row| row.get::<_, String>(0))?;
+    Ok(places.iter().filter_map(|place| Place::parse(place)).collect())
 }
 
 fn read(body: &[u8]) -> Option<Draft> {

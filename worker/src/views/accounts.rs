@@ -4,9 +4,10 @@ use askama::Template;
 use veritable_config::settings::Registration;
 use veritable_domain::draft::{Draft, Place};
 use veritable_domain::markup::excerpt;
+use veritable_domain::permission::Role;
 use veritable_domain::wiki::{page_path, split_title};
 
-use super::Page;
+use super::{Page, Tabs};
 use crate::handlers::accounts::Faults;
 use crate::reads::When;
 use crate::reads::accounts::{Own, SessionEntry};
@@ -48,6 +49,10 @@ pub(crate) struct SignUpPage<'a> {
     pub(crate) name: &'a str,
     pub(crate) address: &'a str,
     pub(crate) invitation: &'a str,
+    /// The role that the invitation gives.
+    pub(crate) invited: Option<Role>,
+    /// The invitation is not good.
+    pub(crate) is_dead: bool,
     pub(crate) registration: Registration,
     pub(crate) needs_address: bool,
     pub(crate) faults: Faults,
@@ -78,6 +83,7 @@ pub(crate) struct DraftsPage<'a> {
 #[template(path = "accounts/account.html")]
 pub(crate) struct AccountPage<'a> {
     pub(crate) page: Page<'a>,
+    pub(crate) tabs: Tabs,
     pub(crate) own: Own,
     pub(crate) sessions: Vec<SessionEntry>,
     /// Number of the session that asks.

@@ -1,8 +1,10 @@
 //! What pages are made of: one struct for each template under `web/templates`.
 
 mod accounts;
+mod admin;
 mod counts;
 pub(crate) mod menu;
+mod settings;
 pub(crate) mod slots;
 
 use askama::Template;
@@ -14,7 +16,14 @@ use veritable_domain::permission::Groups;
 pub(crate) use self::accounts::{
     AccountPage, ButtonPage, DraftsPage, ForgotPage, LoginPage, Notice, ResetPage, SignUpPage,
 };
+pub(crate) use self::admin::{
+    AdminPage, ApprovalsPage, AuditPage, CategoriesPage, CategoryForm, CategoryPage, GroupPage, GroupsPage,
+    InvitationsPage, UserAdminPage, UsersPage,
+};
 use self::counts::count;
+pub(crate) use self::settings::{
+    CodePage, CodesPage, DataPage, ErasePage, SecondFactorPage, ShownOnce, Tabs, TokensPage,
+};
 use self::slots::Slot;
 use crate::app::App;
 use crate::assets;

@@ -3,6 +3,7 @@
 //! the commit.
 
 mod accounts;
+mod administration;
 mod forum;
 mod import_forum;
 mod import_wiki;
@@ -72,6 +73,16 @@ impl<'a> Transaction<'a> {
     ) -> rusqlite::Result<Option<T>> {
         veritable_sql::first(self.db, sql, values, read)
     }
+
+    /// All rows.
+    fn rows<T>(
+        &self,
+        sql: &str,
+        values: impl rusqlite::Params,
+        read: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<Vec<T>> {
+        veritable_sql::rows(self.db, sql, values, read)
+    }
 }
 
 /// Why a change was not made.
@@ -116,6 +127,7 @@ pub(crate) fn database(command: &Command) -> Database {
         | Command::Forum(..)
         | Command::Wiki(..)
         | Command::Accounts(..)
+        | Command::Administration(..)
         | Command::Import(_) => Database::Forums,
     }
 }
@@ -127,6 +139,7 @@ pub(crate) fn apply(tx: &mut Transaction<'_>, command: &Command) -> Result<Outco
         Command::Forum(by, change) => forum::apply(tx, by, change),
         Command::Wiki(by, change) => wiki::apply(tx, by, change),
         Command::Accounts(by, change) => accounts::apply(tx, by, change),
+        Command::Administration(by, change) => administration::apply(tx, by, change),
         Command::Import(import) => apply_import(tx, import),
     }
 }

@@ -2,7 +2,9 @@
 
 use veritable_config::settings::Registration;
 use veritable_domain::account::Address;
+use veritable_domain::permission::Role;
 use veritable_domain::text::UserName;
+use veritable_domain::time::UnixMillis;
 use veritable_writer_api::message::{Accounts, Command, IdempotencyKey, Outcome, Refusal};
 
 use super::{FAULTY, Faults, new_password, notice};
@@ -11,7 +13,7 @@ use crate::app::App;
 use crate::error::Error;
 use crate::limits;
 use crate::mails;
-use crate::reads::accounts;
+use crate::reads::{accounts, settings};
 use crate::routes::{Asker, ChangeKey, Cost, Pending, Submission, Visit};
 use crate::sessions::digest;
 use crate::views::{ButtonPage, Page, SignUpPage, render};
@@ -32,17 +34,34 @@ async fn show(
     (name, address, invitation): (&str, &str, &str),
     faults: Faults,
 ) -> Result<Answer, Error> {
-    if app.config.accounts.registration == Registration::Closed {
+    let invited = invited(app, invitation).await?;
+    if app.config.accounts.registration == Registration::Closed && invited != Some(Role::Administrator) {
         let text = "New accounts are made by the administrators.";
         return notice(app, asker, "Nobody can sign up here", text, None).await;
     }
     let page = Page::own(app, asker, "Sign up").await?;
     let registration = app.config.accounts.registration;
-    let needs_address = mails::are_sent(&app.config);
+    let needs_address = needs_address(app, invited);
     let is_faulty = !faults.is_empty();
-    let shown = SignUpPage { page, name, address, invitation, registration, needs_address, faults };
+    let is_dead = !invitation.is_empty() && invited.is_none();
+    let shown =
+        SignUpPage { page, name, address, invitation, invited, is_dead, registration, needs_address, faults };
     let answer = Answer::html(render(&shown)?, Vec::new());
     Ok(if is_faulty { answer.with_status(FAULTY) } else { answer })
+}
+
+/// The role that an invitation gives, if it is good.
+async fn invited(app: &App, code: &str) -> Result<Option<Role>, Error> {
+    if code.is_empty() {
+        return Ok(None);
+    }
+    let (hash, now) = (digest(code), UnixMillis::now());
+    app.run(Cost::Point, move |db| Ok(settings::invitation(db, &hash, now)?)).await
+}
+
+/// The first administrator has the command line's word, and mail may not be sent yet.
+fn needs_address(app: &App, invited: Option<Role>) -> bool {
+    mails::are_sent(&app.config) && invited != Some(Role::Administrator)
 }
 
 pub(crate) fn submit<'a>(app: &'a App, form: Submission) -> Pending<'a> {
@@ -55,12 +74,13 @@ pub(crate) fn submit<'a>(app: &'a App, form: Submission) -> Pending<'a> {
             async move { show(app, &asker, (&name, &address, &code), faults).await }
         };
         let registration = app.config.accounts.registration;
-        if registration == Registration::Closed {
+        let invited = invited(app, &code).await?;
+        if registration == Registration::Closed && invited != Some(Role::Administrator) {
             return again(Faults::new()).await;
         }
         let mut faults = Faults::new();
         let name = UserName::new(&typed_name).map_err(|error| faults.insert("name", error.to_string())).ok();
-        let needs_address = mails::are_sent(&app.config);
+        let needs_address = needs_address(app, invited);
         let address = match typed_address.as_str() {
             "" if !needs_address => None,
             text => Address::new(text).map_err(|error| faults.insert("address", error.to_string())).ok(),
@@ -82,12 +102,14 @@ pub(crate) fn submit<'a>(app: &'a App, form: Submission) -> Pending<'a> {
             }
             _ => None,
         };
+        let waits = registration == Registration::Approval && invited.is_none();
         let join = Accounts::SignUp {
             name,
             address: address.clone(),
             password_hash,
             invitation: (!code.is_empty()).then(|| digest(&code)),
-            waits_for_approval: registration == Registration::Approval,
+            // Whoever was invited is vouched for.
+            waits_for_approval: waits,
             link,
         };
         match app.send(Command::accounts(form.asker.by(), join), &form.key).await {
@@ -122,23 +144,29 @@ pub(crate) fn submit<'a>(app: &'a App, form: Submission) -> Pending<'a> {
                 );
                 notice(app, asker, "Look into your mailbox", &text, None).await
             }
-            _ if registration == Registration::Approval => {
+            _ if waits => {
                 let text = "An administrator has to approve your account before you can log in.";
                 notice(app, asker, "Your account waits for approval", text, None).await
             }
-            _ => Ok(Answer::see_other("/login")),
+            _ => Ok(Answer::see_other("/login?done=joined")),
         }
     })
 }
 
 /// Writes to somebody whose address was used to join a second time.
-async fn tell_owner(app: &App, form: &Submission, address: &Address) -> Result<(), Error> {
+pub(super) async fn tell_owner(app: &App, form: &Submission, address: &Address) -> Result<(), Error> {
     let key = address.key();
     let found = app.run(Cost::Point, move |db| Ok(accounts::login(db, &key)?)).await?;
     let Some(login) = found else { return Ok(()) };
     let mail = mails::known_already(&app.config, address, &login.name);
     let command = Command::accounts(form.asker.by(), Accounts::SendMail { mail });
-    app.send(command, &ChangeKey::of(IdempotencyKey::fresh())).await?;
+    let sending = app.send_later(command, ChangeKey::of(IdempotencyKey::fresh()));
+    // Not waited for: the answer takes as long as for an address that nobody has.
+    tokio::spawn(async move {
+        if let Err(error) = sending.await {
+            tracing::warn!(%error, "the owner of an address could not be told that it was used again");
+        }
+    });
     Ok(())
 }
 
@@ -160,7 +188,8 @@ pub(crate) fn verify<'a>(app: &'a App, form: Submission) -> Pending<'a> {
     Box::pin(async move {
         let hash = digest(form.params.get("secret").map_or("", String::as_str));
         app.send(Command::accounts(form.asker.by(), Accounts::Verify { hash }), &form.key).await?;
-        let to = if form.asker.actor.user.is_some() { "/account" } else { "/login?done=verified" };
+        let to =
+            if form.asker.actor.user.is_some() { "/account?done=confirmed" } else { "/login?done=verified" };
         Ok(Answer::see_other(to))
     })
 }

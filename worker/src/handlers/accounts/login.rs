@@ -5,9 +5,9 @@ use veritable_domain::account::MAX_PASSWORD_BYTES;
 use veritable_domain::ids::UserId;
 use veritable_domain::password::Verdict;
 use veritable_domain::text::user_key;
-use veritable_writer_api::message::{Accounts, By, Command, IdempotencyKey, NewSession};
+use veritable_writer_api::message::{Accounts, By, Command, Factor, IdempotencyKey, NewSession};
 
-use super::{local, notice, said};
+use super::{local, notice, said, second_step};
 use crate::answer::Answer;
 use crate::app::App;
 use crate::error::Error;
@@ -73,12 +73,19 @@ pub(crate) fn submit<'a>(app: &'a App, form: Submission) -> Pending<'a> {
         if let Some(answer) = kept_out(app, &form, &login).await? {
             return Ok(answer);
         }
-        open(app, &form, login.user, remember, next).await
+        if login.totp_secret.is_some() {
+            return second_step::ask(app, &form, &login, remember, next).await;
+        }
+        open(app, &form, (login.user, Factor::None), remember, next).await
     })
 }
 
 /// Why an account whose password was given may not log in.
-async fn kept_out(app: &App, form: &Submission, login: &accounts::Login) -> Result<Option<Answer>, Error> {
+pub(super) async fn kept_out(
+    app: &App,
+    form: &Submission,
+    login: &accounts::Login,
+) -> Result<Option<Answer>, Error> {
     let (title, text) = if login.disabled {
         ("This account is switched off", "Ask an administrator why.".to_owned())
     } else if !login.verified {
@@ -125,7 +132,7 @@ async fn rehash(app: &App, user: UserId, old: String, password: &str) {
 pub(crate) async fn open(
     app: &App,
     form: &Submission,
-    user: UserId,
+    (user, factor): (UserId, Factor),
     remember: bool,
     next: &str,
 ) -> Result<Answer, Error> {
@@ -136,7 +143,7 @@ pub(crate) async fn open(
         expires_at: app.sessions.expiry(form.now),
         user_agent: form.user_agent.clone(),
     };
-    let command = Command::accounts(form.asker.by(), Accounts::OpenSession { user, session });
+    let command = Command::accounts(form.asker.by(), Accounts::OpenSession { user, session, factor });
     app.send(command, &ChangeKey::of(IdempotencyKey::fresh())).await?;
     let days = remember.then_some(app.config.accounts.session_days);
     let cookie = app.cookies.set(Kind::Session, &token, days);

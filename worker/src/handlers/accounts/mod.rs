@@ -1,18 +1,27 @@
 //! Joining, logging in and out, and what people do with their own accounts.
 
+pub(crate) mod api;
+pub(crate) mod erasing;
+pub(crate) mod export;
 pub(crate) mod home;
 pub(crate) mod joining;
 pub(crate) mod login;
 pub(crate) mod passwords;
+pub(crate) mod second_factor;
+pub(crate) mod second_step;
+pub(crate) mod tokens;
 
 use std::collections::BTreeMap;
 
 use http::StatusCode;
-use veritable_domain::account::NewPassword;
+use veritable_domain::account::{Address, NewPassword};
+use veritable_writer_api::message::Mail;
 
 use crate::answer::Answer;
 use crate::app::App;
 use crate::error::Error;
+use crate::mails;
+use crate::reads::accounts::Login;
 use crate::routes::Asker;
 use crate::views::{Notice, Page, render};
 
@@ -44,8 +53,22 @@ pub(crate) fn said(name: &str) -> Option<&'static str> {
         "session" => "That session is ended.",
         "sessions" => "You are logged out everywhere else.",
         "out" => "You are logged out.",
+        "late" => "That took too long. Log in again.",
+        "joined" => "Your account is made. Log in.",
+        "name" => "You are called otherwise now.",
+        "address" => "Your e-mail address is changed.",
+        "confirmed" => "Your e-mail address is confirmed.",
+        "token" => "That token is ended.",
+        "factor-off" => "Your password alone is asked for from now on.",
+        "erased" => "Your account is deleted.",
         _ => return None,
     })
+}
+
+/// A mail that tells an account's owner of a change, where it has an address.
+pub(crate) fn told(app: &App, login: &Login, what: &str) -> Option<Mail> {
+    let address = Address::new(login.address.as_deref()?).ok().filter(|_| mails::are_sent(&app.config))?;
+    Some(mails::notice(&app.config, &address, &login.name, what))
 }
 
 /// Which fields of a form are wrong, with what to do about it.

@@ -4,13 +4,13 @@ use veritable_domain::account::{Address, MAX_PASSWORD_BYTES};
 use veritable_domain::password::Verdict;
 use veritable_writer_api::message::{Accounts, Command};
 
-use super::{FAULTY, Faults, home, new_password, notice};
+use super::{FAULTY, Faults, home, new_password, notice, told};
 use crate::answer::Answer;
 use crate::app::App;
 use crate::error::Error;
 use crate::limits;
 use crate::mails;
-use crate::reads::accounts;
+use crate::reads::accounts::{self, Login};
 use crate::routes::{Cost, Pending, Submission, Visit};
 use crate::sessions::digest;
 use crate::views::{ForgotPage, Page, ResetPage, render};
@@ -89,28 +89,36 @@ pub(crate) fn reset<'a>(app: &'a App, form: Submission) -> Pending<'a> {
     })
 }
 
+/// The account of who asks, and whether the field `current` of a form is its password; a fault where it is not.
+pub(super) async fn current(app: &App, form: &Submission, faults: &mut Faults) -> Result<Login, Error> {
+    let user = form.asker.user()?;
+    app.limits.count(limits::LOGIN_ACCOUNT, &user.0.to_le_bytes())?;
+    let login = app.run(Cost::Point, move |db| Ok(accounts::login_of(db, user)?)).await?;
+    let login = login.ok_or(Error::Unauthorized)?;
+    let typed = form.fields.get("current");
+    let right = typed.len() <= MAX_PASSWORD_BYTES
+        && app.hashing.verify(typed, login.password_hash.clone()).await? != Verdict::Wrong;
+    if !right {
+        faults.insert("current", "This is not your password.".into());
+    }
+    Ok(login)
+}
+
 /// A new password for who knows the old one.
 pub(crate) fn change<'a>(app: &'a App, form: Submission) -> Pending<'a> {
     Box::pin(async move {
-        let user = form.asker.user()?;
-        app.limits.count(limits::LOGIN_ACCOUNT, &user.0.to_le_bytes())?;
         let mut faults = Faults::new();
-        let login = app.run(Cost::Point, move |db| Ok(accounts::login_of(db, user)?)).await?;
-        let login = login.ok_or(Error::Unauthorized)?;
-        let current = form.fields.get("current");
-        let right = current.len() <= MAX_PASSWORD_BYTES
-            && app.hashing.verify(current, login.password_hash.clone()).await? != Verdict::Wrong;
-        if !right {
-            faults.insert("current", "This is not your password.".into());
-        }
-        let address = login.address.unwrap_or_default();
+        let login = current(app, &form, &mut faults).await?;
+        let address = login.address.clone().unwrap_or_default();
         let known = [login.name.as_str(), address.as_str(), app.config.site.name.as_str()];
         let password = new_password(form.fields.get("password"), &known, &mut faults);
-        let (Some(password), true) = (password, right) else {
+        let (Some(password), true) = (password, faults.is_empty()) else {
             return Ok(home::show(app, &form.asker, None, faults).await?.with_status(FAULTY));
         };
         let password_hash = app.hashing.hash(password.as_str()).await?;
-        let command = Accounts::ChangePassword { password_hash, session: form.asker.session().copied() };
+        let notice = told(app, &login, "the password of your account was changed.");
+        let session = form.asker.session().copied();
+        let command = Accounts::ChangePassword { password_hash, session, notice };
         app.send(Command::accounts(form.asker.by(), command), &form.key).await?;
         Ok(Answer::see_other("/account?done=password"))
     })

@@ -4,9 +4,9 @@ use strum::IntoStaticStr;
 use veritable_domain::account::{Address, Scopes};
 use veritable_domain::codec::{SchemaRead, SchemaWrite};
 use veritable_domain::draft::Place;
-use veritable_domain::ids::{SessionId, UserId};
+use veritable_domain::ids::{SessionId, TokenId, UserId};
 use veritable_domain::permission::Role;
-use veritable_domain::text::UserName;
+use veritable_domain::text::{DisplayName, UserName};
 use veritable_domain::time::UnixMillis;
 
 /// SHA-256 of a secret that only its owner has: a session's or API token, a link sent by mail, an invitation.
@@ -66,6 +66,23 @@ pub struct NewSession {
     pub expires_at: UnixMillis,
     /// What the browser says of itself.
     pub user_agent: String,
+}
+
+/// By what, beside the password, somebody is known who logs in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, SchemaWrite, SchemaRead)]
+pub enum Factor {
+    /// Nothing: refused where the account asks for a second factor.
+    None,
+    /// A code of this step of time (RFC 6238): each step is good once.
+    Totp {
+        /// Seconds since 1970 divided by 30.
+        step: i64,
+    },
+    /// A recovery code, used up with this.
+    Recovery {
+        /// Of the code.
+        hash: SecretHash,
+    },
 }
 
 /// A change of accounts.
@@ -128,6 +145,8 @@ pub enum Accounts {
         password_hash: String,
         /// The session that goes on.
         session: Option<SecretHash>,
+        /// Tells the owner.
+        notice: Option<Mail>,
     },
     /// The same password hashed as the settings have it now.
     Rehash {
@@ -144,6 +163,8 @@ pub enum Accounts {
         user: UserId,
         /// The session.
         session: NewSession,
+        /// The second factor that was checked.
+        factor: Factor,
     },
     /// Say that a session is used, so that it ends later.
     TouchSession {
@@ -192,4 +213,71 @@ pub enum Accounts {
         /// When it ends, if it does.
         expires_at: Option<UnixMillis>,
     },
+    /// End an API token of the one who asks.
+    RevokeApiToken {
+        /// Which.
+        token: TokenId,
+    },
+    /// Take another address; with a link it counts once the link was used.
+    ChangeAddress {
+        /// The new one.
+        address: Address,
+        /// How it is shown to be this person's; `None`: it need not be.
+        link: Option<Link>,
+        /// Tells the old address.
+        notice: Option<Mail>,
+    },
+    /// Be called otherwise.
+    SetDisplayName {
+        /// The new one.
+        name: DisplayName,
+    },
+    /// Begin to set up a second factor; it counts from [`Accounts::ConfirmTotp`] on.
+    BeginTotp {
+        /// What codes are made of.
+        secret: [u8; 20],
+    },
+    /// A code was right: from now on logging in asks for one. Every other session of the account ends.
+    ConfirmTotp {
+        /// The secret it was right for.
+        secret: [u8; 20],
+        /// The step of the code.
+        step: i64,
+        /// Of the recovery codes.
+        codes: Vec<SecretHash>,
+        /// The session that goes on.
+        session: Option<SecretHash>,
+        /// Tells the owner.
+        notice: Option<Mail>,
+    },
+    /// Other recovery codes.
+    RenewRecoveryCodes {
+        /// Of the codes.
+        codes: Vec<SecretHash>,
+        /// Tells the owner.
+        notice: Option<Mail>,
+    },
+    /// Log in with the password alone from now on.
+    EndTotp {
+        /// Tells the owner.
+        notice: Option<Mail>,
+    },
+    /// Forget the person of the account that asks; what it wrote stays without a name.
+    Erase,
+    /// A message was taken by the mail server.
+    MailSent {
+        /// Its number in the outbox.
+        message: i64,
+    },
+    /// A message was not taken.
+    MailFailed {
+        /// Its number in the outbox.
+        message: i64,
+        /// Why, in a line without anybody's address.
+        error: String,
+        /// When it is tried again; `None`: never.
+        next_at: Option<UnixMillis>,
+    },
+    /// Forget what is too old: sessions and links that are over, drafts nobody went on with, accounts nobody confirmed.
+    ForgetOld,
 }

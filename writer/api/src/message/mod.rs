@@ -2,18 +2,20 @@
 //! workers outlive a reload. Variants and fields are added at the end; anything else raises [`PROTOCOL_VERSION`].
 
 mod accounts;
+mod administration;
 mod forum;
 mod import;
 mod wiki;
 
 use uuid::Uuid;
 use veritable_domain::codec::{SchemaRead, SchemaWrite};
-use veritable_domain::ids::{CategoryId, PageId, PostId, RevisionId, TopicId, UserId};
+use veritable_domain::ids::{CategoryId, InvitationId, PageId, PostId, RevisionId, TokenId, TopicId, UserId};
 use veritable_domain::permission::Denial;
 use veritable_domain::tag::Tag;
 use veritable_domain::time::UnixMillis;
 
-pub use accounts::{Accounts, Link, LinkKind, Mail, NewSession, SecretHash};
+pub use accounts::{Accounts, Factor, Link, LinkKind, Mail, NewSession, SecretHash};
+pub use administration::{Administration, CategorySettings};
 pub use forum::Forum;
 pub use import::{
     Import, ImportCategory, ImportNamespace, ImportPage, ImportPost, ImportRevision, ImportTally,
@@ -129,6 +131,8 @@ pub enum Command {
     Accounts(By, Box<Accounts>),
     /// Part of an import. Local only.
     Import(Box<Import>),
+    /// A change of others' accounts, of groups or of categories.
+    Administration(By, Box<Administration>),
 }
 
 impl Command {
@@ -145,6 +149,11 @@ impl Command {
     /// A change of accounts.
     pub fn accounts(by: By, change: Accounts) -> Command {
         Command::Accounts(by, Box::new(change))
+    }
+
+    /// A change of others' accounts, of groups or of categories.
+    pub fn administration(by: By, change: Administration) -> Command {
+        Command::Administration(by, Box::new(change))
     }
 }
 
@@ -202,6 +211,21 @@ pub enum Outcome {
         /// The account.
         user: UserId,
     },
+    /// An API token was made.
+    TokenCreated {
+        /// The token.
+        token: TokenId,
+    },
+    /// An invitation was made.
+    Invited {
+        /// The invitation.
+        invitation: InvitationId,
+    },
+    /// A group was made or described anew.
+    GroupSaved {
+        /// Its number.
+        group: u8,
+    },
 }
 
 /// Why a command was not carried out. Nothing of it is in the database, unless the reason says otherwise.
@@ -258,5 +282,19 @@ pub enum Refusal {
     Unknown {
         /// What failed.
         reason: String,
+    },
+    /// Nobody could administer the site any more.
+    #[error("this is the last administrator; make somebody else one first")]
+    LastAdministrator,
+    /// The second factor is missing, wrong, or was used already.
+    #[error("this code is wrong, or was used already")]
+    WrongCode,
+    /// As many as there may be.
+    #[error("there are {most} {what} already, and that is the most there may be")]
+    TooMany {
+        /// `API tokens`, `groups`, ...
+        what: String,
+        /// How many there may be.
+        most: u32,
     },
 }

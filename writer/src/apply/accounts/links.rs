@@ -4,6 +4,7 @@ use rusqlite::params;
 use veritable_domain::account::Address;
 use veritable_domain::ids::UserId;
 use veritable_domain::tag::Tag;
+use veritable_domain::time::UnixMillis;
 use veritable_writer_api::message::{Link, LinkKind, Mail, Outcome, Refusal, SecretHash};
 
 use super::super::{Failure, Transaction, malformed, no_such};
@@ -11,7 +12,7 @@ use super::{owner, sessions};
 
 /// A new link of a kind replaces the account's last one: an old mail in a mailbox is worth nothing.
 pub(super) fn insert(tx: &mut Transaction<'_>, user: UserId, link: &Link) -> rusqlite::Result<()> {
-    tx.run("DELETE FROM links WHERE user_id = ?1 AND kind = ?2", params![user.0, link.kind.number()])?;
+    drop_links(tx, user, link.kind)?;
     tx.run(
         "INSERT INTO links (hash, user_id, kind, address, created_at, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         params![
@@ -24,6 +25,11 @@ pub(super) fn insert(tx: &mut Transaction<'_>, user: UserId, link: &Link) -> rus
         ],
     )?;
     post(tx, &link.mail)
+}
+
+/// Puts a message into the outbox, if there is one.
+pub(in super::super) fn post_all(tx: &Transaction<'_>, mail: Option<&Mail>) -> rusqlite::Result<()> {
+    mail.map_or(Ok(()), |mail| post(tx, mail))
 }
 
 /// Puts a message into the outbox.
@@ -47,7 +53,7 @@ pub(super) fn send(tx: &mut Transaction<'_>, user: UserId, link: &Link) -> Resul
 }
 
 /// Whose a link is, and which address it shows to be this person's; it is used up.
-fn take(tx: &Transaction<'_>, hash: &SecretHash, kind: LinkKind) -> Result<(UserId, Address), Failure> {
+fn take(tx: &Transaction<'_>, hash: &SecretHash, kind: LinkKind) -> Result<(UserId, String), Failure> {
     let sql =
         "DELETE FROM links WHERE hash = ?1 AND kind = ?2 AND expires_at > ?3 RETURNING user_id, address";
     let found = tx.row(sql, params![hash, kind.number(), tx.now.0], |row| {
@@ -56,11 +62,12 @@ fn take(tx: &Transaction<'_>, hash: &SecretHash, kind: LinkKind) -> Result<(User
     let (user, address) = found.ok_or(Refusal::LinkDead)?;
     let sql = "SELECT 1 FROM users WHERE id = ?1 AND disabled_at IS NULL AND erased_at IS NULL";
     tx.row(sql, [user.0], |_| Ok(()))?.ok_or(Refusal::LinkDead)?;
-    Ok((user, Address::new(&address).map_err(|error| malformed(error.to_string()))?))
+    Ok((user, address))
 }
 
 pub(super) fn verify(tx: &mut Transaction<'_>, hash: &SecretHash) -> Result<Outcome, Failure> {
     let (user, address) = take(tx, hash, LinkKind::Verify)?;
+    let address = Address::new(&address).map_err(|error| malformed(error.to_string()))?;
     if owner(tx, &address)?.is_some_and(|owner| owner != user) {
         return Err(Refusal::AddressTaken.into());
     }
@@ -68,7 +75,29 @@ pub(super) fn verify(tx: &mut Transaction<'_>, hash: &SecretHash) -> Result<Outc
         "UPDATE users SET address = ?2, address_key = ?3, verified_at = ?4 WHERE id = ?1",
         params![user.0, address.as_str(), address.key(), tx.now.0],
     )?;
+    // A link for a new password went to the mailbox that was this person's before.
+    drop_links(tx, user, LinkKind::Reset)?;
     Ok(Outcome::Account { user })
+}
+
+fn drop_links(tx: &Transaction<'_>, user: UserId, kind: LinkKind) -> rusqlite::Result<usize> {
+    tx.run("DELETE FROM links WHERE user_id = ?1 AND kind = ?2", params![user.0, kind.number()])
+}
+
+/// A link for a new password that somebody with the power to make it hands over.
+pub(in super::super) fn offer_password(
+    tx: &Transaction<'_>,
+    user: UserId,
+    hash: &SecretHash,
+    expires_at: UnixMillis,
+    mail: Option<&Mail>,
+) -> rusqlite::Result<()> {
+    drop_links(tx, user, LinkKind::Reset)?;
+    tx.run(
+        "INSERT INTO links (hash, user_id, kind, address, created_at, expires_at) VALUES (?1, ?2, ?3, '', ?4, ?5)",
+        params![hash, user.0, LinkKind::Reset.number(), tx.now.0, expires_at.0],
+    )?;
+    post_all(tx, mail)
 }
 
 pub(super) fn reset_password(

@@ -1,10 +1,15 @@
 //! Accounts: made by administrators, by people themselves, and by imports.
 
 pub(super) mod drafts;
-mod links;
+pub(super) mod erase;
+mod forgetting;
+pub(super) mod links;
+mod outbox;
 mod passwords;
-mod sessions;
+mod profile;
+pub(super) mod sessions;
 mod tokens;
+pub(super) mod totp;
 
 use rusqlite::params;
 use veritable_domain::account::Address;
@@ -37,7 +42,7 @@ pub(super) fn apply(tx: &mut Transaction<'_>, by: &By, change: &Accounts) -> Res
                 waits_for_approval: *waits_for_approval,
                 link: link.as_ref(),
             };
-            sign_up(tx, &new)
+            sign_up(tx, by, &new)
         }
         Accounts::SendMail { mail } => {
             links::post(tx, mail)?;
@@ -46,11 +51,11 @@ pub(super) fn apply(tx: &mut Transaction<'_>, by: &By, change: &Accounts) -> Res
         Accounts::SendLink { user, link } => links::send(tx, *user, link),
         Accounts::Verify { hash } => links::verify(tx, hash),
         Accounts::ResetPassword { hash, password_hash } => links::reset_password(tx, hash, password_hash),
-        Accounts::ChangePassword { password_hash, session } => {
-            passwords::change(tx, by, password_hash, session.as_ref())
+        Accounts::ChangePassword { password_hash, session, notice } => {
+            passwords::change(tx, by, password_hash, session.as_ref(), notice.as_ref())
         }
         Accounts::Rehash { user, old, new } => passwords::rehash(tx, *user, old, new),
-        Accounts::OpenSession { user, session } => sessions::open(tx, by, *user, session),
+        Accounts::OpenSession { user, session, factor } => sessions::open(tx, by, *user, session, *factor),
         Accounts::TouchSession { hash, expires_at } => sessions::touch(tx, hash, *expires_at),
         Accounts::CloseSession { hash } => sessions::close(tx, hash),
         Accounts::RevokeSession { session } => sessions::revoke(tx, by, *session),
@@ -60,6 +65,21 @@ pub(super) fn apply(tx: &mut Transaction<'_>, by: &By, change: &Accounts) -> Res
         Accounts::CreateApiToken { user, name, hash, scopes, expires_at } => {
             tokens::create(tx, by, *user, name, hash, (*scopes, *expires_at))
         }
+        Accounts::RevokeApiToken { token } => tokens::revoke(tx, by, *token),
+        Accounts::ChangeAddress { address, link, notice } => {
+            profile::change_address(tx, by, address, link.as_ref(), notice.as_ref())
+        }
+        Accounts::SetDisplayName { name } => profile::set_display_name(tx, by, name),
+        Accounts::BeginTotp { secret } => totp::begin(tx, by, secret),
+        Accounts::ConfirmTotp { secret, step, codes, session, notice } => {
+            totp::confirm(tx, by, (secret, *step), codes, session.as_ref(), notice.as_ref())
+        }
+        Accounts::RenewRecoveryCodes { codes, notice } => totp::renew_codes(tx, by, codes, notice.as_ref()),
+        Accounts::EndTotp { notice } => totp::end_own(tx, by, notice.as_ref()),
+        Accounts::Erase => erase::own_account(tx, by),
+        Accounts::MailSent { message } => outbox::sent(tx, *message),
+        Accounts::MailFailed { message, error, next_at } => outbox::failed(tx, *message, error, *next_at),
+        Accounts::ForgetOld => forgetting::forget(tx),
     }
 }
 
@@ -95,13 +115,16 @@ struct SignUp<'a> {
     link: Option<&'a Link>,
 }
 
-fn sign_up(tx: &mut Transaction<'_>, new: &SignUp<'_>) -> Result<Outcome, Failure> {
+fn sign_up(tx: &mut Transaction<'_>, by: &By, new: &SignUp<'_>) -> Result<Outcome, Failure> {
     let user = insert_new(tx, new.name, Role::Member, new.address, Some(new.password_hash))?;
     if let Some(hash) = new.invitation {
         let sql = "UPDATE invitations SET used_by = ?2, used_at = ?3
-                   WHERE hash = ?1 AND used_at IS NULL AND expires_at > ?3";
-        if tx.run(sql, params![hash, user.0, tx.now.0])? == 0 {
-            return Err(Refusal::LinkDead.into());
+                   WHERE hash = ?1 AND used_at IS NULL AND expires_at > ?3 RETURNING role";
+        let role = tx.row(sql, params![hash, user.0, tx.now.0], |row| row.get(0).map(Role::from_number))?;
+        let role = role.ok_or(Refusal::LinkDead)?;
+        if role > Role::Member {
+            tx.run("UPDATE users SET role = ?2 WHERE id = ?1", [user.0, role.number()])?;
+            tx.audit(by, "user.create", &format!("user:{user}"), &format!("{} by invitation", role.name()))?;
         }
     }
     if !new.waits_for_approval {
@@ -124,7 +147,7 @@ fn insert_new(
     address: Option<&Address>,
     password_hash: Option<&str>,
 ) -> Result<UserId, Failure> {
-    if holder(tx, name)?.is_some() {
+    if name.is_of_erased() || holder(tx, name)?.is_some() {
         return Err(Refusal::NameTaken.into());
     }
     if let Some(address) = address
@@ -159,7 +182,7 @@ pub(super) fn import_users(
             Some(known) if known.is(&digest) => tally.unchanged += 1,
             Some(known) => {
                 tx.run(
-                    "UPDATE users SET display_name = ?2 WHERE id = ?1",
+                    "UPDATE users SET display_name = ?2 WHERE id = ?1 AND erased_at IS NULL",
                     params![known.local_id, user.display_name],
                 )?;
                 remember(tx, (source, "user", &user.foreign_id), known.local_id, Some(digest))?;

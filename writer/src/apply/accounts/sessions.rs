@@ -5,10 +5,10 @@ use rusqlite::params;
 use veritable_domain::ids::{SessionId, UserId};
 use veritable_domain::tag::Tag;
 use veritable_domain::time::UnixMillis;
-use veritable_writer_api::message::{By, NewSession, Outcome, Refusal, SecretHash};
+use veritable_writer_api::message::{By, Factor, NewSession, Outcome, Refusal, SecretHash};
 
 use super::super::{Failure, Transaction, no_such};
-use super::own;
+use super::{own, totp};
 
 /// Sessions of one account: one more ends the one that was not used for the longest.
 const MAX: i64 = 50;
@@ -20,10 +20,15 @@ pub(super) fn open(
     by: &By,
     user: UserId,
     new: &NewSession,
+    factor: Factor,
 ) -> Result<Outcome, Failure> {
-    let sql = "SELECT 1 FROM users WHERE id = ?1 AND disabled_at IS NULL AND erased_at IS NULL
-               AND approved_at IS NOT NULL AND verified_at IS NOT NULL";
-    tx.row(sql, [user.0], |_| Ok(()))?.ok_or_else(|| no_such("account that may log in"))?;
+    let sql = "SELECT totp_confirmed_at IS NOT NULL FROM users WHERE id = ?1 AND disabled_at IS NULL
+               AND erased_at IS NULL AND approved_at IS NOT NULL AND verified_at IS NOT NULL";
+    let asks_for_code =
+        tx.row(sql, [user.0], |row| row.get(0))?.ok_or_else(|| no_such("account that may log in"))?;
+    if asks_for_code {
+        totp::take(tx, user, factor)?;
+    }
     tx.run(
         "DELETE FROM sessions WHERE user_id = ?1 AND (expires_at <= ?2 OR id IN
             (SELECT id FROM sessions WHERE user_id = ?1 ORDER BY seen_at DESC LIMIT -1 OFFSET ?3))",
@@ -80,7 +85,7 @@ pub(super) fn revoke_all(
 }
 
 /// Ends all sessions of an account but one.
-pub(super) fn end_all(
+pub(in super::super) fn end_all(
     tx: &mut Transaction<'_>,
     user: UserId,
     except: Option<&SecretHash>,

@@ -1,0 +1,158 @@
+//! How long sessions last, how passwords are stored, and what nobody learns from a login.
+
+use rusqlite::Connection as Database;
+
+use super::accounts::{PASSWORD, member};
+use super::harness::browser::{Browser, Form};
+use super::harness::server::Server;
+use super::harness::wait_for;
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+
+fn database(server: &Server) -> Database {
+    let db = Database::open(server.data_dir.join("forums.db")).unwrap();
+    db.busy_timeout(std::time::Duration::from_secs(5)).unwrap();
+    db
+}
+
+fn now_ms() -> i64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    i64::try_from(now.as_millis()).unwrap()
+}
+
+fn without(form: Form, field: &str) -> Form {
+    Form { fields: form.fields.into_iter().filter(|(name, _)| name != field).collect(), ..form }
+}
+
+#[test]
+fn a_cookie_ends_with_the_browser_unless_it_is_to_be_remembered() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::demo(dir.path());
+    member(&server, "mia");
+    let log_in = |remember: bool| {
+        let mut browser = Browser::new(&server);
+        let form = browser.form("/login", "/login").set("user", "mia").set("password", PASSWORD);
+        let form = if remember { form } else { without(form, "remember") };
+        let reply = browser.submit(&form);
+        let cookies = reply.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie"));
+        let session = cookies.map(|(_, value)| value.clone()).find(|value| value.starts_with("session="));
+        session.unwrap()
+    };
+    assert!(log_in(true).contains("Max-Age=2592000"));
+    let short = log_in(false);
+    assert!(!short.contains("Max-Age") && !short.contains("Expires"), "{short}");
+}
+
+#[test]
+fn a_session_that_is_used_lasts_longer_by_one_write_a_day_and_one_that_is_over_is_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut server = Server::demo(dir.path());
+    let mut mia = member(&server, "mia");
+    let mut otto = member(&server, "otto");
+    assert_eq!(server.command("stop", &[]).status.code(), Some(0));
+    server.wait();
+    // As if they were used last some days ago.
+    let db = database(&server);
+    let sql = "UPDATE sessions SET expires_at = ?1 WHERE user_id = (SELECT id FROM users WHERE name = ?2)";
+    db.execute(sql, (now_ms() + 20 * DAY_MS, "mia")).unwrap();
+    db.execute(sql, (now_ms() - 1, "otto")).unwrap();
+    drop(db);
+    let server = Server::serve(dir.path(), &["--plain-http", "--listen", &server.address]);
+    let writes = || server.status()["counters"]["writes"].as_i64().unwrap();
+    let before = writes();
+    for _ in 0..50 {
+        assert!(mia.get("/latest").text().contains(">mia</a>"));
+    }
+    let expires = || -> i64 {
+        let sql = "SELECT expires_at FROM sessions s JOIN users u ON u.id = s.user_id WHERE u.name = 'mia'";
+        database(&server).query_row(sql, [], |row| row.get(0)).unwrap()
+    };
+    let whole = now_ms() + 30 * DAY_MS;
+    wait_for("the session to last longer", || (expires() > whole - DAY_MS).then_some(()));
+    for _ in 0..50 {
+        assert!(mia.get("/latest").text().contains(">mia</a>"));
+    }
+    assert_eq!(writes() - before, 1, "one write for a hundred requests");
+    assert!(otto.get("/latest").text().contains("Log in"));
+    // What is over is forgotten.
+    let count = || -> i64 {
+        let sql = "SELECT count(*) FROM sessions WHERE expires_at <= ?1";
+        database(&server).query_row(sql, [now_ms()], |row| row.get(0)).unwrap()
+    };
+    wait_for("the old session to be forgotten", || (count() == 0).then_some(()));
+}
+
+#[test]
+fn passwords_of_an_older_site_and_of_another_cost_are_hashed_anew_at_the_next_login() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut server = Server::demo(dir.path());
+    for name in ["mia", "otto"] {
+        member(&server, name);
+    }
+    // Made by Node, as the older site did: `salt:hex` of "open sesame".
+    let legacy = include_str!("../domain/src/password_legacy.txt").trim();
+    let sql = "UPDATE users SET password_hash = ?2 WHERE name = ?1";
+    database(&server).execute(sql, ["mia", legacy]).unwrap();
+    let stored = |server: &Server, name: &str| -> String {
+        let sql = "SELECT password_hash FROM users WHERE name = ?1";
+        database(server).query_row(sql, [name], |row| row.get(0)).unwrap()
+    };
+    assert_eq!(Browser::new(&server).log_in("mia", "open sesam").status, 401);
+    assert_eq!(stored(&server, "mia"), legacy);
+    assert_eq!(Browser::new(&server).log_in("mia", "open sesame").status, 303);
+    wait_for("the new hash", || stored(&server, "mia").starts_with("$scrypt$ln=14,r=8,p=1$").then_some(()));
+    assert_eq!(Browser::new(&server).log_in("mia", "open sesame").status, 303);
+    let same = stored(&server, "mia");
+    assert_eq!(server.command("stop", &[]).status.code(), Some(0));
+    server.wait();
+    assert_eq!(stored(&server, "mia"), same, "hashed once, not at each login");
+
+    let file = dir.path().join("veritable.toml");
+    std::fs::write(&file, "workers = 2\n[accounts]\nscrypt_log_n = 12\n").unwrap();
+    let server = Server::serve(dir.path(), &["--plain-http", "--config", file.to_str().unwrap()]);
+    assert_eq!(Browser::new(&server).log_in("otto", PASSWORD).status, 303);
+    wait_for("the cheaper hash", || {
+        stored(&server, "otto").starts_with("$scrypt$ln=12,r=8,p=1$").then_some(())
+    });
+    assert_eq!(Browser::new(&server).log_in("otto", PASSWORD).status, 303);
+}
+
+#[test]
+fn nobody_learns_who_has_an_account() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::demo(dir.path());
+    member(&server, "mia");
+    let answer = |path: &str, fields: &[(&str, &str)]| {
+        let mut browser = Browser::new(&server);
+        let mut form = browser.form(path, path);
+        for (name, value) in fields {
+            form = form.set(name, value);
+        }
+        let reply = browser.submit(&form);
+        // What is another each time: the secret of forms, what was typed.
+        let mut text = reply.text().to_owned();
+        while let Some((before, rest)) = text.split_once("name=\"csrf\" value=\"") {
+            text = format!("{before}{}", rest.split_once('"').unwrap().1);
+        }
+        for (_, value) in fields {
+            text = text.replace(value, "");
+        }
+        (reply.status, text)
+    };
+    let log_in = |user: &str| answer("/login", &[("user", user), ("password", "none of theirs")]);
+    assert_eq!(log_in("mia"), log_in("nob"));
+    assert_eq!(log_in("mia@example.org"), log_in("nob@example.org"));
+    let forgot = |user: &str| answer("/forgot", &[("user", user)]);
+    assert_eq!(forgot("mia"), forgot("nob"));
+    let join = |name: &str, address: &str| {
+        let fields = [("name", name), ("address", address), ("password", "yet other unusual words")];
+        let mut browser = Browser::new(&server);
+        let mut form = browser.form("/signup", "/signup");
+        for (name, value) in fields {
+            form = form.set(name, value);
+        }
+        let reply = browser.submit(&form);
+        (reply.status, reply.text().replace(address, ""))
+    };
+    assert_eq!(join("ann", "mia@example.org"), join("bob", "bob@example.org"));
+}

@@ -1,0 +1,117 @@
+//! API tokens of one's own.
+
+use veritable_domain::account::{Scope, Scopes};
+use veritable_domain::ids::TokenId;
+use veritable_domain::permission::{Actor, Role};
+use veritable_domain::text::Label;
+use veritable_domain::time::UnixMillis;
+use veritable_writer_api::message::{Accounts, Command, IdempotencyKey, Outcome};
+
+use super::{FAULTY, Faults, said};
+use crate::answer::Answer;
+use crate::app::App;
+use crate::error::Error;
+use crate::handlers::number;
+use crate::mails;
+use crate::reads::settings;
+use crate::routes::{Asker, ChangeKey, Cost, Pending, Submission, Visit};
+use crate::sessions::digest;
+use crate::views::{Page, ShownOnce, Tabs, TokensPage, render};
+
+const PATH: &str = "/account/tokens";
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+/// After how many days a token may end; 0: never.
+pub(crate) const DAYS: [i64; 5] = [30, 90, 365, 7, 0];
+
+/// What a token of somebody may be for: nothing that its owner may not.
+pub(crate) fn offered(actor: Actor) -> Vec<Scope> {
+    let least = |scope: &Scope| match scope {
+        Scope::Moderate => Role::Moderator,
+        Scope::Administer => Role::Administrator,
+        _ => Role::Member,
+    };
+    Scope::ALL.into_iter().filter(|scope| actor.role >= least(scope)).collect()
+}
+
+pub(crate) fn page<'a>(app: &'a App, visit: Visit) -> Pending<'a> {
+    Box::pin(async move {
+        let said = visit.query.get("done").and_then(|name| said(name));
+        show(app, &visit.asker, visit.now, "", said, Faults::new()).await
+    })
+}
+
+async fn show(
+    app: &App,
+    asker: &Asker,
+    now: UnixMillis,
+    name: &str,
+    said: Option<&str>,
+    faults: Faults,
+) -> Result<Answer, Error> {
+    let user = asker.user()?;
+    let tokens = app.run(Cost::Point, move |db| Ok(settings::tokens(db, user, now)?)).await?;
+    let page = Page::own(app, asker, "API tokens").await?;
+    let (tabs, scopes) = (Tabs::at(PATH, asker), offered(asker.actor));
+    let is_faulty = !faults.is_empty();
+    let shown = TokensPage { page, tabs, tokens, scopes, name, said, faults };
+    let answer = Answer::html(render(&shown)?, Vec::new());
+    Ok(if is_faulty { answer.with_status(FAULTY) } else { answer })
+}
+
+/// The only time that a token is shown. Each time the form is sent makes another one: what it was made with is not kept.
+pub(crate) fn create<'a>(app: &'a App, form: Submission) -> Pending<'a> {
+    Box::pin(async move {
+        let typed = form.fields.get("name");
+        let mut faults = Faults::new();
+        let name = Label::new(typed).map_err(|error| faults.insert("name", error.to_string())).ok();
+        let wanted = |scope: &Scope| form.fields.has(&format!("scope-{}", scope.name()));
+        let scopes: Scopes = offered(form.asker.actor).into_iter().filter(wanted).collect();
+        if scopes == Scopes::NONE {
+            faults.insert("scopes", "A token has to be for something.".into());
+        }
+        let days = form.fields.get("days").parse::<i64>().ok().filter(|days| DAYS.contains(days));
+        if days.is_none() {
+            faults.insert("days", "Choose when it ends.".into());
+        }
+        let (Some(name), Some(days), true) = (name, days, faults.is_empty()) else {
+            return show(app, &form.asker, form.now, typed, None, faults).await;
+        };
+        let expires_at = (days > 0).then_some(UnixMillis(form.now.0 + days * DAY_MS));
+        let (token, _) = make(app, &form.asker, name.as_str(), (scopes, expires_at)).await?;
+        let page = Page::own(app, &form.asker, "Your new token").await?;
+        let text = "Keep it like a password: whoever has it acts as you. It is shown only now.";
+        let shown = ShownOnce { page, text, label: "Token", secret: &token, back: ("API tokens", PATH) };
+        Ok(Answer::html(render(&shown)?, Vec::new()))
+    })
+}
+
+/// Makes a token; its text and its number. Under a key of its own: answered a second time, nobody would know its text.
+pub(super) async fn make(
+    app: &App,
+    asker: &Asker,
+    name: &str,
+    (scopes, expires_at): (Scopes, Option<UnixMillis>),
+) -> Result<(String, TokenId), Error> {
+    let (secret, _) = mails::secret()?;
+    let text = format!("vt_{secret}");
+    let create = Accounts::CreateApiToken {
+        user: asker.user()?,
+        name: name.to_owned(),
+        hash: digest(&text),
+        scopes,
+        expires_at,
+    };
+    let key = ChangeKey::of(IdempotencyKey::fresh());
+    match app.send(Command::accounts(asker.by(), create), &key).await? {
+        Outcome::TokenCreated { token } => Ok((text, token)),
+        other => Err(Error::Internal(format!("the writer answered another command: {other:?}"))),
+    }
+}
+
+pub(crate) fn revoke<'a>(app: &'a App, form: Submission) -> Pending<'a> {
+    Box::pin(async move {
+        let token = TokenId(number("token", form.fields.get("token"))?);
+        app.send(Command::accounts(form.asker.by(), Accounts::RevokeApiToken { token }), &form.key).await?;
+        Ok(Answer::see_other("/account/tokens?done=token"))
+    })
+}

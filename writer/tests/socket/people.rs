@@ -1,0 +1,267 @@
+//! Accounts: what is forgotten and what stays, second factors, the outbox, and who may keep others' accounts.
+
+use rusqlite::Connection;
+use veritable_domain::account::Address;
+use veritable_domain::ids::{InvitationId, UserId};
+use veritable_domain::permission::{Denial, Groups, Role};
+use veritable_domain::text::{Comment, Label, UserName};
+use veritable_domain::time::UnixMillis;
+use veritable_writer_api::blocking::Client;
+use veritable_writer_api::message::{
+    Accounts, Administration, By, Command, Factor, Link, LinkKind, Mail, NewSession, Outcome, Refusal,
+};
+
+use super::harness::{Community, Writer, column, number, refusal, topic};
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+
+fn administer(by: UserId, change: Administration) -> Command {
+    Command::administration(By::user(by), change)
+}
+
+fn own(by: UserId, change: Accounts) -> Command {
+    Command::accounts(By::user(by), change)
+}
+
+fn in_future() -> UnixMillis {
+    UnixMillis(UnixMillis::now().0 + DAY_MS)
+}
+
+fn open(user: UserId, token: u8, factor: Factor) -> Command {
+    let session =
+        NewSession { hash: [token; 32], csrf: [1; 16], expires_at: in_future(), user_agent: "a test".into() };
+    Command::accounts(By::OPERATOR, Accounts::OpenSession { user, session, factor })
+}
+
+/// Somebody who joins and has not confirmed the address.
+fn join(client: &mut Client, name: &str) -> UserId {
+    let address = Address::new(&format!("{name}@example.org")).unwrap();
+    let mail = Mail { to: address.clone(), subject: "Confirm it".into(), body: "a link".into() };
+    let hash = [name.as_bytes()[0]; 32];
+    let link = Link { hash, kind: LinkKind::Verify, expires_at: in_future(), mail };
+    let join = Accounts::SignUp {
+        name: UserName::new(name).unwrap(),
+        address: Some(address),
+        password_hash: "$scrypt$".into(),
+        invitation: None,
+        waits_for_approval: false,
+        link: Some(link),
+    };
+    match client.call(Command::accounts(By::OPERATOR, join)).unwrap() {
+        Outcome::UserCreated { user } => user,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Changes the database behind the writer's back: time passes.
+fn behind(writer: &Writer, sql: &str) {
+    let db = Connection::open(writer.config.forums_db()).unwrap();
+    db.busy_timeout(std::time::Duration::from_secs(5)).unwrap();
+    db.execute_batch(sql).unwrap();
+}
+
+#[test]
+fn what_is_too_old_is_forgotten_and_what_is_not_stays() {
+    let writer = Writer::start();
+    let client = &mut writer.client();
+    let here = Community::found(client);
+    let (late, fresh) = (join(client, "late"), join(client, "fresh"));
+    client.call(open(here.member, 1, Factor::None)).unwrap();
+    client.call(open(here.member, 2, Factor::None)).unwrap();
+    for place in [1, 2] {
+        let place = veritable_domain::draft::Place::Topic(veritable_domain::ids::CategoryId(place));
+        client.call(own(here.member, Accounts::SaveDraft { place, body: vec![0] })).unwrap();
+    }
+    for (hash, days) in [(7, -100), (8, -10), (9, 1)] {
+        let expires_at = UnixMillis(UnixMillis::now().0 + days * DAY_MS);
+        let note = Comment::truncated("");
+        let invite = Administration::Invite { hash: [hash; 32], role: Role::Member, note, expires_at };
+        client.call(administer(here.moderator, invite)).unwrap();
+    }
+    let now = UnixMillis::now().0;
+    behind(
+        &writer,
+        &format!(
+            "UPDATE users SET created_at = {0} WHERE id = {late};
+             UPDATE users SET created_at = {0} WHERE id = {1};
+             UPDATE sessions SET expires_at = {now} WHERE token_hash = x'{2}';
+             UPDATE links SET expires_at = {now} WHERE user_id = {late};
+             UPDATE drafts SET updated_at = {3} WHERE place = 'topic:1';",
+            now - 8 * DAY_MS,
+            here.other,
+            "01".repeat(32),
+            now - 400 * DAY_MS,
+        ),
+    );
+    client.call(Command::accounts(By::OPERATOR, Accounts::ForgetOld)).unwrap();
+    let db = writer.forums();
+    assert_eq!(column::<i64>(&db, "SELECT id FROM users WHERE erased_at IS NOT NULL"), [late.0]);
+    assert_eq!(
+        number(&db, &format!("SELECT count(*) FROM users WHERE id = {fresh} AND erased_at IS NULL")),
+        1
+    );
+    assert_eq!(column::<Vec<u8>>(&db, "SELECT token_hash FROM sessions"), [vec![2; 32]]);
+    assert_eq!(column::<i64>(&db, "SELECT user_id FROM links"), [fresh.0]);
+    assert_eq!(column::<String>(&db, "SELECT place FROM drafts"), ["topic:2"]);
+    assert_eq!(
+        column::<Vec<u8>>(&db, "SELECT hash FROM invitations ORDER BY id"),
+        [vec![8; 32], vec![9; 32]]
+    );
+    // The name is free again.
+    join(client, "late");
+}
+
+#[test]
+fn of_a_person_who_is_gone_nothing_is_left_but_what_was_written() {
+    let writer = Writer::start();
+    let client = &mut writer.client();
+    let here = Community::found(client);
+    topic(client, here.member, here.category, "Mine");
+    let address = Address::new("mia@example.org").unwrap();
+    let notice = Some(Mail { to: address.clone(), subject: "s".into(), body: "b".into() });
+    client.call(own(here.member, Accounts::ChangeAddress { address, link: None, notice })).unwrap();
+    client.call(open(here.member, 1, Factor::None)).unwrap();
+    client.call(own(here.member, Accounts::BeginTotp { secret: [5; 20] })).unwrap();
+    let by = By { user: Some(here.moderator), address: "192.0.2.7".into() };
+    let note = Comment::truncated("for Mia");
+    let invite = Administration::Invite { hash: [3; 32], role: Role::Member, note, expires_at: in_future() };
+    client.call(Command::administration(by, invite)).unwrap();
+    client.call(own(here.member, Accounts::Erase)).unwrap();
+    client.call(administer(here.administrator, Administration::Erase { user: here.moderator })).unwrap();
+    let db = writer.forums();
+    let name = format!("deleted user {}", here.member);
+    assert_eq!(column::<String>(&db, "SELECT name FROM users WHERE post_count > 0"), [name]);
+    for table in ["sessions", "links", "drafts", "outbox", "recovery_codes", "api_tokens"] {
+        assert_eq!(number(&db, &format!("SELECT count(*) FROM {table}")), 0, "{table}");
+    }
+    let kept = "SELECT count(*) FROM users WHERE erased_at IS NOT NULL AND (address IS NOT NULL OR display_name <> ''
+                OR password_hash IS NOT NULL OR totp_secret IS NOT NULL OR role <> 1)";
+    assert_eq!(number(&db, kept), 0);
+    assert_eq!(number(&db, "SELECT count(*) FROM audit WHERE address <> ''"), 0);
+    let refused = refusal(client, own(here.member, Accounts::Erase));
+    assert_eq!(refused, Refusal::Denied(Denial::LoginRequired), "whoever is gone may nothing");
+    let last =
+        refusal(client, administer(here.administrator, Administration::Erase { user: here.administrator }));
+    assert_eq!(last, Refusal::LastAdministrator);
+}
+
+#[test]
+fn a_step_of_time_and_a_recovery_code_are_good_once() {
+    let writer = Writer::start();
+    let client = &mut writer.client();
+    let here = Community::found(client);
+    client.call(own(here.member, Accounts::BeginTotp { secret: [5; 20] })).unwrap();
+    // Not before it is confirmed, and only what is being set up can be.
+    client.call(open(here.member, 1, Factor::None)).unwrap();
+    let confirm = |secret: u8| Accounts::ConfirmTotp {
+        secret: [secret; 20],
+        step: 100,
+        codes: vec![[7; 32], [8; 32]],
+        session: None,
+        notice: None,
+    };
+    assert!(matches!(refusal(client, own(here.member, confirm(6))), Refusal::Conflict { .. }));
+    client.call(own(here.member, confirm(5))).unwrap();
+    assert_eq!(number(&writer.forums(), "SELECT count(*) FROM sessions"), 0);
+    assert!(matches!(refusal(client, own(here.member, confirm(5))), Refusal::Conflict { .. }));
+    let begin = own(here.member, Accounts::BeginTotp { secret: [9; 20] });
+    assert!(matches!(refusal(client, begin), Refusal::Conflict { .. }), "one that is on is not replaced");
+    for (token, factor, good) in [
+        (1, Factor::None, false),
+        (2, Factor::Totp { step: 100 }, false),
+        (3, Factor::Totp { step: 101 }, true),
+        (4, Factor::Totp { step: 101 }, false),
+        (5, Factor::Totp { step: 99 }, false),
+        (6, Factor::Recovery { hash: [7; 32] }, true),
+        (7, Factor::Recovery { hash: [7; 32] }, false),
+        (8, Factor::Recovery { hash: [1; 32] }, false),
+        (9, Factor::Recovery { hash: [8; 32] }, true),
+    ] {
+        let result = client.call(open(here.member, token, factor));
+        assert_eq!(result.is_ok(), good, "{factor:?}: {result:?}");
+    }
+}
+
+#[test]
+fn others_accounts_groups_and_categories_are_the_administrators() {
+    let writer = Writer::start();
+    let client = &mut writer.client();
+    let here = Community::found(client);
+    let label = |text: &str| Label::new(text).unwrap();
+    let changes = || {
+        let (user, empty) = (here.other, Comment::truncated(""));
+        [
+            Administration::SetRole { user, role: Role::Administrator },
+            Administration::SetGroups { user, groups: Groups::NONE },
+            Administration::SetDisabled { user, disabled: true, reason: empty.clone() },
+            Administration::Approve { user, notice: None },
+            Administration::Reject { user },
+            Administration::ConfirmAddress { user },
+            Administration::EndSessions { user },
+            Administration::OfferPassword { user, hash: [1; 32], expires_at: in_future(), mail: None },
+            Administration::EndSecondFactor { user },
+            Administration::Erase { user },
+            Administration::SaveGroup { group: None, name: label("x"), description: empty },
+            Administration::DeleteGroup { group: 4 },
+            Administration::MoveCategory { category: here.category, up: true },
+            Administration::Invite {
+                hash: [2; 32],
+                role: Role::Administrator,
+                note: Comment::truncated(""),
+                expires_at: in_future(),
+            },
+        ]
+    };
+    for by in [here.member, here.moderator] {
+        for change in changes() {
+            let name = format!("{change:?}");
+            assert_eq!(refusal(client, administer(by, change)), Refusal::Denied(Denial::Role), "{name}");
+        }
+    }
+    let revoke = Administration::RevokeInvitation { invitation: InvitationId(1) };
+    assert_eq!(refusal(client, administer(here.member, revoke)), Refusal::Denied(Denial::Role));
+    // Groups that are not there, and one that goes with all it stood for.
+    let four = Groups::one(4);
+    let set = |groups| administer(here.administrator, Administration::SetGroups { user: here.other, groups });
+    assert!(matches!(refusal(client, set(four)), Refusal::NotFound { .. }));
+    let save = Administration::SaveGroup {
+        group: None,
+        name: label("Keyholders"),
+        description: Comment::truncated(""),
+    };
+    assert_eq!(client.call(administer(here.administrator, save)).unwrap(), Outcome::GroupSaved { group: 4 });
+    client.call(set(four.and(Groups::ADMINISTRATORS))).unwrap();
+    let db = writer.forums();
+    assert_eq!(
+        column::<i64>(&db, "SELECT groups FROM users WHERE groups <> 0"),
+        [16],
+        "roles are not given this way"
+    );
+    client.call(administer(here.administrator, Administration::DeleteGroup { group: 4 })).unwrap();
+    assert_eq!(number(&db, "SELECT count(*) FROM users WHERE groups <> 0"), 0);
+    let deeds = column::<String>(&db, "SELECT deed FROM audit WHERE actor_id IS NOT NULL ORDER BY id");
+    assert_eq!(deeds, ["group.create", "user.groups", "group.delete"]);
+}
+
+#[test]
+fn a_message_leaves_the_outbox_when_it_was_sent_or_is_given_up() {
+    let writer = Writer::start();
+    let client = &mut writer.client();
+    join(client, "mia");
+    let db = writer.forums();
+    let message = number(&db, "SELECT id FROM outbox");
+    let later = in_future();
+    let failed = |next_at| Accounts::MailFailed { message, error: "no answer".into(), next_at };
+    client.call(Command::accounts(By::OPERATOR, failed(Some(later)))).unwrap();
+    let waiting = format!(
+        "SELECT count(*) FROM outbox WHERE attempts = 1 AND error = 'no answer' AND next_at = {}",
+        later.0
+    );
+    assert_eq!(number(&db, &waiting), 1);
+    client.call(Command::accounts(By::OPERATOR, failed(None))).unwrap();
+    assert_eq!(number(&db, "SELECT count(*) FROM outbox"), 0);
+    join(client, "otto");
+    let message = number(&db, "SELECT id FROM outbox");
+    client.call(Command::accounts(By::OPERATOR, Accounts::MailSent { message })).unwrap();
+    assert_eq!(number(&db, "SELECT count(*) FROM outbox"), 0);
+}
