@@ -9,5 +9,6 @@ mod harness;
 mod imports;
 mod imports_wiki;
 mod marks;
+mod moderation;
 mod search;
 mod wiki;

@@ -202,6 +202,11 @@ pub enum Outcome {
         /// The account.
         user: UserId,
     },
+    /// A topic was renamed, locked, pinned or moved.
+    TopicChanged {
+        /// Readable part of its address now.
+        slug: String,
+    },
 }
 
 /// Why a command was not carried out. Nothing of it is in the database.
