@@ -1,6 +1,7 @@
 //! HTTP: connections, the way of a request from its head to its answer, and what every answer carries.
 
 pub(crate) mod accept;
+mod again;
 pub(crate) mod asker;
 pub(crate) mod body;
 mod connection;

@@ -20,7 +20,7 @@ pub(crate) struct Route {
     names: Vec<&'static str>,
     pub(crate) read: Option<ReadRoute>,
     pub(crate) own: Option<OwnRoute>,
-    pub(crate) form: Option<(Who, Form)>,
+    pub(crate) form: Option<FormRoute>,
     pub(crate) writes: Vec<(Method, Scope, Write)>,
 }
 
@@ -30,6 +30,15 @@ pub(crate) struct OwnRoute {
     pub(crate) who: Who,
     pub(crate) query: &'static [&'static str],
     pub(crate) run: Own,
+}
+
+/// The form of a pattern.
+#[derive(Clone, Copy)]
+pub(crate) struct FormRoute {
+    pub(crate) who: Who,
+    /// People write in it: their text is shown back whatever fails.
+    pub(crate) is_written: bool,
+    pub(crate) run: Form,
 }
 
 /// The reading endpoint of a pattern.
@@ -63,7 +72,9 @@ impl Router {
             match endpoint {
                 Endpoint::Read { cost, query, run } => route.read = Some(ReadRoute { cost, query, run }),
                 Endpoint::Own { who, query, run } => route.own = Some(OwnRoute { who, query, run }),
-                Endpoint::Form { who, run } => route.form = Some((who, run)),
+                Endpoint::Form { who, is_written, run } => {
+                    route.form = Some(FormRoute { who, is_written, run });
+                }
                 Endpoint::Write { method, scope, run } => route.writes.push((method, scope, run)),
             }
         }

@@ -11,10 +11,12 @@ pub mod accounts;
 pub(crate) mod drafts;
 pub(crate) mod forum;
 pub(crate) mod meter;
+pub(crate) mod moderation;
 pub(crate) mod old;
 #[cfg(test)]
 pub(crate) mod plans;
 pub(crate) mod pool;
+pub(crate) mod posts;
 pub(crate) mod previous;
 mod reader;
 pub(crate) mod search;
@@ -50,6 +52,11 @@ pub(crate) struct Person {
 }
 
 impl Person {
+    /// Somebody whose account is not known.
+    pub(crate) fn nobody() -> Person {
+        Person { name: "somebody".to_owned(), display_name: String::new() }
+    }
+
     /// Address of the profile.
     pub(crate) fn path(&self) -> String {
         user_path(&self.name)
@@ -74,5 +81,14 @@ pub(crate) fn when(row: &Row<'_>, column: usize) -> rusqlite::Result<When> {
 
 /// Every constant query by name; the test of plans walks it.
 #[cfg(test)]
-pub(crate) const ALL: &[&[(&str, &str)]] =
-    &[accounts::ALL, drafts::ALL, forum::ALL, old::ALL, previous::ALL, search::ALL, wiki::ALL];
+pub(crate) const ALL: &[&[(&str, &str)]] = &[
+    accounts::ALL,
+    drafts::ALL,
+    forum::ALL,
+    moderation::ALL,
+    old::ALL,
+    posts::ALL,
+    previous::ALL,
+    search::ALL,
+    wiki::ALL,
+];
