@@ -100,6 +100,13 @@ ALTER TABLE posts  ADD COLUMN deleted_by INTEGER;
 ALTER TABLE pages  ADD COLUMN deleted_by INTEGER;
 CREATE INDEX topics_deleted ON topics (deleted_at DESC, id DESC) WHERE deleted_at IS NOT NULL;
 
+-- What a topic's address had before it was renamed.
+CREATE TABLE former_slugs (
+    topic_id INTEGER NOT NULL REFERENCES topics (id),
+    slug     TEXT    NOT NULL,
+    PRIMARY KEY (topic_id, slug)
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE drafts (
     user_id    INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     place      TEXT    NOT NULL,                    -- 'topic:3', 'reply:42', 'post:7', 'page:Help:Home'

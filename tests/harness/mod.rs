@@ -6,6 +6,7 @@ pub(crate) mod disk;
 pub(crate) mod http;
 pub(crate) mod server;
 pub(crate) mod systemd;
+pub(crate) mod town;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

@@ -6,7 +6,9 @@ use veritable_domain::tag::Tag;
 use veritable_domain::thread::ThreadPath;
 
 use super::old::{Candidate, choose, in_doubt, settle};
-use super::{Around, PAGE, asked, at_cursor, cut_by, id, invalid, missing, number, param, seal, unseal};
+use super::{
+    Around, PAGE, asked, at_cursor, cut_by, id, invalid, missing, number, param, seal, unseal, with_query,
+};
 use crate::answer::Answer;
 use crate::error::Error;
 use crate::reads::{escape_part, forum, old, posts, previous};
@@ -165,9 +167,18 @@ fn find(view: &View<'_>) -> Result<Found, Error> {
         if own.slug == slug {
             return Ok(Found::Here(own));
         }
+        if forum::had_slug(view.db, own.id, slug)? {
+            let path = with_query(view, format!("{}{}", own.path(), tail(view)));
+            return Ok(Found::At(Answer::moved(path, tags(&own))));
+        }
         return elsewhere(view, wanted, slug, Some(own)).map(Found::At);
     }
     elsewhere(view, wanted, slug, None).map(Found::At)
+}
+
+/// What follows a topic in an address.
+fn tail(view: &View<'_>) -> String {
+    view.params.get("number").map_or(String::new(), |number| format!("/{}", escape_part(number)))
 }
 
 /// An address that is not one of ours: an older site's, or one of ours with another slug.
@@ -175,10 +186,7 @@ fn elsewhere(view: &View<'_>, wanted: i64, slug: &str, own: Option<forum::Topic>
     if !view.params.contains_key("number") && slug.bytes().all(|byte| byte.is_ascii_digit()) {
         return by_old_id(view, number("id", slug)?, &format!("/{wanted}"));
     }
-    let tail = match view.params.get("number") {
-        Some(number) => format!("/{}", escape_part(number)),
-        None => String::new(),
-    };
+    let tail = tail(view);
     // Where Discourse leaves the slug out it puts a hyphen.
     if slug == "-" {
         return by_old_id(view, wanted, &tail);

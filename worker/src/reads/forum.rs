@@ -56,6 +56,7 @@ const DELETED: &str = topics!(
     "t.deleted_at IS NOT NULL AND c.moderate_groups & ?1 <> 0 AND (t.deleted_at, t.id) < (?2, ?3) \
      ORDER BY t.deleted_at DESC, t.id DESC LIMIT ?4"
 );
+const FORMER_SLUG: &str = "SELECT 1 FROM former_slugs WHERE topic_id = ?1 AND slug = ?2";
 const DELETER: &str = "SELECT u.name, u.display_name FROM topics t CROSS JOIN users u ON u.id = t.deleted_by \
     WHERE t.id = ?1";
 
@@ -69,6 +70,7 @@ pub(crate) const ALL: &[(&str, &str)] = &[
     ("forum::TOPIC", TOPIC),
     ("forum::DELETED_TOPIC", DELETED_TOPIC),
     ("forum::DELETED", DELETED),
+    ("forum::FORMER_SLUG", FORMER_SLUG),
     ("forum::DELETER", DELETER),
 ];
 
@@ -209,6 +211,11 @@ pub(crate) fn deleted_topics(
     limit: usize,
 ) -> rusqlite::Result<Vec<Topic>> {
     rows(db, DELETED, params![who.bits(), before.0, before.1, limit as i64], topic_row)
+}
+
+/// Whether a topic had this in its address before it was renamed.
+pub(crate) fn had_slug(db: &Connection, topic: i64, slug: &str) -> rusqlite::Result<bool> {
+    Ok(first(db, FORMER_SLUG, params![topic, slug], |_| Ok(()))?.is_some())
 }
 
 /// Who deleted a topic that was deleted.

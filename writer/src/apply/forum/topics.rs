@@ -117,6 +117,10 @@ fn rename(
     if topic.title == title.as_str() {
         return Ok(());
     }
+    tx.run(
+        "INSERT INTO former_slugs (topic_id, slug) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+        params![topic.id.0, topic.slug],
+    )?;
     topic.slug = slug(title.as_str());
     tx.run(
         "UPDATE topics SET title = ?2, slug = ?3 WHERE id = ?1",
