@@ -32,9 +32,9 @@ fn a_topic_is_opened_once_and_faults_leave_what_was_typed() {
 
     let form = town.mia.form(&new, &new);
     for (title, body, field, said) in [
-        (" ", "Words", "title", "title is empty"),
-        (&"x".repeat(256), "Words", "title", "title is too long"),
-        ("A title", " \n", "body", "text is empty"),
+        (" ", "Words", "title", "Title is empty."),
+        (&"x".repeat(256), "Words", "title", "Title is too long"),
+        ("A title", " \n", "body", "Text is empty."),
     ] {
         let page = town.mia.submit(&copy(&form).set("title", title).set("body", body));
         assert_eq!(page.status, 422, "{title:?} {body:?}");
@@ -112,7 +112,7 @@ fn a_reply_answers_a_topic_or_a_post_and_quotes_it() {
     let depth = format!("SELECT depth FROM posts WHERE topic_id = {topic} AND number = 4");
     assert_eq!(town.number(&depth), 2);
     let empty = town.mia.submit(&form.set("body", ""));
-    assert!(empty.status == 422 && empty.text().contains("text is empty"));
+    assert!(empty.status == 422 && empty.text().contains("Text is empty."));
 }
 
 #[test]

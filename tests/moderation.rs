@@ -94,7 +94,7 @@ fn a_topic_is_locked_pinned_renamed_moved_deleted_and_restored_by_pages() {
     let form = town.mia.form(&edit, &edit);
     assert!(form.get("locked").is_none() && form.get("category").is_none());
     let blank = town.mia.submit(&form.set("title", " "));
-    assert!(blank.status == 422 && blank.text().contains("title is empty"));
+    assert!(blank.status == 422 && blank.text().contains("Title is empty."));
     let form = town.mia.form(&edit, &edit).set("title", "Ladders & stairs");
     let renamed = town.mia.submit(&form).header("location").unwrap().to_owned();
     assert_eq!(renamed, format!("/t/ladders-stairs/{topic}"));

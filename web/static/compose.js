@@ -16,6 +16,7 @@ function compose(form) {
   let kept = text();
   let timer = 0;
   let saving = Promise.resolve();
+  let busy = false;
   let sent = false;
 
   // Sends the form as one of its buttons would. A session that began anew gives its forms another secret: the page that
@@ -37,6 +38,7 @@ function compose(form) {
   async function save(options, asked = false) {
     const now = text();
     if (sent || (now === kept && !asked)) return;
+    busy = true;
     try {
       const answer = await press("draft", form.dataset.draftUrl, options);
       // A redirect says that it is done.
@@ -45,6 +47,8 @@ function compose(form) {
       say("Draft saved.");
     } catch (error) {
       say(error.message === "401" ? "You are logged out: the draft is not saved." : "The draft is not saved.");
+    } finally {
+      busy = false;
     }
   }
 
@@ -106,15 +110,13 @@ function compose(form) {
       else saving = saving.then(() => save({}, true));
       return;
     }
-    if (sent) return;
+    clearTimeout(timer);
+    sent = true;
+    if (!busy) return;
     // What is on its way to be kept must not arrive after what ends it.
     event.preventDefault();
-    clearTimeout(timer);
     const { submitter } = event;
-    saving.then(() => {
-      sent = true;
-      form.requestSubmit(submitter);
-    });
+    saving.then(() => form.requestSubmit(submitter));
   });
   document.addEventListener("visibilitychange", () => {
     if (document.visibilityState === "hidden") saving = saving.then(() => save({ keepalive: true }));

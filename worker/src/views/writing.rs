@@ -21,6 +21,8 @@ pub(crate) struct CategoriesPage<'a> {
 #[template(path = "writing/form.html")]
 pub(crate) struct ComposePage<'a> {
     pub(crate) page: Page<'a>,
+    /// Shorter than the page's title, which names the topic too.
+    pub(crate) heading: String,
     /// Where it is sent.
     pub(crate) action: String,
     /// Whose draft it is.

@@ -11,7 +11,7 @@ use crate::answer::Answer;
 use crate::app::App;
 use crate::error::Error;
 use crate::handlers::accounts::{FAULTY, Faults, notice};
-use crate::handlers::writing::{hide, post_address, post_of};
+use crate::handlers::writing::{fault, hide, post_address, post_of};
 use crate::handlers::{missing, number};
 use crate::reads::{forum, posts};
 use crate::routes::{Asker, Pending, Submission, Visit};
@@ -132,7 +132,7 @@ pub(crate) fn report<'a>(app: &'a App, sent: Submission) -> Pending<'a> {
         let found = found(app, &sent.asker, sent.params.get("id"), What::Report).await?;
         let (chosen, typed) = (Reason::from_name(sent.fields.get("reason")), sent.fields.get("note"));
         let mut faults = Faults::new();
-        let note = Comment::new(typed).map_err(|error| faults.insert("note", error.to_string())).ok();
+        let note = Comment::new(typed).map_err(|error| faults.insert("note", fault(&error))).ok();
         if chosen.is_none() {
             faults.insert("reason", "Choose what is wrong with it.".into());
         } else if chosen == Some(Reason::Other) && note.as_ref().is_some_and(|note| note.as_str().is_empty())

@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::error::Error;
 use crate::handlers::accounts::{FAULTY, Faults};
 use crate::handlers::changes::unexpected;
-use crate::handlers::writing::{hide, topic_of};
+use crate::handlers::writing::{fault, hide, topic_of};
 use crate::handlers::{invalid, missing, number};
 use crate::reads::forum::{self, topic_path};
 use crate::routes::{Asker, Cost, Fields, Pending, Submission, Visit};
@@ -85,7 +85,7 @@ pub(crate) fn edit<'a>(app: &'a App, sent: Submission) -> Pending<'a> {
             None => None,
             Some(Ok(title)) => Some(title),
             Some(Err(error)) => {
-                let (typed, faults) = (fields.get("title").to_owned(), [("title", error.to_string())]);
+                let (typed, faults) = (fields.get("title").to_owned(), [("title", fault(&error))]);
                 return show(app, &sent.asker, topic, typed, Faults::from(faults)).await;
             }
         };

@@ -8,7 +8,7 @@ use veritable_domain::permission::{Deed, may};
 use veritable_domain::text::Comment;
 use veritable_writer_api::message::{Command, Forum, Outcome, Refusal};
 
-use super::{Button, SAVED, blank, hide, keep, post_address, post_of, preview, said, show, text};
+use super::{Button, SAVED, blank, fault, hide, keep, post_address, post_of, preview, said, show, text};
 use crate::answer::Answer;
 use crate::app::App;
 use crate::error::Error;
@@ -63,7 +63,8 @@ pub(crate) fn submit<'a>(app: &'a App, sent: Submission) -> Pending<'a> {
         let mut faults = Faults::new();
         match Button::of(&sent.fields) {
             Button::Draft => {
-                let draft = Draft { body, comment, base: Some(base), ..Draft::default() };
+                let title = edited.topic.title.clone();
+                let draft = Draft { title, body, comment, base: Some(base), ..Draft::default() };
                 keep(app, &sent.asker, edited.place(), &draft).await?;
                 return Ok(Answer::see_other(format!("/posts/{}/edit?{SAVED}=1", edited.post.id)));
             }
@@ -74,8 +75,7 @@ pub(crate) fn submit<'a>(app: &'a App, sent: Submission) -> Pending<'a> {
             }
             Button::Send => {}
         }
-        let checked =
-            Comment::new(&comment).map_err(|error| faults.insert("comment", error.to_string())).ok();
+        let checked = Comment::new(&comment).map_err(|error| faults.insert("comment", fault(&error))).ok();
         let content = text(app, edited.format(), &body, &mut faults).await?;
         let (Some(said_of_it), Some(content)) = (checked, content) else {
             let form = form(app, &sent.asker, &edited, (body, comment, base)).await?;
@@ -153,5 +153,6 @@ async fn form<'a>(
         Format::Markdown | Format::Plain => None,
     };
     let blank = blank(page, format!("/posts/{}/edit", post.id), edited.place(), "Save the changes");
-    Ok(ComposePage { body, comment: Some(comment), base: Some(base), format, ..blank })
+    let heading = format!("Edit post #{}", post.number);
+    Ok(ComposePage { heading, body, comment: Some(comment), base: Some(base), format, ..blank })
 }

@@ -10,7 +10,8 @@ pub(crate) mod reply;
 use veritable_domain::content::{Content, Format};
 use veritable_domain::draft::{Draft, Place};
 use veritable_domain::permission::Denial;
-use veritable_domain::text::Source;
+use veritable_domain::text::{Source, TextError};
+use veritable_domain::wiki::upper_first;
 use veritable_writer_api::message::{Accounts, Command, IdempotencyKey};
 
 use super::accounts::{FAULTY, Faults};
@@ -97,17 +98,24 @@ async fn text(app: &App, format: Format, body: &str, faults: &mut Faults) -> Res
         Ok(source) if faults.is_empty() => Ok(Some(content_as(app, format, source, None).await?)),
         Ok(_) => Ok(None),
         Err(error) => {
-            faults.insert("body", error.to_string());
+            faults.insert("body", fault(&error));
             Ok(None)
         }
     }
 }
 
+/// What is said beside a field.
+pub(crate) fn fault(error: &TextError) -> String {
+    format!("{}.", upper_first(&error.to_string()))
+}
+
 /// Keeps a draft; one in which nothing is written ends the one before.
 async fn keep(app: &App, asker: &Asker, place: Place, draft: &Draft) -> Result<(), Error> {
+    let is_blank =
+        draft.body.trim().is_empty() && (draft.title.trim().is_empty() || !matches!(place, Place::Topic(_)));
     // What is kept again is kept again, although the same was kept before.
     let key = ChangeKey::of(IdempotencyKey::fresh());
-    if draft.title.trim().is_empty() && draft.body.trim().is_empty() {
+    if is_blank {
         app.send(Command::accounts(asker.by(), Accounts::DropDraft { place }), &key).await?;
         return Ok(());
     }
@@ -117,6 +125,7 @@ async fn keep(app: &App, asker: &Asker, place: Place, draft: &Draft) -> Result<(
 /// A form with nothing in it yet.
 fn blank<'a>(page: Page<'a>, action: String, place: Place, send: &'static str) -> ComposePage<'a> {
     ComposePage {
+        heading: page.title.clone(),
         page,
         action,
         place,

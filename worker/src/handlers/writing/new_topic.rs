@@ -7,7 +7,7 @@ use veritable_domain::permission::{Deed, may};
 use veritable_domain::text::TopicTitle;
 use veritable_writer_api::message::{Command, Forum, Outcome};
 
-use super::{Button, SAVED, blank, hide, keep, preview, said, show, text};
+use super::{Button, SAVED, blank, fault, hide, keep, preview, said, show, text};
 use crate::answer::Answer;
 use crate::app::App;
 use crate::error::Error;
@@ -64,7 +64,7 @@ pub(crate) fn submit<'a>(app: &'a App, sent: Submission) -> Pending<'a> {
             }
             Button::Send => {}
         }
-        let checked = TopicTitle::new(&title).map_err(|error| faults.insert("title", error.to_string())).ok();
+        let checked = TopicTitle::new(&title).map_err(|error| faults.insert("title", fault(&error))).ok();
         let content = text(app, Format::Markdown, &body, &mut faults).await?;
         let (Some(title), Some(content)) = (checked, content) else {
             let form = form(app, &sent.asker, &category, (title, body)).await?;

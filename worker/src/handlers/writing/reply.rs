@@ -67,7 +67,8 @@ pub(crate) fn submit<'a>(app: &'a App, sent: Submission) -> Pending<'a> {
         match Button::of(&sent.fields) {
             Button::Draft => {
                 let body = before.map_or_else(|| body.clone(), |draft| joined(&draft.body, &body));
-                let draft = Draft { body, parent: to, ..Draft::default() };
+                // The title names it among other drafts.
+                let draft = Draft { title: topic.title.clone(), body, parent: to, ..Draft::default() };
                 keep(app, &sent.asker, place(&topic), &draft).await?;
                 return Ok(Answer::see_other(format!("/reply/{}?{SAVED}=1", topic.id)));
             }
@@ -131,7 +132,11 @@ async fn form<'a>(
 ) -> Result<ComposePage<'a>, Error> {
     let page = Page::own(app, asker, &format!("Reply: {}", topic.title)).await?;
     let page = page.under(&topic.category, topic.category_path()).under(&topic.title, topic.path());
+    let heading = match &answered {
+        Some(post) => format!("Reply to #{}", post.number),
+        None => "Reply".to_owned(),
+    };
     let answered = answered.map(|post| (post, topic.path()));
     let blank = blank(page, format!("/reply/{}", topic.id), place(topic), "Send the reply");
-    Ok(ComposePage { answered, body, ..blank })
+    Ok(ComposePage { heading, answered, body, ..blank })
 }
