@@ -54,7 +54,7 @@ impl Place {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Draft {
-    /// The title of a topic.
+    /// The title of a topic: as it is written, or of the one in which something is written.
     pub title: String,
     /// The text.
     pub body: String,

@@ -11,6 +11,7 @@ pub mod markup;
 pub mod packed;
 pub mod password;
 pub mod permission;
+pub mod report;
 pub mod search;
 pub mod slug;
 pub mod tag;

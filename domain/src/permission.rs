@@ -225,7 +225,7 @@ pub enum Deed {
         /// The topic takes no replies from members.
         topic_locked: bool,
     },
-    /// Change a post's text, or delete it; a topic's title goes with its first post.
+    /// Change a post's text, or delete it; change the title of a topic that one opened.
     EditPost {
         /// The category's.
         access: Access,
@@ -240,6 +240,8 @@ pub enum Deed {
         access: Access,
         /// Who deleted it: one's own deletion can be taken back.
         deleted_by: Option<UserId>,
+        /// The topic takes no changes from members.
+        topic_locked: bool,
     },
     /// Lock, pin, delete or restore a topic, see what was deleted in it, and handle reports about it.
     Moderate {
@@ -334,6 +336,7 @@ pub fn may(actor: Actor, deed: Deed) -> Result<(), Denial> {
         Deed::EditPost { author, .. } if !keeper && !actor.is(author) => Err(Denial::NotYours),
         Deed::EditPost { topic_locked: true, .. } if !keeper => Err(Denial::Locked),
         Deed::RestorePost { deleted_by, .. } if !keeper && !actor.is(deleted_by) => Err(Denial::NotYours),
+        Deed::RestorePost { topic_locked: true, .. } if !keeper => Err(Denial::Locked),
         Deed::Moderate { .. } | Deed::MoveTopic { .. } if !keeper => Err(Denial::Role),
         Deed::MoveTopic { to, .. } if !sees(to) => Err(Denial::Hidden),
         Deed::MoveTopic { to, .. } if !writes(to) => Err(Denial::Role),
@@ -388,8 +391,9 @@ mod tests {
             (Deed::EditPost { access: open, author: other, topic_locked: false }, keepers),
             (Deed::EditPost { access: open, author: None, topic_locked: false }, keepers),
             (Deed::EditPost { access: inner, author: Some(me), topic_locked: false }, theirs),
-            (Deed::RestorePost { access: open, deleted_by: Some(me) }, members),
-            (Deed::RestorePost { access: open, deleted_by: other }, keepers),
+            (Deed::RestorePost { access: open, deleted_by: Some(me), topic_locked: false }, members),
+            (Deed::RestorePost { access: open, deleted_by: Some(me), topic_locked: true }, keepers),
+            (Deed::RestorePost { access: open, deleted_by: other, topic_locked: false }, keepers),
             (Deed::Moderate { access: open }, keepers),
             (Deed::Moderate { access: inner }, theirs),
             (Deed::MoveTopic { from: open, to: open }, keepers),

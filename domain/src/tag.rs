@@ -34,6 +34,8 @@ pub enum Tag {
     Search,
     /// Who may do what as an account: its role, groups, sessions and tokens.
     Account(UserId),
+    /// What was reported, and what came of it.
+    Reports,
 }
 
 impl fmt::Display for Tag {
@@ -50,6 +52,7 @@ impl fmt::Display for Tag {
             Tag::RecentChanges => f.write_str("recent-changes"),
             Tag::Search => f.write_str("search"),
             Tag::Account(id) => write!(f, "account:{id}"),
+            Tag::Reports => f.write_str("reports"),
         }
     }
 }
@@ -57,8 +60,8 @@ impl fmt::Display for Tag {
 /// What is not the name of a tag.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is no tag; tags are site, categories, latest, titles, recent-changes, search, category:ID, topic:ID, \
-     user:ID, page:ID, account:ID"
+    "{0:?} is no tag; tags are site, categories, latest, titles, recent-changes, search, reports, category:ID, \
+     topic:ID, user:ID, page:ID, account:ID"
 )]
 pub struct UnknownTag(pub String);
 
@@ -76,6 +79,7 @@ impl FromStr for Tag {
                 "titles" => Ok(Tag::Titles),
                 "recent-changes" => Ok(Tag::RecentChanges),
                 "search" => Ok(Tag::Search),
+                "reports" => Ok(Tag::Reports),
                 _ => Err(unknown()),
             };
         };
@@ -110,6 +114,7 @@ mod tests {
             Tag::RecentChanges,
             Tag::Search,
             Tag::Account(UserId(5)),
+            Tag::Reports,
         ] {
             assert_eq!(tag.to_string().parse(), Ok(tag));
         }

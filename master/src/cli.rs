@@ -220,7 +220,7 @@ pub(crate) enum CacheCommand {
     },
     /// End what depends on any of some tags
     Invalidate {
-        /// site, categories, latest, titles, recent-changes, search, category:ID, topic:ID, user:ID, page:ID,
+        /// site, categories, latest, titles, recent-changes, search, reports, category:ID, topic:ID, user:ID, page:ID,
         /// or wiki:TITLE for the page of that title
         #[arg(required = true, value_name = "TAG", value_parser = cache::named_tag)]
         tags: Vec<cache::NamedTag>,

@@ -2,6 +2,8 @@ DROP TABLE uploads;
 DROP TABLE audit;
 DROP TABLE reports;
 DROP TABLE drafts;
+DROP TABLE former_slugs;
+DROP INDEX topics_deleted;
 ALTER TABLE pages DROP COLUMN deleted_by;
 ALTER TABLE posts DROP COLUMN deleted_by;
 ALTER TABLE topics DROP COLUMN deleted_by;

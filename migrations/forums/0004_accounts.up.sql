@@ -105,6 +105,14 @@ ALTER TABLE categories ADD COLUMN moderate_groups INTEGER NOT NULL DEFAULT 12;  
 ALTER TABLE topics ADD COLUMN deleted_by INTEGER;
 ALTER TABLE posts  ADD COLUMN deleted_by INTEGER;
 ALTER TABLE pages  ADD COLUMN deleted_by INTEGER;
+CREATE INDEX topics_deleted ON topics (deleted_at DESC, id DESC) WHERE deleted_at IS NOT NULL;
+
+-- What a topic's address had before it was renamed.
+CREATE TABLE former_slugs (
+    topic_id INTEGER NOT NULL REFERENCES topics (id),
+    slug     TEXT    NOT NULL,
+    PRIMARY KEY (topic_id, slug)
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE drafts (
     user_id    INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
@@ -129,6 +137,7 @@ CREATE TABLE reports (
     verdict     TEXT    NOT NULL DEFAULT ''
 ) STRICT;
 CREATE INDEX reports_open ON reports (created_at, id) WHERE handled_at IS NULL;
+CREATE INDEX reports_handled ON reports (handled_at DESC, id DESC) WHERE handled_at IS NOT NULL;
 CREATE INDEX reports_by_post ON reports (post_id);
 CREATE INDEX reports_by_reporter ON reports (reporter_id);
 CREATE UNIQUE INDEX reports_once ON reports (post_id, reporter_id) WHERE handled_at IS NULL;

@@ -7,6 +7,7 @@ pub(crate) mod disk;
 pub(crate) mod http;
 pub(crate) mod server;
 pub(crate) mod systemd;
+pub(crate) mod town;
 
 use std::net::TcpListener;
 use std::path::PathBuf;

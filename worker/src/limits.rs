@@ -42,6 +42,8 @@ pub(crate) const WRITE: Limit = limit("write", 60, 2);
 pub(crate) const WRITE_NEW: Limit = limit("write-new", 10, 30);
 /// Changes from an address, whoever makes them.
 pub(crate) const WRITE_ADDRESS: Limit = limit("write-address", 300, 1);
+/// Previews by an account, and drafts kept while it writes: every few seconds.
+pub(crate) const DRAFT: Limit = limit("draft", 120, 2);
 /// Pictures by an account.
 pub(crate) const UPLOAD: Limit = limit("upload", 30, 20);
 

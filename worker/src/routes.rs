@@ -180,6 +180,8 @@ pub enum Endpoint {
     Form {
         /// Who it is for.
         who: Who,
+        /// People write in it: their text is shown back whatever fails, to be sent again.
+        is_written: bool,
         /// What runs.
         run: Form,
     },
@@ -217,7 +219,12 @@ const fn mine(who: Who, scope: Scope, query: &'static [&'static str], run: Own) 
 }
 
 const fn form(who: Who, run: Form) -> Endpoint {
-    Endpoint::Form { who, run }
+    Endpoint::Form { who, is_written: false, run }
+}
+
+/// A form of members in which they write.
+const fn text(run: Form) -> Endpoint {
+    Endpoint::Form { who: Who::Member, is_written: true, run }
 }
 
 /// Every address with what answers it, in the router's syntax. An address may stand here once for
@@ -227,7 +234,10 @@ pub fn table() -> Vec<(&'static str, Endpoint)> {
         api as api_me, erasing, export, home, joining, login, passwords, second_factor, second_step, tokens,
     };
     use crate::handlers::admin::{api as api_admin, audit, categories, groups, invitations, overview, users};
-    use crate::handlers::{api_forum, api_wiki, changes, drafts, forum, old, search, topic, user, wiki};
+    use crate::handlers::moderation::{posts, reports, topics};
+    use crate::handlers::writing::{edit, history, new_topic, reply};
+    use crate::handlers::{api_forum, api_posts, api_wiki, changes, drafts};
+    use crate::handlers::{forum, old, search, topic, user, wiki};
     vec![
         // Pages.
         ("/", get(POINT, &[], forum::front)),
@@ -247,6 +257,32 @@ pub fn table() -> Vec<(&'static str, Endpoint)> {
         ("/wiki-all", get(POOL, &["from"], wiki::lists::all)),
         ("/recent", get(POINT, &["before"], wiki::lists::recent)),
         ("/search", get(POOL, &["q", "in", "page"], search::page)),
+        // Writing, and keeping order.
+        ("/new-topic", own(Who::Member, &[], new_topic::categories)),
+        ("/new-topic/{category}", own(Who::Member, &["saved"], new_topic::page)),
+        ("/new-topic/{category}", text(new_topic::submit)),
+        ("/reply/{topic}", own(Who::Member, &["to", "quote", "saved"], reply::page)),
+        ("/reply/{topic}", text(reply::submit)),
+        ("/posts/{id}/edit", own(Who::Member, &["saved"], edit::page)),
+        ("/posts/{id}/edit", text(edit::submit)),
+        ("/posts/{id}/history", get(POINT, &["before"], history::history)),
+        ("/posts/{id}/versions/{version}", get(POOL, &[], history::shown)),
+        ("/posts/{id}/diff", get(POOL, &["old", "new"], history::difference)),
+        ("/posts/{id}/delete", own(Who::Member, &[], posts::delete_page)),
+        ("/posts/{id}/delete", form(Who::Member, posts::delete)),
+        ("/posts/{id}/restore", own(Who::Member, &[], posts::restore_page)),
+        ("/posts/{id}/restore", form(Who::Member, posts::restore)),
+        ("/posts/{id}/report", own(Who::Member, &[], posts::report_page)),
+        ("/posts/{id}/report", text(posts::report)),
+        ("/topics/{id}/edit", own(Who::Member, &[], topics::edit_page)),
+        ("/topics/{id}/edit", text(topics::edit)),
+        ("/topics/{id}/delete", own(Who::Member, &[], topics::delete_page)),
+        ("/topics/{id}/delete", form(Who::Member, topics::delete)),
+        ("/topics/{id}/restore", form(Who::Member, topics::restore)),
+        ("/moderation", own(Who::Member, &["after", "done"], reports::open)),
+        ("/moderation/handled", own(Who::Member, &["before"], reports::handled)),
+        ("/moderation/deleted", own(Who::Member, &["before"], reports::deleted)),
+        ("/moderation/posts/{id}", form(Who::Member, reports::handle)),
         // Accounts.
         ("/login", own(Who::Anyone, &["next", "done"], login::page)),
         ("/login", form(Who::Anyone, login::submit)),
@@ -315,10 +351,20 @@ pub fn table() -> Vec<(&'static str, Endpoint)> {
         ("/api/forums/{id}/topics", set(http::Method::POST, Scope::Write, changes::create_topic)),
         ("/api/forums/{id}/posts", get(POINT, &["before", "limit"], api_forum::category_posts)),
         ("/api/topics/{id}", get(POINT, &[], api_forum::topic)),
+        ("/api/topics/{id}", set(http::Method::PATCH, Scope::Write, api_posts::change_topic)),
+        ("/api/topics/{id}", set(http::Method::DELETE, Scope::Moderate, api_posts::delete_topic)),
+        ("/api/topics/{id}/restore", set(http::Method::POST, Scope::Moderate, api_posts::restore_topic)),
         ("/api/topics/{id}/posts", get(POINT, &["after", "limit"], api_forum::posts)),
         ("/api/topics/{id}/posts", set(http::Method::POST, Scope::Write, changes::reply)),
         ("/api/posts/{id}", get(POINT, &[], api_forum::post)),
         ("/api/posts/{id}", set(http::Method::PATCH, Scope::Write, changes::edit_post)),
+        ("/api/posts/{id}", set(http::Method::DELETE, Scope::Write, api_posts::delete_post)),
+        ("/api/posts/{id}/restore", set(http::Method::POST, Scope::Write, api_posts::restore_post)),
+        ("/api/posts/{id}/history", get(POINT, &["before", "limit"], history::api_history)),
+        ("/api/posts/{id}/versions/{version}", get(POINT, &[], history::api_version)),
+        ("/api/posts/{id}/reports", set(http::Method::POST, Scope::Write, api_posts::report)),
+        ("/api/moderation/reports", get(POINT, &["state", "after", "before", "limit"], reports::api)),
+        ("/api/moderation/posts/{id}", set(http::Method::POST, Scope::Moderate, api_posts::handle_reports)),
         ("/api/wiki/pages", get(POINT, &["from", "limit"], api_wiki::pages)),
         ("/api/wiki/pages", set(http::Method::PUT, Scope::Write, changes::save_page)),
         ("/api/wiki/pages/{id}", get(POINT, &[], api_wiki::page)),

@@ -8,7 +8,7 @@ use veritable_domain::text::user_key;
 use super::{PAGE, before, cut, id, json as answer, limit, listed, missing, param};
 use crate::answer::Answer;
 use crate::error::Error;
-use crate::reads::{accounts, forum};
+use crate::reads::{accounts, forum, posts};
 use crate::routes::View;
 
 /// Greater than every path of a topic: no code begins with it.
@@ -42,27 +42,27 @@ pub(crate) fn topics(view: &View<'_>) -> Result<Answer, Error> {
 pub(crate) fn category_posts(view: &View<'_>) -> Result<Answer, Error> {
     let (id, tags) = category(view)?;
     let limit = limit(view, PAGE)?;
-    let mut posts = forum::by_category(view.db, view.audience, id, before(view)?, limit + 1)?;
-    let next = cut(&mut posts, limit, forum::RecentPost::place);
-    listed("posts", &posts, next, tags)
+    let mut found = posts::by_category(view.db, view.audience, id, before(view)?, limit + 1)?;
+    let next = cut(&mut found, limit, posts::RecentPost::place);
+    listed("posts", &found, next, tags)
 }
 
 pub(crate) fn topic(view: &View<'_>) -> Result<Answer, Error> {
-    let topic = forum::topic(view.db, view.audience, id(view)?)?.ok_or_else(|| missing("topic"))?;
+    let topic = super::topic::seen(view, id(view)?)?.ok_or_else(|| missing("topic"))?;
     answer(&topic, vec![Tag::Site, Tag::Categories, Tag::Topic(TopicId(topic.id))])
 }
 
 pub(crate) fn posts(view: &View<'_>) -> Result<Answer, Error> {
-    let topic = forum::topic(view.db, view.audience, id(view)?)?.ok_or_else(|| missing("topic"))?;
+    let topic = super::topic::seen(view, id(view)?)?.ok_or_else(|| missing("topic"))?;
     let from = super::topic::after(view)?;
-    let (posts, next) = super::topic::page_of(view, topic.id, &from, END, limit(view, PAGE)?)?;
+    let (posts, next) = super::topic::page_of(view, &topic, &from, END, limit(view, PAGE)?)?;
     listed("posts", &posts, next, vec![Tag::Site, Tag::Topic(TopicId(topic.id))])
 }
 
 pub(crate) fn post(view: &View<'_>) -> Result<Answer, Error> {
-    let post = forum::post(view.db, view.audience, id(view)?)?.ok_or_else(|| missing("post"))?;
+    let post = posts::post(view.db, view.audience, id(view)?)?.ok_or_else(|| missing("post"))?;
     // What was taken back is not shown, in its source no more than in its HTML.
-    let version = if post.deleted { None } else { forum::version(view.db, post.id)? };
+    let version = if post.is_shown() { posts::version(view.db, post.id)? } else { None };
     let tags = vec![Tag::Site, Tag::Topic(TopicId(post.topic_id))];
     answer(&json!({"post": post, "current": version}), tags)
 }
@@ -75,7 +75,7 @@ pub(crate) fn user(view: &View<'_>) -> Result<Answer, Error> {
 pub(crate) fn user_posts(view: &View<'_>) -> Result<Answer, Error> {
     let user = accounts::by_name(view.db, &user_key(param(view, "name")))?.ok_or_else(|| missing("user"))?;
     let limit = limit(view, PAGE)?;
-    let mut posts = forum::by_author(view.db, view.audience, user.id, before(view)?, limit + 1)?;
-    let next = cut(&mut posts, limit, forum::RecentPost::place);
-    listed("posts", &posts, next, vec![Tag::Site, Tag::User(UserId(user.id))])
+    let mut found = posts::by_author(view.db, view.audience, user.id, before(view)?, limit + 1)?;
+    let next = cut(&mut found, limit, posts::RecentPost::place);
+    listed("posts", &found, next, vec![Tag::Site, Tag::User(UserId(user.id))])
 }

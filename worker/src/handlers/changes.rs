@@ -10,7 +10,7 @@ use veritable_domain::text::{Comment, Source, TopicTitle};
 use veritable_domain::wiki::{PageTitle, full_title, page_path};
 use veritable_writer_api::message::{Command, Forum, Outcome, Wiki};
 
-use super::{number, wiki::space_of};
+use super::{api_posts, number, wiki::space_of};
 use crate::answer::{Answer, ContentType};
 use crate::app::App;
 use crate::error::Error;
@@ -53,12 +53,12 @@ struct PageEdit {
     minor: bool,
 }
 
-pub(super) fn body<'b, T: Deserialize<'b>>(change: &'b Change) -> Result<T, Error> {
+pub(crate) fn body<'b, T: Deserialize<'b>>(change: &'b Change) -> Result<T, Error> {
     serde_json::from_slice(&change.body)
         .map_err(|error| Error::Invalid { where_: "body", why: error.to_string() })
 }
 
-pub(super) fn id(change: &Change) -> Result<i64, Error> {
+pub(crate) fn id(change: &Change) -> Result<i64, Error> {
     number("id", change.params.get("id").map_or("", String::as_str))
 }
 
@@ -67,7 +67,17 @@ const SHORT: usize = 2_048;
 
 /// Renders a post's text, or with its full title a page's. A long one on the reading pool: a text at its bounds takes
 /// a third of a second, which others on the event loop would wait for.
-async fn content(app: &App, source: Source, page: Option<String>) -> Result<Content, Error> {
+pub(crate) async fn content(app: &App, source: Source, page: Option<String>) -> Result<Content, Error> {
+    content_as(app, Format::Markdown, source, page).await
+}
+
+/// The same of a text in another format.
+pub(crate) async fn content_as(
+    app: &App,
+    format: Format,
+    source: Source,
+    page: Option<String>,
+) -> Result<Content, Error> {
     let cost = if source.as_str().len() <= SHORT { Cost::Point } else { Cost::Pool };
     app.run(cost, move |db| {
         let namespaces = wiki::namespaces(db)?;
@@ -75,17 +85,17 @@ async fn content(app: &App, source: Source, page: Option<String>) -> Result<Cont
             Some(title) => RenderContext::page(&namespaces, title),
             None => RenderContext::post(&namespaces),
         };
-        let rendered = markup::render(Format::Markdown, source.as_str(), &context);
-        Ok(Content { format: Format::Markdown, source, rendered })
+        let rendered = markup::render(format, source.as_str(), &context);
+        Ok(Content { format, source, rendered })
     })
     .await
 }
 
-pub(super) fn done(status: StatusCode, location: Option<String>, value: &Value) -> Answer {
+pub(crate) fn done(status: StatusCode, location: Option<String>, value: &Value) -> Answer {
     Answer { location, ..Answer::new(status, ContentType::Json, value.to_string()) }
 }
 
-fn unexpected(outcome: &Outcome) -> Error {
+pub(crate) fn unexpected(outcome: &Outcome) -> Error {
     Error::Internal(format!("the writer answered another command: {outcome:?}"))
 }
 
@@ -128,6 +138,7 @@ pub(crate) fn edit_post<'a>(app: &'a App, change: Change) -> Pending<'a> {
     Box::pin(async move {
         let asked: PostEdit = body(&change)?;
         let post = PostId(id(&change)?);
+        api_posts::own_or_moderate(app, &change, post).await?;
         let comment = Comment::new(&asked.comment)?;
         let content = content(app, Source::new(&asked.body)?, None).await?;
         let base_version = asked.base_version;

@@ -1,6 +1,7 @@
 //! The front page and lists of topics.
 
 use veritable_domain::ids::CategoryId;
+use veritable_domain::permission::{Deed, Groups};
 use veritable_domain::tag::Tag;
 
 use super::old::{Candidate, settle};
@@ -20,9 +21,11 @@ const MAX_PINNED: usize = 10;
 pub(crate) fn front(view: &View<'_>) -> Result<Answer, Error> {
     let mut page = Page::new(view, &view.site.name, "/".into());
     page.description.clone_from(&view.site.description);
+    let categories = forum::categories(view.db, view.audience)?;
     let front = Front {
         page,
-        categories: forum::categories(view.db, view.audience)?,
+        can_write: categories.iter().any(|category| takes_topics(view, category)),
+        categories,
         topics: forum::latest(view.db, view.audience, forum::Before::NOW, FRONT_ENTRIES)?,
         changes: wiki::changes(view.db, forum::Before::NOW, FRONT_ENTRIES)?,
     };
@@ -33,7 +36,11 @@ pub(crate) fn latest(view: &View<'_>) -> Result<Answer, Error> {
     let mut topics = forum::latest(view.db, view.audience, before(view)?, PAGE + 1)?;
     let around = around(view, "/latest", List::Latest, &mut topics, PAGE, forum::Topic::place)?;
     let page = Page::new(view, "Latest topics", "/latest".into()).around(around);
-    let list = Topics { page, category: None, pinned: Vec::new(), topics };
+    // Guests are spared the question.
+    let open = view.audience != Groups::EVERYONE;
+    let categories = if open { forum::categories(view.db, view.audience)? } else { Vec::new() };
+    let can_write = categories.iter().any(|category| takes_topics(view, category));
+    let list = Topics { page, category: None, pinned: Vec::new(), topics, can_write };
     Ok(Answer::html(render(&list)?, vec![Tag::Site, Tag::Latest, Tag::Categories]))
 }
 
@@ -62,7 +69,13 @@ pub(crate) fn category(view: &View<'_>) -> Result<Answer, Error> {
         Some(_) => Vec::new(),
     };
     let page = Page::new(view, &category.name, path).around(around);
-    Ok(Answer::html(render(&Topics { page, category: Some(category), pinned, topics })?, tags))
+    let can_write = takes_topics(view, &category);
+    Ok(Answer::html(render(&Topics { page, category: Some(category), pinned, topics, can_write })?, tags))
+}
+
+/// Whether those who will see it may open topics in a category.
+fn takes_topics(view: &View<'_>, category: &forum::Category) -> bool {
+    view.may(Deed::CreateTopic { access: category.access, category_locked: category.locked })
 }
 
 fn candidate(category: forum::Category) -> Candidate {

@@ -16,10 +16,12 @@ use crate::routes::View;
 pub(crate) mod accounts;
 pub(crate) mod admin;
 pub(crate) mod api_forum;
+pub(crate) mod api_posts;
 pub(crate) mod api_wiki;
 pub(crate) mod changes;
 pub(crate) mod drafts;
 pub(crate) mod forum;
+pub(crate) mod moderation;
 pub(crate) mod old;
 pub(crate) mod search;
 #[cfg(test)]
@@ -27,6 +29,7 @@ mod tests;
 pub(crate) mod topic;
 pub(crate) mod user;
 pub(crate) mod wiki;
+pub(crate) mod writing;
 
 /// Entries of a list page: a screenful or two, and what cached pages were sized for.
 pub(crate) const PAGE: usize = 50;
@@ -80,16 +83,19 @@ pub(crate) fn unseal(name: &'static str, text: &str) -> Result<Vec<u8>, Error> {
 }
 
 pub(crate) fn before(view: &View<'_>) -> Result<Before, Error> {
-    let Some(text) = asked(view, "before") else { return Ok(Before::NOW) };
-    let bytes = unseal("before", text)?;
-    let halves =
-        <[u8; 16]>::try_from(bytes).map_err(|_| invalid("before", "is not a cursor of this site"))?;
+    asked(view, "before").map_or(Ok(Before::NOW), |text| unseal_place("before", text))
+}
+
+/// Takes back [`seal_place`].
+pub(crate) fn unseal_place(name: &'static str, text: &str) -> Result<Before, Error> {
+    let halves = <[u8; 16]>::try_from(unseal(name, text)?)
+        .map_err(|_| invalid(name, "is not a cursor of this site"))?;
     let (time, id) = halves.split_at(8);
     let read = |half: &[u8]| i64::from_be_bytes(std::array::from_fn(|at| half[at]));
     Ok(Before(read(time), read(id)))
 }
 
-fn seal_place(place: Before) -> String {
+pub(crate) fn seal_place(place: Before) -> String {
     seal(&[place.0.to_be_bytes(), place.1.to_be_bytes()].concat())
 }
 

@@ -171,6 +171,7 @@ fn which_page(view: &View<'_>, choices: Vec<(String, String)>) -> Result<Answer,
 }
 
 pub(crate) fn robots(_: &View<'_>) -> Result<Answer, Error> {
-    let said = "User-agent: *\nDisallow: /search\nDisallow: /api/\nDisallow: /login\nDisallow: /signup\n";
+    let said = "User-agent: *\nDisallow: /search\nDisallow: /api/\nDisallow: /login\nDisallow: /signup\n\
+                Disallow: /reply/\nDisallow: /new-topic\nDisallow: /posts/\n";
     Ok(Answer { tags: vec![Tag::Site], ..Answer::new(StatusCode::OK, ContentType::Text, said) })
 }

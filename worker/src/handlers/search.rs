@@ -9,7 +9,7 @@ use super::user::EXCERPT_CHARS;
 use super::{Around, asked, invalid, limit, seal, unseal};
 use crate::answer::Answer;
 use crate::error::Error;
-use crate::reads::{escape_part, forum, search, wiki};
+use crate::reads::{escape_part, posts, search, wiki};
 use crate::routes::View;
 use crate::views::{Item, Page, SearchPage, render};
 
@@ -23,7 +23,7 @@ const MAX_RESULT: usize = RESULTS * MAX_PAGE;
 /// Best matches first, one more than asked for if there are more.
 struct Found {
     pages: Vec<wiki::Page>,
-    posts: Vec<forum::RecentPost>,
+    posts: Vec<posts::RecentPost>,
     more: bool,
 }
 
@@ -52,10 +52,10 @@ fn find(view: &View<'_>, asked: &Asked<'_>, skip: usize, limit: usize) -> Result
         }
     }
     if asked.within != "wiki" {
-        let ids = search::posts(view.db, &expression, limit + 1, skip)?;
+        let ids = search::posts(view.db, view.audience, &expression, limit + 1, skip)?;
         found.more |= ids.len() > limit;
         for id in ids.into_iter().take(limit) {
-            found.posts.extend(forum::hit(view.db, view.audience, id)?);
+            found.posts.extend(posts::hit(view.db, view.audience, id)?);
         }
     }
     found.more &= skip + limit < MAX_RESULT;
@@ -125,7 +125,7 @@ pub(crate) fn api(view: &View<'_>) -> Result<Answer, Error> {
             "excerpt_html": excerpt(&page.html, asked.query), "updated_at": page.updated_at,
         })
     };
-    let post = |post: &forum::RecentPost| {
+    let post = |post: &posts::RecentPost| {
         json!({
             "id": post.id, "topic_id": post.topic_id, "number": post.number, "title": post.topic_title,
             "url": url(&post.path()), "excerpt_html": excerpt(&post.html, asked.query),

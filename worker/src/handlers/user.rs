@@ -9,7 +9,7 @@ use super::{PAGE, around, asked, before, cut, missing, param};
 use crate::answer::Answer;
 use crate::error::Error;
 use crate::reads::previous::List;
-use crate::reads::{accounts, forum, user_path, wiki};
+use crate::reads::{accounts, forum, posts, user_path, wiki};
 use crate::routes::View;
 use crate::views::{Changes, Item, Page, UserPage, render};
 
@@ -24,9 +24,9 @@ pub(crate) fn profile(view: &View<'_>) -> Result<Answer, Error> {
     let profile = account(view)?;
     let tags = vec![Tag::Site, Tag::User(UserId(profile.id))];
     let path = user_path(&profile.name);
-    let mut found = forum::by_author(view.db, view.audience, profile.id, before(view)?, POSTS + 1)?;
+    let mut found = posts::by_author(view.db, view.audience, profile.id, before(view)?, POSTS + 1)?;
     let list = List::Author(profile.id);
-    let around = around(view, &path, list, &mut found, POSTS, forum::RecentPost::place)?;
+    let around = around(view, &path, list, &mut found, POSTS, posts::RecentPost::place)?;
     let posts = found.into_iter().map(item).collect();
     let mut edits = match asked(view, "before") {
         None => wiki::edits(view.db, profile.id, forum::Before::NOW, EDITS + 1)?,
@@ -55,7 +55,7 @@ fn account(view: &View<'_>) -> Result<accounts::Profile, Error> {
     accounts::by_name(view.db, &user_key(param(view, "name")))?.ok_or_else(|| missing("user"))
 }
 
-fn item(post: forum::RecentPost) -> Item {
+fn item(post: posts::RecentPost) -> Item {
     Item {
         path: post.path(),
         title: post.topic_title,

@@ -2,6 +2,7 @@
 
 pub(crate) mod accept;
 mod access;
+mod again;
 pub(crate) mod asker;
 pub(crate) mod body;
 mod connection;

@@ -229,11 +229,8 @@ async fn send_asset(
     };
     let mut reply = send(&kept, &access.head.headers, how);
     reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    let forever = if path == assets::style_path() {
-        "public, max-age=31536000, immutable"
-    } else {
-        "public, max-age=86400"
-    };
+    let forever =
+        if assets::is_hashed(path) { "public, max-age=31536000, immutable" } else { "public, max-age=86400" };
     reply.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(forever));
     reply
 }

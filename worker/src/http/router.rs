@@ -24,7 +24,7 @@ pub(crate) struct Route {
     names: Vec<&'static str>,
     pub(crate) read: Option<ReadRoute>,
     pub(crate) own: Option<OwnRoute>,
-    pub(crate) form: Option<(Who, Form)>,
+    pub(crate) form: Option<FormRoute>,
     pub(crate) writes: Vec<(Method, Scope, Write)>,
 }
 
@@ -35,6 +35,15 @@ pub(crate) struct OwnRoute {
     pub(crate) scope: Option<Scope>,
     pub(crate) query: &'static [&'static str],
     pub(crate) run: Own,
+}
+
+/// The form of a pattern.
+#[derive(Clone, Copy)]
+pub(crate) struct FormRoute {
+    pub(crate) who: Who,
+    /// People write in it: their text is shown back whatever fails.
+    pub(crate) is_written: bool,
+    pub(crate) run: Form,
 }
 
 /// The reading endpoint of a pattern.
@@ -77,7 +86,9 @@ impl Router {
                 Endpoint::Own { who, scope, query, run } => {
                     route.own = Some(OwnRoute { who, scope, query, run });
                 }
-                Endpoint::Form { who, run } => route.form = Some((who, run)),
+                Endpoint::Form { who, is_written, run } => {
+                    route.form = Some(FormRoute { who, is_written, run });
+                }
                 Endpoint::Write { method, scope, run } => route.writes.push((method, scope, run)),
             }
         }

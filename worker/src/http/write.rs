@@ -16,14 +16,14 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::asker::{self, Asker, KnownBy};
 use super::body::{self, Fields};
-use super::csrf;
-use super::router::Found;
+use super::router::{FormRoute, Found};
+use super::{again, csrf};
 use crate::answer::Answer;
 use crate::app::App;
 use crate::error::Error;
 use crate::limits;
 use crate::reads::accounts;
-use crate::routes::{Change, ChangeKey, Cost, Form, Submission, Who};
+use crate::routes::{Change, ChangeKey, Cost, Submission, Who};
 
 /// Longest `Idempotency-Key` (the IETF draft leaves it to the server).
 const KEY_BYTES: usize = 255;
@@ -33,6 +33,10 @@ const CSRF_HEADER: &str = "x-csrf-token";
 pub(crate) const CSRF_FIELD: &str = "csrf";
 /// The field by which a form that is sent twice is known again.
 pub(crate) const KEY_FIELD: &str = "key";
+/// The button that shows what was written without sending it.
+pub(crate) const PREVIEW_FIELD: &str = "preview";
+/// The button that keeps what was written without sending it.
+pub(crate) const DRAFT_FIELD: &str = "draft";
 /// An account is new for a day.
 const NEW_MS: i64 = 24 * 60 * 60 * 1_000;
 
@@ -70,12 +74,11 @@ pub(crate) async fn answer(
         check_secret(&asker, repeated)?;
     }
     limit(app, &asker, now).await?;
-    // There may be nothing to say about what is to be deleted.
-    let says_nothing = head.method == Method::DELETE && !head.headers.contains_key(header::CONTENT_TYPE);
+    let body = body::read(app, body).await?;
+    let says_nothing = body.is_empty() && !head.headers.contains_key(header::CONTENT_TYPE);
     if !says_nothing && !body::is_of(&head.headers, "application/json") {
         return Err(Error::UnsupportedType { takes: "application/json" });
     }
-    let body = body::read(app, body).await?;
     let name = match head.headers.get("idempotency-key") {
         Some(given) => Some(named(given.as_bytes())?),
         None => None,
@@ -88,22 +91,50 @@ pub(crate) async fn answer(
 async fn submit(
     app: &App,
     found: Found<'_>,
-    (who, run): (Who, Form),
+    form: FormRoute,
     head: &Parts,
     body: Incoming,
     asker: Asker,
     now: UnixMillis,
 ) -> Result<Answer, Error> {
-    who.admit(asker.actor)?;
+    if form.is_written && asker.actor.user.is_none() {
+        // What is sent after the session is over is shown back; but not to whoever sends as much as it takes.
+        app.limits.count_address(limits::WRITE_ADDRESS, asker.address)?;
+    } else {
+        form.who.admit(asker.actor)?;
+    }
     if !body::is_of(&head.headers, "application/x-www-form-urlencoded") {
         return Err(Error::UnsupportedType { takes: "application/x-www-form-urlencoded" });
     }
     let body = body::read(app, body).await?;
     let fields = Fields::parse(&body)?;
+    if form.is_written && !matches!(asker.known_by, KnownBy::Token { .. }) {
+        let address = head.uri.path_and_query().map_or(head.uri.path(), |address| address.as_str());
+        let sent = carry_out(app, found, form, head, (&asker, fields.clone()), now).await;
+        return match sent {
+            Ok(answer) => Ok(answer),
+            Err(error) => again::answer(app, &asker, address, &fields, error).await,
+        };
+    }
+    carry_out(app, found, form, head, (&asker, fields), now).await
+}
+
+async fn carry_out(
+    app: &App,
+    found: Found<'_>,
+    form: FormRoute,
+    head: &Parts,
+    (asker, fields): (&Asker, Fields),
+    now: UnixMillis,
+) -> Result<Answer, Error> {
+    let FormRoute { who, is_written, run } = form;
+    who.admit(asker.actor)?;
     // No token of an API is for forms: what they do is not what its scopes say.
-    check_secret(&asker, fields.get(CSRF_FIELD))?;
-    if who != Who::Anyone {
-        limit(app, &asker, now).await?;
+    check_secret(asker, fields.get(CSRF_FIELD))?;
+    if is_written && (fields.has(PREVIEW_FIELD) || fields.has(DRAFT_FIELD)) {
+        app.limits.count(limits::DRAFT, &asker.user()?.0.to_le_bytes())?;
+    } else if who != Who::Anyone {
+        limit(app, asker, now).await?;
     }
     let name = Some(fields.get(KEY_FIELD)).filter(|name| !name.is_empty() && name.len() <= KEY_BYTES);
     // The secret that a form repeats is another text each time.
@@ -111,10 +142,10 @@ async fn submit(
         .chain(fields.all().filter(|(name, _)| *name != CSRF_FIELD).flat_map(|(name, value)| [name, value]))
         .map(str::as_bytes)
         .collect();
-    let key = key(name.map(str::to_owned), asker.actor.user, &asked);
+    let key = key_of_form(key(name.map(str::to_owned), asker.actor.user, &asked));
     let user_agent = head.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
     let user_agent = user_agent.unwrap_or_default().to_owned();
-    run(app, Submission { asker, params: found.params, fields, user_agent, key, now }).await
+    run(app, Submission { asker: asker.clone(), params: found.params, fields, user_agent, key, now }).await
 }
 
 /// Whether a form or script holds what those of this asker's session hold.
@@ -165,6 +196,15 @@ fn key(name: Option<String>, user: Option<UserId>, asked: &[&[u8]]) -> ChangeKey
     ChangeKey { key, name }
 }
 
+/// A form that comes again with other fields is another change: its page came out of the browser's memory, and was filled
+/// in anew.
+fn key_of_form(mut key: ChangeKey) -> ChangeKey {
+    for (byte, digest) in key.key.name[8..].iter_mut().zip(key.key.digest.to_le_bytes()) {
+        *byte ^= digest;
+    }
+    key
+}
+
 fn named(given: &[u8]) -> Result<String, Error> {
     let invalid = |why: String| Error::Invalid { where_: "Idempotency-Key", why };
     if given.is_empty() || given.len() > KEY_BYTES {
@@ -198,6 +238,16 @@ mod tests {
         assert_eq!(other.key.name, one.key.name);
         assert_ne!(other.key.digest, one.key.digest);
         assert_ne!(key_of(Some(b"abc"), 1, &[b"POSTbody"]).unwrap().key.digest, one.key.digest);
+    }
+
+    #[test]
+    fn a_form_is_one_change_as_long_as_it_says_the_same() {
+        let of = |text: &[u8]| key_of_form(key_of(Some(b"abc"), 1, &[text]).unwrap()).key;
+        assert_eq!(of(b"one"), of(b"one"));
+        assert_ne!(of(b"one").name, of(b"other").name);
+        let made = key_of(None, 1, &[b"x"]).unwrap().key;
+        let form = key_of_form(key_of(None, 1, &[b"x"]).unwrap()).key;
+        assert!(form.name[..6] >= made.name[..6], "they begin with the time");
     }
 
     #[test]

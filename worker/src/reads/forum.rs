@@ -1,10 +1,9 @@
-//! The forum's questions: categories, lists of topics, posts in reading order.
-
-use std::collections::HashMap;
+//! The forum's questions: categories and lists of topics.
 
 use rusqlite::{Connection, Row, params};
 use serde::Serialize;
 use veritable_domain::permission::{Access, Groups};
+use veritable_domain::time::UnixMillis;
 
 use super::{Person, When, first, rows, when};
 
@@ -29,64 +28,37 @@ macro_rules! topics {
             "SELECT t.id, t.title, t.slug, t.category_id, c.name AS category, c.slug AS category_slug, ",
             "u.name AS author, u.display_name AS author_display, l.name AS last, ",
             "l.display_name AS last_display, t.created_at, t.last_post_at, t.post_count, t.view_count, ",
-            "t.like_count, t.pinned, t.locked, c.read_groups, c.post_groups, c.moderate_groups FROM topics t ",
+            "t.like_count, t.pinned, t.locked, c.read_groups, c.post_groups, c.moderate_groups, t.author_id, ",
+            "t.deleted_at FROM topics t ",
             "CROSS JOIN categories c ON c.id = t.category_id AND c.read_groups & ?1 <> 0 ",
             "CROSS JOIN users u ON u.id = t.author_id ",
-            "CROSS JOIN users l ON l.id = t.last_author_id WHERE t.deleted_at IS NULL AND ",
+            "CROSS JOIN users l ON l.id = t.last_author_id WHERE ",
             $where
         )
     };
 }
 
-const LATEST: &str =
-    topics!("(t.last_post_at, t.id) < (?2, ?3) ORDER BY t.last_post_at DESC, t.id DESC LIMIT ?4");
-const IN_CATEGORY: &str = topics!(
-    "t.category_id = ?5 AND (t.last_post_at, t.id) < (?2, ?3) \
+const LATEST: &str = topics!(
+    "t.deleted_at IS NULL AND (t.last_post_at, t.id) < (?2, ?3) \
      ORDER BY t.last_post_at DESC, t.id DESC LIMIT ?4"
 );
-const PINNED: &str = topics!("t.pinned = 1 AND t.category_id = ?2 ORDER BY t.last_post_at DESC LIMIT ?3");
-const TOPIC: &str = topics!("t.id = ?2");
-
-macro_rules! posts {
-    ($where:literal) => {
-        concat!(
-            "SELECT p.id, p.topic_id, p.number, p.parent_id, p.depth, p.reply_count, p.created_at, ",
-            "p.edited_at, p.like_count, p.deleted_at, p.html, p.path, u.name AS author, ",
-            "u.display_name AS author_display, p.author_id FROM posts p ",
-            "CROSS JOIN users u ON u.id = p.author_id WHERE ",
-            $where
-        )
-    };
-}
-
-const POSTS: &str = posts!("p.topic_id = ?1 AND p.path > ?2 AND p.path < ?3 ORDER BY p.path LIMIT ?4");
-const POST: &str = posts!(
-    "p.id = ?2 AND EXISTS (SELECT 1 FROM categories c WHERE c.id = p.category_id AND c.read_groups & ?1 <> 0)"
+const IN_CATEGORY: &str = topics!(
+    "t.deleted_at IS NULL AND t.category_id = ?5 AND (t.last_post_at, t.id) < (?2, ?3) \
+     ORDER BY t.last_post_at DESC, t.id DESC LIMIT ?4"
 );
-const POST_BY_NUMBER: &str = posts!("p.topic_id = ?1 AND p.number = ?2");
-const NUMBER: &str = "SELECT number FROM posts WHERE id = ?1";
-const VERSION: &str = "SELECT version, format, source FROM post_revisions WHERE post_id = ?1 \
-    ORDER BY version DESC LIMIT 1";
-
-macro_rules! recent {
-    ($where:literal) => {
-        concat!(
-            "SELECT p.id, p.topic_id, p.number, p.created_at, p.html, t.title, t.slug, u.name AS author, ",
-            "u.display_name AS author_display FROM posts p CROSS JOIN topics t ON t.id = p.topic_id ",
-            "CROSS JOIN categories c ON c.id = p.category_id AND c.read_groups & ?1 <> 0 ",
-            "CROSS JOIN users u ON u.id = p.author_id WHERE p.deleted_at IS NULL AND t.deleted_at IS NULL AND ",
-            $where
-        )
-    };
-}
-
-const BY_AUTHOR: &str = recent!(
-    "p.author_id = ?5 AND (p.created_at, p.id) < (?2, ?3) ORDER BY p.created_at DESC, p.id DESC LIMIT ?4"
+const PINNED: &str = topics!(
+    "t.deleted_at IS NULL AND t.pinned = 1 AND t.category_id = ?2 ORDER BY t.last_post_at DESC LIMIT ?3"
 );
-const BY_CATEGORY: &str = recent!(
-    "p.category_id = ?5 AND (p.created_at, p.id) < (?2, ?3) ORDER BY p.created_at DESC, p.id DESC LIMIT ?4"
+const TOPIC: &str = topics!("t.id = ?2 AND t.deleted_at IS NULL");
+// Those who keep order see what was deleted.
+const DELETED_TOPIC: &str = topics!("t.id = ?2 AND t.deleted_at IS NOT NULL AND c.moderate_groups & ?1 <> 0");
+const DELETED: &str = topics!(
+    "t.deleted_at IS NOT NULL AND c.moderate_groups & ?1 <> 0 AND (t.deleted_at, t.id) < (?2, ?3) \
+     ORDER BY t.deleted_at DESC, t.id DESC LIMIT ?4"
 );
-const HIT: &str = recent!("p.id = ?2");
+const FORMER_SLUG: &str = "SELECT 1 FROM former_slugs WHERE topic_id = ?1 AND slug = ?2";
+const DELETER: &str = "SELECT u.name, u.display_name FROM topics t CROSS JOIN users u ON u.id = t.deleted_by \
+    WHERE t.id = ?1";
 
 #[cfg(test)]
 pub(crate) const ALL: &[(&str, &str)] = &[
@@ -96,14 +68,10 @@ pub(crate) const ALL: &[(&str, &str)] = &[
     ("forum::IN_CATEGORY", IN_CATEGORY),
     ("forum::PINNED", PINNED),
     ("forum::TOPIC", TOPIC),
-    ("forum::POSTS", POSTS),
-    ("forum::POST", POST),
-    ("forum::POST_BY_NUMBER", POST_BY_NUMBER),
-    ("forum::NUMBER", NUMBER),
-    ("forum::VERSION", VERSION),
-    ("forum::BY_AUTHOR", BY_AUTHOR),
-    ("forum::BY_CATEGORY", BY_CATEGORY),
-    ("forum::HIT", HIT),
+    ("forum::DELETED_TOPIC", DELETED_TOPIC),
+    ("forum::DELETED", DELETED),
+    ("forum::FORMER_SLUG", FORMER_SLUG),
+    ("forum::DELETER", DELETER),
 ];
 
 /// A place in a list that goes back in time; [`Before::NOW`] is its beginning.
@@ -164,6 +132,11 @@ pub(crate) struct Topic {
     /// Its category's.
     #[serde(skip)]
     pub(crate) access: Access,
+    #[serde(skip)]
+    pub(crate) author_id: i64,
+    /// Only those who keep order see a topic that has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) deleted_at: Option<When>,
 }
 
 impl Topic {
@@ -178,59 +151,11 @@ impl Topic {
     pub(crate) fn place(&self) -> Before {
         Before(self.last_post_at.0.0, self.id)
     }
-}
 
-#[derive(Debug, Serialize)]
-pub(crate) struct Post {
-    pub(crate) id: i64,
-    pub(crate) topic_id: i64,
-    pub(crate) number: i64,
-    pub(crate) parent: Option<i64>,
-    pub(crate) parent_number: Option<i64>,
-    pub(crate) depth: i64,
-    pub(crate) reply_count: i64,
-    pub(crate) author: Person,
-    #[serde(skip)]
-    pub(crate) author_id: i64,
-    pub(crate) created_at: When,
-    pub(crate) edited_at: Option<When>,
-    pub(crate) like_count: i64,
-    pub(crate) deleted: bool,
-    /// Empty when deleted: what was taken back is not shown.
-    pub(crate) html: String,
-    #[serde(skip)]
-    pub(crate) path: Vec<u8>,
-}
-
-/// A post out of its topic, as lists have it.
-#[derive(Debug, Serialize)]
-pub(crate) struct RecentPost {
-    pub(crate) id: i64,
-    pub(crate) topic_id: i64,
-    pub(crate) topic_title: String,
-    pub(crate) topic_slug: String,
-    pub(crate) number: i64,
-    pub(crate) author: Person,
-    pub(crate) created_at: When,
-    pub(crate) html: String,
-}
-
-impl RecentPost {
-    pub(crate) fn path(&self) -> String {
-        format!("{}/{}", topic_path(&self.topic_slug, self.topic_id), self.number)
+    /// Where it stands among those that were deleted.
+    pub(crate) fn deleted_place(&self) -> Before {
+        Before(self.deleted_at.map_or(0, |at| at.0.0), self.id)
     }
-
-    pub(crate) fn place(&self) -> Before {
-        Before(self.created_at.0.0, self.id)
-    }
-}
-
-/// The newest source of a post.
-#[derive(Debug, Serialize)]
-pub(crate) struct Version {
-    pub(crate) version: i64,
-    pub(crate) format: String,
-    pub(crate) source: String,
 }
 
 pub(crate) fn categories(db: &Connection, who: Groups) -> rusqlite::Result<Vec<Category>> {
@@ -273,86 +198,36 @@ pub(crate) fn topic(db: &Connection, who: Groups, id: i64) -> rusqlite::Result<O
     first(db, TOPIC, [who.bits(), id], topic_row)
 }
 
-/// Posts in reading order, those between two paths. Of a topic that may be seen: it was asked for before.
-pub(crate) fn posts(
-    db: &Connection,
-    topic: i64,
-    after: &[u8],
-    until: &[u8],
-    limit: usize,
-) -> rusqlite::Result<Vec<Post>> {
-    let mut found = rows(db, POSTS, params![topic, after, until, limit as i64], post_row)?;
-    number_parents(db, &mut found)?;
-    Ok(found)
+/// A topic that was deleted, for those who keep order in its category.
+pub(crate) fn deleted_topic(db: &Connection, who: Groups, id: i64) -> rusqlite::Result<Option<Topic>> {
+    first(db, DELETED_TOPIC, [who.bits(), id], topic_row)
 }
 
-pub(crate) fn post(db: &Connection, who: Groups, id: i64) -> rusqlite::Result<Option<Post>> {
-    numbered(db, first(db, POST, [who.bits(), id], post_row)?)
-}
-
-pub(crate) fn post_by_number(db: &Connection, topic: i64, number: i64) -> rusqlite::Result<Option<Post>> {
-    numbered(db, first(db, POST_BY_NUMBER, [topic, number], post_row)?)
-}
-
-fn numbered(db: &Connection, post: Option<Post>) -> rusqlite::Result<Option<Post>> {
-    let Some(post) = post else { return Ok(None) };
-    let mut one = [post];
-    number_parents(db, &mut one)?;
-    let [post] = one;
-    Ok(Some(post))
-}
-
-/// Parents come before their replies, so most are on the same page; only the few above it are asked for.
-fn number_parents(db: &Connection, posts: &mut [Post]) -> rusqlite::Result<()> {
-    let mut known: HashMap<i64, i64> = posts.iter().map(|post| (post.id, post.number)).collect();
-    for post in posts {
-        let Some(parent) = post.parent else { continue };
-        if let Some(number) = known.get(&parent) {
-            post.parent_number = Some(*number);
-        } else if let Some(number) = first(db, NUMBER, [parent], |row| row.get(0))? {
-            known.insert(parent, number);
-            post.parent_number = Some(number);
-        }
-    }
-    Ok(())
-}
-
-pub(crate) fn version(db: &Connection, post: i64) -> rusqlite::Result<Option<Version>> {
-    first(db, VERSION, [post], |row| {
-        Ok(Version { version: row.get(0)?, format: row.get(1)?, source: row.get(2)? })
-    })
-}
-
-pub(crate) fn by_author(
+/// Topics that were deleted, the last one first, for those who keep order in their categories.
+pub(crate) fn deleted_topics(
     db: &Connection,
     who: Groups,
-    user: i64,
     before: Before,
     limit: usize,
-) -> rusqlite::Result<Vec<RecentPost>> {
-    rows(db, BY_AUTHOR, params![who.bits(), before.0, before.1, limit as i64, user], recent_row)
+) -> rusqlite::Result<Vec<Topic>> {
+    rows(db, DELETED, params![who.bits(), before.0, before.1, limit as i64], topic_row)
 }
 
-pub(crate) fn by_category(
-    db: &Connection,
-    who: Groups,
-    id: i64,
-    before: Before,
-    limit: usize,
-) -> rusqlite::Result<Vec<RecentPost>> {
-    rows(db, BY_CATEGORY, params![who.bits(), before.0, before.1, limit as i64, id], recent_row)
+/// Whether a topic had this in its address before it was renamed.
+pub(crate) fn had_slug(db: &Connection, topic: i64, slug: &str) -> rusqlite::Result<bool> {
+    Ok(first(db, FORMER_SLUG, params![topic, slug], |_| Ok(()))?.is_some())
 }
 
-/// A post that search found, unless it or its topic was deleted.
-pub(crate) fn hit(db: &Connection, who: Groups, id: i64) -> rusqlite::Result<Option<RecentPost>> {
-    first(db, HIT, [who.bits(), id], recent_row)
+/// Who deleted a topic that was deleted.
+pub(crate) fn deleter(db: &Connection, topic: i64) -> rusqlite::Result<Option<Person>> {
+    first(db, DELETER, [topic], |row| person(row, 0))
 }
 
 /// Columns are read by their place, in the order of the SELECT above: by name, SQLite is asked for the name of
 /// each column of each row, a seventh of a list's time.
 ///
 /// Somebody, whose name is in the column at `at` and how it is shown in the next.
-fn person(row: &Row<'_>, at: usize) -> rusqlite::Result<Person> {
+pub(super) fn person(row: &Row<'_>, at: usize) -> rusqlite::Result<Person> {
     Ok(Person { name: row.get(at)?, display_name: row.get(at + 1)? })
 }
 
@@ -393,40 +268,7 @@ fn topic_row(row: &Row<'_>) -> rusqlite::Result<Topic> {
         pinned: row.get(15)?,
         locked: row.get(16)?,
         access: access(row, 17)?,
-    })
-}
-
-fn post_row(row: &Row<'_>) -> rusqlite::Result<Post> {
-    let deleted = row.get::<_, Option<i64>>(9)?.is_some();
-    let edited: Option<i64> = row.get(7)?;
-    Ok(Post {
-        id: row.get(0)?,
-        topic_id: row.get(1)?,
-        number: row.get(2)?,
-        parent: row.get(3)?,
-        parent_number: None,
-        depth: row.get(4)?,
-        reply_count: row.get(5)?,
-        author: person(row, 12)?,
-        author_id: row.get(14)?,
-        created_at: when(row, 6)?,
-        edited_at: edited.map(|time| When(veritable_domain::time::UnixMillis(time))),
-        like_count: row.get(8)?,
-        deleted,
-        html: if deleted { String::new() } else { row.get(10)? },
-        path: row.get(11)?,
-    })
-}
-
-fn recent_row(row: &Row<'_>) -> rusqlite::Result<RecentPost> {
-    Ok(RecentPost {
-        id: row.get(0)?,
-        topic_id: row.get(1)?,
-        topic_title: row.get(5)?,
-        topic_slug: row.get(6)?,
-        number: row.get(2)?,
-        author: person(row, 7)?,
-        created_at: when(row, 3)?,
-        html: row.get(4)?,
+        author_id: row.get(20)?,
+        deleted_at: row.get::<_, Option<i64>>(21)?.map(|time| When(UnixMillis(time))),
     })
 }

@@ -13,10 +13,12 @@ pub(crate) mod drafts;
 pub(crate) mod export;
 pub(crate) mod forum;
 pub(crate) mod meter;
+pub(crate) mod moderation;
 pub(crate) mod old;
 #[cfg(test)]
 pub(crate) mod plans;
 pub mod pool;
+pub(crate) mod posts;
 pub(crate) mod previous;
 mod reader;
 pub(crate) mod search;
@@ -53,6 +55,11 @@ pub(crate) struct Person {
 }
 
 impl Person {
+    /// Somebody whose account is not known.
+    pub(crate) fn nobody() -> Person {
+        Person { name: "somebody".to_owned(), display_name: String::new() }
+    }
+
     /// Address of the profile.
     pub(crate) fn path(&self) -> String {
         user_path(&self.name)
@@ -83,7 +90,9 @@ pub(crate) const ALL: &[&[(&str, &str)]] = &[
     drafts::ALL,
     export::ALL,
     forum::ALL,
+    moderation::ALL,
     old::ALL,
+    posts::ALL,
     previous::ALL,
     search::ALL,
     settings::ALL,

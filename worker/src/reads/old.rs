@@ -1,6 +1,7 @@
 //! What things of older systems became here.
 
 use rusqlite::{Connection, params};
+use veritable_domain::permission::Groups;
 
 use super::{first, rows};
 
@@ -9,7 +10,7 @@ const MAX_NAMESAKES: i64 = 8;
 
 const IMPORTED: &str = "SELECT local_id FROM imported WHERE kind = ?1 AND foreign_id = ?2 LIMIT ?3";
 const NAMESAKES: &str = "SELECT t.title, t.slug, t.id FROM imported i CROSS JOIN topics t ON t.id = i.local_id \
-    WHERE i.kind = 'topic' AND i.foreign_id = ?1 AND ?2 IN (t.slug, '-') AND t.id <> ?3 AND t.deleted_at IS NULL LIMIT ?4";
+    CROSS JOIN categories c ON c.id = t.category_id AND c.read_groups & ?5 <> 0 WHERE i.kind = 'topic' AND i.foreign_id = ?1 AND ?2 IN (t.slug, '-') AND t.id <> ?3 AND t.deleted_at IS NULL LIMIT ?4";
 const ANY: &str = "SELECT 1 FROM imported WHERE kind = ?1 LIMIT 1";
 
 #[cfg(test)]
@@ -27,8 +28,9 @@ pub(crate) fn namesakes(
     foreign: i64,
     slug: &str,
     own: i64,
+    who: Groups,
 ) -> rusqlite::Result<Vec<(String, String)>> {
-    rows(db, NAMESAKES, params![foreign.to_string(), slug, own, MAX_NAMESAKES], |row| {
+    rows(db, NAMESAKES, params![foreign.to_string(), slug, own, MAX_NAMESAKES, who.bits()], |row| {
         Ok((row.get(0)?, super::forum::topic_path(&row.get::<_, String>(1)?, row.get(2)?)))
     })
 }

@@ -101,6 +101,11 @@ impl AccountPage<'_> {
 /// Characters of a draft that a list shows.
 const EXCERPT_CHARS: usize = 200;
 
+/// What a draft is, and of which topic.
+fn named(what: &str, title: &str) -> String {
+    if title.is_empty() { what.to_owned() } else { format!("{what}: {title}") }
+}
+
 /// Where a draft is gone on with, and what it is called.
 pub(crate) fn draft_link(place: &Place, draft: &Draft) -> (String, String) {
     match place {
@@ -108,8 +113,8 @@ pub(crate) fn draft_link(place: &Place, draft: &Draft) -> (String, String) {
             let title = if draft.title.is_empty() { "A new topic" } else { &draft.title };
             (format!("/new-topic/{category}"), title.to_owned())
         }
-        Place::Reply(topic) => (format!("/reply/{topic}"), "A reply".to_owned()),
-        Place::Post(post) => (format!("/posts/{post}/edit"), "An edit of a post".to_owned()),
+        Place::Reply(topic) => (format!("/reply/{topic}"), named("A reply", &draft.title)),
+        Place::Post(post) => (format!("/posts/{post}/edit"), named("An edit of a post", &draft.title)),
         Place::Page(title) => {
             let (space, rest) = split_title(title);
             (format!("{}?action=edit", page_path(space.unwrap_or_default(), rest)), title.clone())

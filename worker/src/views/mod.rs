@@ -4,8 +4,10 @@ mod accounts;
 mod admin;
 mod counts;
 pub(crate) mod menu;
+mod moderation;
 mod settings;
 pub(crate) mod slots;
+mod writing;
 
 use askama::Template;
 use uuid::Uuid;
@@ -20,19 +22,26 @@ pub(crate) use self::admin::{
     AdminPage, ApprovalsPage, AuditPage, CategoriesPage, CategoryForm, CategoryPage, GroupPage, GroupsPage,
     InvitationsPage, UserAdminPage, UsersPage,
 };
-use self::counts::count;
+pub(crate) use self::counts::count;
+pub(crate) use self::moderation::{ConfirmPage, DeletedPage, ModerationPage, ReportPage, Reported};
 pub(crate) use self::settings::{
     CodePage, CodesPage, DataPage, ErasePage, SecondFactorPage, ShownOnce, Tabs, TokensPage,
 };
 use self::slots::Slot;
+pub(crate) use self::writing::{
+    AgainPage, ComposePage, Conflict, PostDiff, TopicEditPage, VersionPage, VersionsPage, WhereToWritePage,
+    post_path,
+};
 use crate::app::App;
 use crate::assets;
 use crate::error::Error;
 use crate::handlers::Around;
+use crate::handlers::accounts::Faults;
 use crate::http::csrf::Secret;
 use crate::http::write::{CSRF_FIELD, KEY_FIELD};
 use crate::reads::accounts::Profile;
-use crate::reads::forum::{Category, Post, Topic};
+use crate::reads::forum::{Category, Topic};
+use crate::reads::posts::Post;
 use crate::reads::wiki::{Entry, Member, Revision};
 use crate::reads::{Person, When, escape_part};
 use crate::routes::{Asker, View};
@@ -96,7 +105,7 @@ impl<'a> Page<'a> {
             crumbs: Vec::new(),
             around: Around { previous: None, next: None },
             reader,
-            style: assets::style_path(),
+            style: assets::path("style"),
         }
     }
 
@@ -126,7 +135,16 @@ impl<'a> Page<'a> {
 
     /// A hidden field by which a form that is sent twice is known again.
     pub(crate) fn once(&self) -> String {
-        format!("<input type=\"hidden\" name=\"{KEY_FIELD}\" value=\"{}\">", Uuid::now_v7())
+        let key = match &self.reader {
+            Reader::Members => slots::mark(Slot::Once),
+            _ => Uuid::now_v7().to_string(),
+        };
+        format!("<input type=\"hidden\" name=\"{KEY_FIELD}\" value=\"{key}\">")
+    }
+
+    /// Address of a script of ours.
+    pub(crate) fn script(&self, name: &str) -> &'static str {
+        assets::path(name)
     }
 
     /// Whether it is for people with accounts.
@@ -206,6 +224,8 @@ pub(crate) struct Front<'a> {
     pub(crate) categories: Vec<Category>,
     pub(crate) topics: Vec<Topic>,
     pub(crate) changes: Vec<Revision>,
+    /// Topics may be opened in some category.
+    pub(crate) can_write: bool,
 }
 
 #[derive(Template)]
@@ -215,6 +235,19 @@ pub(crate) struct Topics<'a> {
     pub(crate) category: Option<Category>,
     pub(crate) pinned: Vec<Topic>,
     pub(crate) topics: Vec<Topic>,
+    /// Topics may be opened in the category, or in some.
+    pub(crate) can_write: bool,
+}
+
+/// What those who see a topic may do in it, and what only they are told.
+pub(crate) struct About {
+    pub(crate) can_reply: bool,
+    /// Any member could.
+    pub(crate) could_reply: bool,
+    /// They keep order.
+    pub(crate) keeps: bool,
+    /// Who deleted it.
+    pub(crate) deleted_by: Option<Person>,
 }
 
 #[derive(Template)]
@@ -231,6 +264,7 @@ pub(crate) struct TopicPage<'a> {
     pub(crate) level: i64,
     /// Titles and addresses of imported topics that had this very address.
     pub(crate) namesakes: Vec<(String, String)>,
+    pub(crate) about: About,
 }
 
 #[derive(Template)]
@@ -265,6 +299,13 @@ pub(crate) struct WikiPage<'a> {
     pub(crate) old: Option<Revision>,
     pub(crate) members: Vec<Member>,
     pub(crate) categories: Vec<(String, String)>,
+}
+
+impl TopicPage<'_> {
+    /// Of the form at its end, which nobody has sent yet.
+    fn no_faults(&self) -> Faults {
+        Faults::new()
+    }
 }
 
 impl<'a> WikiPage<'a> {

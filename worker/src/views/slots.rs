@@ -7,6 +7,7 @@
 use std::fmt::Write;
 use std::sync::LazyLock;
 
+use uuid::Uuid;
 use veritable_domain::codec::{SchemaRead, SchemaWrite};
 
 use crate::http::csrf::random;
@@ -25,6 +26,8 @@ pub(crate) enum Slot {
     Only(i64),
     /// See [`Slot::Only`].
     End,
+    /// A key by which a form that is sent twice is known again.
+    Once,
 }
 
 /// A place in a page.
@@ -54,6 +57,7 @@ pub(crate) fn mark(slot: Slot) -> String {
         Slot::Token => "token".to_owned(),
         Slot::Only(user) => format!("only{user}"),
         Slot::End => "end".to_owned(),
+        Slot::Once => "once".to_owned(),
     };
     format!("{}{said}-->", *MARK)
 }
@@ -70,6 +74,7 @@ pub(crate) fn split(page: &[u8]) -> (Vec<u8>, Vec<Place>) {
             b"menu" => Some(Slot::Menu),
             b"token" => Some(Slot::Token),
             b"end" => Some(Slot::End),
+            b"once" => Some(Slot::Once),
             said => said
                 .strip_prefix(b"only")
                 .and_then(|user| std::str::from_utf8(user).ok()?.parse().ok())
@@ -104,7 +109,8 @@ pub(crate) fn fill(
         match place.slot {
             Slot::Menu if shown => page.extend_from_slice(menu.as_bytes()),
             Slot::Token if shown => page.extend_from_slice(token().as_bytes()),
-            Slot::Menu | Slot::Token => {}
+            Slot::Once if shown => page.extend_from_slice(Uuid::now_v7().to_string().as_bytes()),
+            Slot::Menu | Slot::Token | Slot::Once => {}
             Slot::Only(of) => shown = of == user,
             Slot::End => shown = true,
         }
@@ -143,6 +149,17 @@ mod tests {
         assert_eq!(filled(8), "<a>[m]<b><c><!--menu-->");
         let (same, none) = split(b"no places at all");
         assert_eq!((same.as_slice(), none.len()), (&b"no places at all"[..], 0));
+    }
+
+    #[test]
+    fn a_key_is_another_each_time() {
+        let (body, places) = split(mark(Slot::Once).as_bytes());
+        let mut keys = [(); 2].map(|()| {
+            let key = fill(&body, &places, 7, "", &mut String::new);
+            Uuid::try_parse(std::str::from_utf8(&key).unwrap()).unwrap()
+        });
+        keys.sort();
+        assert!(body.is_empty() && keys[0] != keys[1]);
     }
 
     #[test]

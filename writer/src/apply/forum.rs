@@ -1,7 +1,12 @@
 //! Topics, posts, categories.
 
+mod deletion;
+mod reports;
+mod topics;
+
 use rusqlite::params;
 use veritable_domain::content::Content;
+use veritable_domain::draft::Place;
 use veritable_domain::ids::{CategoryId, PostId, TopicId, UserId};
 use veritable_domain::permission::{Access, Deed, Denial, may};
 use veritable_domain::slug::slug;
@@ -11,8 +16,9 @@ use veritable_domain::thread::{MAX_DEPTH, ThreadPath};
 use veritable_domain::time::UnixMillis;
 use veritable_writer_api::message::{By, Forum, Outcome, Refusal};
 
+use super::accounts::drafts;
 use super::search::Text;
-use super::{Failure, Transaction, access, malformed, no_such};
+use super::{Failure, Transaction, access, allowed, malformed, no_such};
 
 /// A post about to be stored.
 pub(super) struct NewPost<'a> {
@@ -41,6 +47,21 @@ pub(super) fn apply(tx: &mut Transaction<'_>, by: &By, change: &Forum) -> Result
         Forum::CreateCategory { name, description, position } => {
             create_category(tx, by, name, description, *position)
         }
+        Forum::ChangeTopic { topic, title, locked, pinned, category } => {
+            let changes = topics::Changes {
+                title: title.as_ref(),
+                locked: *locked,
+                pinned: *pinned,
+                category: *category,
+            };
+            topics::change(tx, by, *topic, &changes)
+        }
+        Forum::DeleteTopic { topic } => deletion::delete_topic(tx, by, *topic),
+        Forum::RestoreTopic { topic } => deletion::restore_topic(tx, by, *topic),
+        Forum::DeletePost { post } => deletion::delete_post(tx, by, *post),
+        Forum::RestorePost { post } => deletion::restore_post(tx, by, *post),
+        Forum::ReportPost { post, reason, note } => reports::report(tx, by, *post, *reason, note),
+        Forum::HandleReports { post, verdict } => reports::handle(tx, by, *post, *verdict),
     }
 }
 
@@ -83,7 +104,7 @@ fn create_topic(
     let (category_locked, access) = tx
         .row(sql, [category.0], |row| Ok((row.get(0)?, access(row, 1)?)))?
         .ok_or_else(|| no_such("category"))?;
-    may(actor, Deed::CreateTopic { access, category_locked })?;
+    allowed(actor, Deed::CreateTopic { access, category_locked }, "category")?;
     let author = actor.user.ok_or(Denial::LoginRequired)?;
     let slug = slug(title.as_str());
     tx.run(
@@ -108,6 +129,7 @@ fn create_topic(
             title: Some(title.as_str()),
         },
     )?;
+    drafts::forget(tx, author, &Place::Topic(category))?;
     tx.touch(changed_by_post(topic, category, author));
     Ok(Outcome::TopicCreated { topic, slug, post })
 }
@@ -129,7 +151,7 @@ fn reply(
             |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, access(row, 3)?)),
         )?
         .ok_or_else(|| no_such("topic"))?;
-    may(actor, Deed::Reply { access, topic_locked })?;
+    allowed(actor, Deed::Reply { access, topic_locked }, "topic")?;
     let author = actor.user.ok_or(Denial::LoginRequired)?;
     let parent = match parent {
         None => None,
@@ -159,6 +181,7 @@ fn reply(
         title: None,
     };
     let post = insert_post(tx, &new)?;
+    drafts::forget(tx, author, &Place::Reply(topic))?;
     tx.touch(changed_by_post(topic, category, author));
     Ok(Outcome::PostCreated { post, topic, number })
 }
@@ -174,7 +197,7 @@ fn edit_post(
     let actor = tx.actor(by)?;
     let found = post_found(tx, post)?.filter(|found| !found.deleted).ok_or_else(|| no_such("post"))?;
     let FoundPost { topic, path, author, category, number, topic_locked, title, access, .. } = found;
-    may(actor, Deed::EditPost { access, author: Some(author), topic_locked })?;
+    allowed(actor, Deed::EditPost { access, author: Some(author), topic_locked }, "post")?;
     let editor = actor.user.ok_or(Denial::LoginRequired)?;
     let current: u32 = tx
         .row("SELECT max(version) FROM post_revisions WHERE post_id = ?1", [post.0], |row| {
@@ -193,6 +216,10 @@ fn edit_post(
     )?;
     let title = (number == 1).then_some(title.as_str());
     tx.texts.push(Text::post(post.0, title, &content.rendered.text));
+    if editor != author {
+        tx.audit(by, "post.edit", &format!("post:{post}"), comment.as_str())?;
+    }
+    drafts::forget(tx, editor, &Place::Post(post))?;
     tx.touch([Tag::Topic(topic), Tag::Search, Tag::User(author), Tag::Category(category)]);
     Ok(Outcome::PostEdited { version })
 }
@@ -204,17 +231,25 @@ pub(super) struct FoundPost {
     pub(super) author: UserId,
     pub(super) category: CategoryId,
     pub(super) number: u32,
+    /// The post answered.
+    pub(super) parent: Option<PostId>,
+    pub(super) created_at: UnixMillis,
+    pub(super) like_count: i64,
     pub(super) deleted: bool,
+    pub(super) deleted_by: Option<UserId>,
     /// The topic's title.
     pub(super) title: String,
     pub(super) topic_locked: bool,
+    /// When the newest post of the topic was written.
+    pub(super) topic_last_at: UnixMillis,
     pub(super) access: Access,
 }
 
 pub(super) fn post_found(tx: &Transaction<'_>, post: PostId) -> rusqlite::Result<Option<FoundPost>> {
     tx.row(
         "SELECT p.topic_id, p.path, p.author_id, p.category_id, p.number, p.deleted_at IS NOT NULL,
-                t.title, t.locked, c.read_groups, c.post_groups, c.moderate_groups
+                t.title, t.locked, c.read_groups, c.post_groups, c.moderate_groups, p.parent_id, p.created_at,
+                p.like_count, p.deleted_by, t.last_post_at
          FROM posts p CROSS JOIN topics t ON t.id = p.topic_id CROSS JOIN categories c ON c.id = p.category_id
          WHERE p.id = ?1 AND t.deleted_at IS NULL",
         [post.0],
@@ -229,6 +264,11 @@ pub(super) fn post_found(tx: &Transaction<'_>, post: PostId) -> rusqlite::Result
                 title: row.get(6)?,
                 topic_locked: row.get(7)?,
                 access: access(row, 8)?,
+                parent: row.get::<_, Option<i64>>(11)?.map(PostId),
+                created_at: UnixMillis(row.get(12)?),
+                like_count: row.get(13)?,
+                deleted_by: row.get::<_, Option<i64>>(14)?.map(UserId),
+                topic_last_at: UnixMillis(row.get(15)?),
             })
         },
     )

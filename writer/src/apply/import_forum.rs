@@ -49,13 +49,18 @@ pub(super) fn topic(
     let category = known(tx, source, "category", &new.category)?
         .map(|known| CategoryId(known.local_id))
         .ok_or_else(|| malformed(format!("category {} of {source} was not imported before", new.category)))?;
-    let (topic, category) = head(tx, source, new, category, &mut tally)?;
+    let Some((topic, category)) = head(tx, source, new, category, &mut tally)? else {
+        // What was deleted here stays so, and nothing is added to it.
+        tally.unchanged += 1 + new.posts.len() as u64;
+        return Ok(tally);
+    };
     let retitled = tally.changed > 0;
     for post in &new.posts {
         let place = place_post(tx, source, new, post, (topic, category), &mut tally)?;
         if let Placed::AsItWas(id) = place
             && retitled
             && post.number == 1
+            && !is_deleted(tx, id)?
         {
             // The topic's title is searched with its first post.
             tx.texts.push(Text::post(id.0, Some(new.title.as_str()), &post.content.rendered.text));
@@ -64,18 +69,26 @@ pub(super) fn topic(
     Ok(tally)
 }
 
-/// Makes or updates the topic itself; yields it with the category it is in here.
+/// Makes or updates the topic itself; yields it with the category it is in here; `None`: it was deleted here.
 fn head(
     tx: &Transaction<'_>,
     source: &str,
     new: &ImportTopic,
     category: CategoryId,
     tally: &mut ImportTally,
-) -> Result<(TopicId, CategoryId), Failure> {
+) -> Result<Option<(TopicId, CategoryId)>, Failure> {
     // Not its posts, which are compared one by one, nor its view count, which changes with every look.
     let digest = digest(&(new.title.clone(), new.category.clone(), new.pinned, new.locked))?;
     let title = new.title.as_str();
     if let Some(known) = known(tx, source, "topic", &new.foreign_id)? {
+        let sql = "SELECT category_id, deleted_at IS NOT NULL FROM topics WHERE id = ?1";
+        let here = tx.row(sql, [known.local_id], |row| Ok((row.get(0).map(CategoryId)?, row.get(1)?)))?;
+        // It may have been moved here since: its posts follow it.
+        let here = match here {
+            Some((_, true)) => return Ok(None),
+            Some((here, false)) => here,
+            None => category,
+        };
         if known.is(&digest) {
             tally.unchanged += 1;
         } else {
@@ -86,11 +99,7 @@ fn head(
             remember(tx, (source, "topic", &new.foreign_id), known.local_id, Some(digest))?;
             tally.changed += 1;
         }
-        // It may have been moved here since: its posts follow it.
-        let here = tx
-            .row("SELECT category_id FROM topics WHERE id = ?1", [known.local_id], |row| row.get(0))?
-            .map_or(category, CategoryId);
-        return Ok((TopicId(known.local_id), here));
+        return Ok(Some((TopicId(known.local_id), here)));
     }
     let author = imported_user(tx, source, &new.author)?;
     tx.run(
@@ -112,7 +121,7 @@ fn head(
     tx.run("UPDATE categories SET topic_count = topic_count + 1 WHERE id = ?1", [category.0])?;
     remember(tx, (source, "topic", &new.foreign_id), topic.0, Some(digest))?;
     tally.added += 1;
-    Ok((topic, category))
+    Ok(Some((topic, category)))
 }
 
 /// What became of a post.
@@ -216,14 +225,23 @@ fn replace_post(
         .unwrap_or(1);
     let edited_at = post.edited_at.unwrap_or(tx.now);
     forum::insert_version(tx, id, version, author, edited_at, "changed at its source", &post.content)?;
-    tx.run(
-        "UPDATE topics SET like_count = like_count + ?2 - (SELECT like_count FROM posts WHERE id = ?3) WHERE id = ?1",
-        params![topic.0, post.like_count, id.0],
-    )?;
+    let is_deleted = is_deleted(tx, id)?;
+    if !is_deleted {
+        tx.run(
+            "UPDATE topics SET like_count = like_count + ?2 - (SELECT like_count FROM posts WHERE id = ?3) WHERE id = ?1",
+            params![topic.0, post.like_count, id.0],
+        )?;
+        tx.texts.push(Text::post(id.0, title, &post.content.rendered.text));
+    }
     tx.run(
         "UPDATE posts SET html = ?2, edited_at = ?3, like_count = ?4 WHERE id = ?1",
         params![id.0, post.content.rendered.html, edited_at.0, post.like_count],
     )?;
-    tx.texts.push(Text::post(id.0, title, &post.content.rendered.text));
     Ok(())
+}
+
+/// Whether a post was deleted here: it is not counted and not found.
+fn is_deleted(tx: &Transaction<'_>, post: PostId) -> rusqlite::Result<bool> {
+    let sql = "SELECT deleted_at IS NOT NULL FROM posts WHERE id = ?1";
+    Ok(tx.row(sql, [post.0], |row| row.get(0))?.unwrap_or(false))
 }

@@ -11,7 +11,7 @@ pub(crate) mod search;
 mod wiki;
 
 use rusqlite::Connection;
-use veritable_domain::permission::{Access, Actor, Denial, Groups, Role};
+use veritable_domain::permission::{Access, Actor, Deed, Denial, Groups, Role, may};
 use veritable_domain::tag::Tag;
 use veritable_domain::time::UnixMillis;
 use veritable_writer_api::message::{By, Command, Import, Outcome, Refusal};
@@ -114,6 +114,15 @@ impl From<Denial> for Failure {
 
 pub(crate) fn no_such(what: &str) -> Failure {
     Failure::Refused(Refusal::NotFound { what: what.to_owned() })
+}
+
+/// Whether somebody may do something with a topic or post. Of one that is hidden from them they are told what they would
+/// be told if there were none.
+fn allowed(actor: Actor, deed: Deed, what: &str) -> Result<(), Failure> {
+    match may(actor, deed) {
+        Err(Denial::Hidden) => Err(no_such(what)),
+        decided => Ok(decided?),
+    }
 }
 
 fn malformed(reason: impl Into<String>) -> Failure {

@@ -12,13 +12,13 @@ enum Index {
     Pages,
 }
 
-/// A text to be found from now on.
+/// A text to be found from now on, or no longer.
 #[derive(Debug)]
 pub(crate) struct Text {
     index: Index,
     id: i64,
-    title: String,
-    body: String,
+    /// Title and body; `None`: it is gone.
+    words: Option<(String, String)>,
     /// Whether there may be a text of this id to take the place of.
     replaces: bool,
 }
@@ -26,7 +26,11 @@ pub(crate) struct Text {
 impl Text {
     pub(super) fn new_post(id: i64, title: Option<&str>, text: &str) -> Self {
         let title = title.map(index_text).unwrap_or_default();
-        Text { index: Index::Posts, id, title, body: index_text(text), replaces: false }
+        Text { index: Index::Posts, id, words: Some((title, index_text(text))), replaces: false }
+    }
+
+    pub(super) fn no_post(id: i64) -> Self {
+        Text { index: Index::Posts, id, words: None, replaces: true }
     }
 
     pub(super) fn post(id: i64, title: Option<&str>, text: &str) -> Self {
@@ -34,7 +38,8 @@ impl Text {
     }
 
     pub(super) fn page(id: i64, title: &str, text: &str) -> Self {
-        Text { index: Index::Pages, id, title: index_text(title), body: index_text(text), replaces: true }
+        let words = Some((index_text(title), index_text(text)));
+        Text { index: Index::Pages, id, words, replaces: true }
     }
 }
 
@@ -57,7 +62,9 @@ pub(crate) fn write(db: &Connection, texts: &[Text]) -> rusqlite::Result<()> {
         if text.replaces {
             veritable_sql::run(db, delete, [text.id])?;
         }
-        veritable_sql::run(db, insert, params![text.id, text.title, text.body])?;
+        if let Some((title, body)) = &text.words {
+            veritable_sql::run(db, insert, params![text.id, title, body])?;
+        }
     }
     Ok(())
 }

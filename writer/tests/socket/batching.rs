@@ -16,20 +16,20 @@ use super::counters::assert_counts;
 use super::harness::{Community, Writer, create_topic, number, reply, reply_to, topic};
 
 /// A connection by hand.
-struct Wire(UnixStream);
+pub(crate) struct Wire(UnixStream);
 
 impl Wire {
-    fn connect(writer: &Writer) -> Wire {
+    pub(crate) fn connect(writer: &Writer) -> Wire {
         let mut stream = UnixStream::connect(writer.config.writer_socket()).unwrap();
         Hello::exchange(&mut stream).unwrap();
         Wire(stream)
     }
 
-    fn send(&mut self, message: &ToWriter) {
+    pub(crate) fn send(&mut self, message: &ToWriter) {
         self.0.write_all(&frame::to_frame(message).unwrap()).unwrap();
     }
 
-    fn request(&mut self, id: u64, key: IdempotencyKey, deadline: UnixMillis, command: Command) {
+    pub(crate) fn request(&mut self, id: u64, key: IdempotencyKey, deadline: UnixMillis, command: Command) {
         self.send(&ToWriter::Request(Box::new(Request { id, key, deadline, command })));
     }
 
@@ -37,14 +37,14 @@ impl Wire {
         frame::read_message(&mut self.0).unwrap()
     }
 
-    fn reply(&mut self) -> Reply {
+    pub(crate) fn reply(&mut self) -> Reply {
         match self.receive() {
             Some(FromWriter::Reply(reply)) => reply,
             other => panic!("{other:?}"),
         }
     }
 
-    fn event(&mut self) -> Event {
+    pub(crate) fn event(&mut self) -> Event {
         match self.receive() {
             Some(FromWriter::Event(event)) => event,
             other => panic!("{other:?}"),
@@ -52,7 +52,7 @@ impl Wire {
     }
 }
 
-const LATE: UnixMillis = UnixMillis(i64::MAX);
+pub(crate) const LATE: UnixMillis = UnixMillis(i64::MAX);
 
 #[test]
 fn many_clients_share_commits_and_each_gets_its_own_answer() {

@@ -209,6 +209,10 @@ pub(crate) fn comment(text: &str) -> Comment {
     Comment::new(text).unwrap()
 }
 
+pub(crate) fn title(text: &str) -> TopicTitle {
+    TopicTitle::new(text).unwrap()
+}
+
 /// Words that are their own source, HTML and search text.
 pub(crate) fn content(text: &str) -> Content {
     let rendered = rendered(text);

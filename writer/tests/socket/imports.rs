@@ -1,11 +1,12 @@
 //! Imports of accounts and forum content: repeatable, and honest about what they could not keep.
 
+use veritable_domain::ids::{PostId, TopicId};
 use veritable_domain::permission::Role;
 use veritable_domain::text::{TopicTitle, UserName};
 use veritable_domain::time::UnixMillis;
 use veritable_writer_api::blocking::Client;
 use veritable_writer_api::message::{
-    Command, Import, ImportCategory, ImportPost, ImportTally, ImportTopic, ImportUser, Refusal,
+    By, Command, Forum, Import, ImportCategory, ImportPost, ImportTally, ImportTopic, ImportUser, Refusal,
 };
 
 use super::counters::assert_counts;
@@ -195,4 +196,35 @@ fn content_before_its_author_or_category_is_malformed_and_leaves_nothing() {
     let db = writer.forums();
     assert_eq!(number(&db, "SELECT count(*) FROM topics"), 0);
     assert_counts(&db);
+}
+
+#[test]
+fn what_was_deleted_here_stays_so_whatever_a_later_import_brings() {
+    let writer = Writer::start();
+    let client = &mut writer.client();
+    let keeper = Community::found(client).moderator;
+    prepare(client);
+    let mut imported = topic("Old capybara", vec![post(1, None, "opening"), post(2, None, "spam")]);
+    send(client, &imported);
+    let db = writer.forums();
+    let by = |change| Command::forum(By::user(keeper), change);
+    let of_number =
+        |wanted: u32| PostId(number(&db, &format!("SELECT id FROM posts WHERE number = {wanted}")));
+    client.call(by(Forum::DeletePost { post: of_number(2) })).unwrap();
+    imported.posts[1].content = content("more spam");
+    imported.posts[1].like_count = 50;
+    imported.title = TopicTitle::new("New wombat").unwrap();
+    send(client, &imported);
+    assert_eq!(posts_with(&db, "spam"), Vec::<i64>::new());
+    assert_counts(&db);
+    assert_in_step(&db);
+    let topic = TopicId(number(&db, "SELECT id FROM topics"));
+    client.call(by(Forum::DeleteTopic { topic })).unwrap();
+    imported.posts.push(post(3, None, "new"));
+    let tally = send(client, &imported);
+    assert_eq!((tally.added, tally.changed, tally.unchanged), (0, 0, 4));
+    client.call(by(Forum::RestoreTopic { topic })).unwrap();
+    assert_eq!(send(client, &imported).added, 1, "back again, it takes what is new");
+    assert_counts(&db);
+    assert_in_step(&db);
 }

@@ -9,6 +9,7 @@ mod harness;
 mod imports;
 mod imports_wiki;
 mod marks;
+mod moderation;
 mod people;
 mod search;
 mod wiki;

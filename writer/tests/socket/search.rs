@@ -1,8 +1,11 @@
 //! The search index is in step with the text after every kind of write.
 
 use rusqlite::Connection;
+use veritable_writer_api::message::{By, Command, Forum};
 
-use super::harness::{Community, Writer, column, content, create_topic, edit_post, number, reply_to, topic};
+use super::harness::{
+    Community, Writer, column, content, create_topic, edit_post, number, reply_to, title, topic,
+};
 use super::wiki::{edit, save};
 
 pub(crate) fn posts_with(db: &Connection, expression: &str) -> Vec<i64> {
@@ -15,7 +18,8 @@ pub(crate) fn pages_with(db: &Connection, expression: &str) -> Vec<i64> {
 
 /// As many entries as things to find, and the index sound by SQLite's own check.
 pub(crate) fn assert_in_step(db: &Connection) {
-    assert_eq!(number(db, "SELECT count(*) FROM posts_fts"), number(db, "SELECT count(*) FROM posts"));
+    let there = number(db, "SELECT count(*) FROM posts WHERE deleted_at IS NULL");
+    assert_eq!(number(db, "SELECT count(*) FROM posts_fts"), there);
     let shown = number(db, "SELECT count(*) FROM pages");
     assert_eq!(number(db, "SELECT count(*) FROM pages_fts"), shown);
     assert_eq!(column::<String>(db, "PRAGMA integrity_check"), ["ok"]);
@@ -77,5 +81,32 @@ fn a_refused_command_leaves_nothing_to_find() {
     let db = writer.forums();
     assert_eq!(posts_with(&db, "vandalism"), Vec::<i64>::new());
     assert_eq!(posts_with(&db, "words"), [first.0]);
+    assert_in_step(&db);
+}
+
+#[test]
+fn what_is_deleted_is_not_found_and_what_comes_back_is() {
+    let writer = Writer::start();
+    let client = &mut writer.client();
+    let here = Community::found(client);
+    let (in_topic, first) = topic(client, here.member, here.category, "Zebra crossing");
+    let by = |user, change| Command::forum(By::user(user), change);
+    client.call(by(here.member, Forum::DeletePost { post: first })).unwrap();
+    let db = writer.forums();
+    assert_eq!(posts_with(&db, "zebra OR words"), Vec::<i64>::new());
+    let rename = |name: &str| {
+        let title = Some(title(name));
+        by(
+            here.moderator,
+            Forum::ChangeTopic { topic: in_topic, title, locked: None, pinned: None, category: None },
+        )
+    };
+    client.call(rename("Okapi crossing")).unwrap();
+    assert_eq!(posts_with(&db, "okapi"), Vec::<i64>::new(), "its first post is not there");
+    client.call(by(here.member, Forum::RestorePost { post: first })).unwrap();
+    assert_eq!(posts_with(&db, "okapi words"), [first.0], "with the title that the topic has now");
+    client.call(rename("Quokka crossing")).unwrap();
+    assert_eq!(posts_with(&db, "okapi"), Vec::<i64>::new());
+    assert_eq!(posts_with(&db, "quokka words"), [first.0]);
     assert_in_step(&db);
 }

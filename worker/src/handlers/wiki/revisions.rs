@@ -15,7 +15,7 @@ use crate::routes::View;
 use crate::views::{Changes, Diff, Line, Page, WikiPage, render};
 
 /// Sources above this are not compared: a difference takes time in the product of size and changes.
-const MAX_DIFF_BYTES: usize = 512 * 1024;
+pub(crate) const MAX_DIFF_BYTES: usize = 512 * 1024;
 /// After this long a difference stays coarse rather than keep a reader from others.
 const DIFF_TIME: std::time::Duration = std::time::Duration::from_millis(300);
 /// Unchanged lines shown around changes.
@@ -107,7 +107,7 @@ pub(crate) fn difference(view: &View<'_>) -> Result<Answer, Error> {
     Ok(Answer::html(render(&Diff { page: frame, path: page.path(), old, new, lines })?, tags))
 }
 
-fn lines(old: &str, new: &str) -> Vec<Line> {
+pub(crate) fn lines(old: &str, new: &str) -> Vec<Line> {
     let diff = TextDiff::configure().timeout(DIFF_TIME).diff_lines(old, new);
     let mut lines = Vec::new();
     for (at, group) in diff.grouped_ops(DIFF_CONTEXT).iter().enumerate() {

@@ -4,6 +4,7 @@ use strum::IntoStaticStr;
 use veritable_domain::codec::{SchemaRead, SchemaWrite};
 use veritable_domain::content::Content;
 use veritable_domain::ids::{CategoryId, PostId, TopicId};
+use veritable_domain::report::{Reason, Verdict};
 use veritable_domain::text::{Comment, TopicTitle};
 
 /// A change of the forum.
@@ -48,5 +49,54 @@ pub enum Forum {
         description: String,
         /// Order on the front page, low first.
         position: i64,
+    },
+    /// Rename, lock, pin or move a topic: whatever is not `None`, all of it or nothing.
+    ChangeTopic {
+        /// Which topic.
+        topic: TopicId,
+        /// Its new title.
+        title: Option<TopicTitle>,
+        /// Whether it takes replies and edits of moderators only.
+        locked: Option<bool>,
+        /// Whether it is shown above its category's other topics.
+        pinned: Option<bool>,
+        /// The category it is to be in.
+        category: Option<CategoryId>,
+    },
+    /// Take a topic with all its posts out of sight.
+    DeleteTopic {
+        /// Which topic.
+        topic: TopicId,
+    },
+    /// Bring a deleted topic back as it was.
+    RestoreTopic {
+        /// Which topic.
+        topic: TopicId,
+    },
+    /// Take a post out of sight; its place in the topic stays.
+    DeletePost {
+        /// Which post.
+        post: PostId,
+    },
+    /// Bring a deleted post back.
+    RestorePost {
+        /// Which post.
+        post: PostId,
+    },
+    /// Tell the moderators about a post. Whoever has told them already says it anew.
+    ReportPost {
+        /// Which post.
+        post: PostId,
+        /// What is wrong with it.
+        reason: Reason,
+        /// In the reporter's words; may be empty.
+        note: Comment,
+    },
+    /// Handle all open reports of a post.
+    HandleReports {
+        /// Which post.
+        post: PostId,
+        /// What is made of them.
+        verdict: Verdict,
     },
 }

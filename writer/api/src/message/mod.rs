@@ -226,6 +226,11 @@ pub enum Outcome {
         /// Its number.
         group: u8,
     },
+    /// A topic was renamed, locked, pinned or moved.
+    TopicChanged {
+        /// Readable part of its address now.
+        slug: String,
+    },
 }
 
 /// Why a command was not carried out. Nothing of it is in the database, unless the reason says otherwise.

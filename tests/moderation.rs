@@ -1,0 +1,564 @@
+//! Keeping order by pages and over the API: deleting and restoring, locking, pinning, moving, renaming, reports; and that
+//! what a category hides is hidden everywhere.
+
+use serde_json::{Value, json};
+use veritable_worker::routes::{Endpoint, table};
+
+use super::harness::browser::{Browser, escape};
+use super::harness::http::Reply;
+use super::harness::server::Server;
+use super::harness::town::{SECRETS, Town, answer, api, mark, open_topic, post_id, press, topic_id};
+
+fn get(by: &mut Browser, path: &str) -> Reply {
+    by.send("GET", path, &[], b"")
+}
+
+#[test]
+fn a_deleted_post_is_seen_by_those_who_keep_order_and_by_nobody_else() {
+    let mut town = Town::found();
+    let path = open_topic(&mut town.mia, town.open, "Ladders", "A walrus, first.");
+    let topic = topic_id(&path);
+    answer(&mut town.otto, &path, "An aardvark, second.");
+    let post = post_id(&town, topic, 2);
+    let (delete, restore) = (format!("/posts/{post}/delete"), format!("/posts/{post}/restore"));
+    assert!(town.otto.get(&path).text().contains(&delete) && !town.mia.get(&path).text().contains(&delete));
+    assert_eq!(get(&mut town.mia, &delete).status, 403);
+    let asked = town.otto.get(&delete);
+    assert!(asked.text().contains("Delete this post?") && asked.text().contains("An aardvark"));
+    assert_eq!(press(&mut town.otto, &delete, &delete).header("location"), Some(&*format!("{path}#p2")));
+    let everywhere = [
+        path.clone(),
+        format!("{path}/2"),
+        format!("/posts/{post}/history"),
+        format!("/posts/{post}/versions/1"),
+        format!("/api/posts/{post}"),
+        format!("/api/posts/{post}/history"),
+        format!("/api/posts/{post}/versions/1"),
+        format!("/api/topics/{topic}/posts"),
+        format!("/api/forums/{}/posts", town.open),
+        "/api/users/otto/posts".into(),
+        "/u/otto".into(),
+        "/search?q=second".into(),
+        "/api/search?q=second".into(),
+        format!("/reply/{topic}?to=2&quote=1"),
+        format!("/posts/{post}/edit"),
+        format!("/posts/{post}/report"),
+        format!("/posts/{post}/delete"),
+    ];
+    for address in &everywhere {
+        for by in [&mut town.guest, &mut town.mia, &mut town.otto] {
+            assert!(!get(by, address).text().contains("aardvark"), "{address}");
+        }
+    }
+    let page = town.guest.get(&path);
+    assert!(
+        page.text().contains("This post was deleted") && page.text().contains("1 post "),
+        "{}",
+        page.text()
+    );
+    for address in [&path, &format!("/posts/{post}/history"), &format!("/api/posts/{post}")] {
+        let seen = get(&mut town.mo, address);
+        assert!(
+            seen.status == 200 && (address.contains("history") || seen.text().contains("aardvark")),
+            "{address}"
+        );
+    }
+    assert!(town.mo.get(&path).text().contains("Deleted by otto"));
+    // Its author may take it back, as long as it is his own deletion.
+    assert!(town.otto.get(&path).text().contains(&restore) && !town.mia.get(&path).text().contains(&restore));
+    assert_eq!(get(&mut town.mia, &restore).status, 403);
+    assert_eq!(press(&mut town.otto, &restore, &restore).status, 303);
+    assert!(town.guest.get(&path).text().contains("aardvark"));
+    assert!(town.guest.get("/search?q=second").text().contains(&format!("{path}/2")));
+    press(&mut town.mo, &delete, &delete);
+    assert!(!town.otto.get(&path).text().contains(&restore));
+    assert_eq!(get(&mut town.otto, &restore).status, 403);
+    assert!(town.mo.get(&path).text().contains("Deleted by mo"));
+    press(&mut town.mo, &restore, &restore);
+    let audited = "SELECT count(*) FROM audit WHERE deed IN ('post.delete', 'post.restore')";
+    assert_eq!(town.number(audited), 2, "the moderator's two deeds");
+}
+
+#[test]
+fn a_topic_is_locked_pinned_renamed_moved_deleted_and_restored_by_pages() {
+    let mut town = Town::found();
+    let path = open_topic(&mut town.mia, town.open, "Ladders", "First line.");
+    let topic = topic_id(&path);
+    answer(&mut town.otto, &path, "Second line.");
+    let edit = format!("/topics/{topic}/edit");
+    for by in [&mut town.otto, &mut town.gil] {
+        assert!(!by.get(&path).text().contains(&edit));
+        assert_eq!(get(by, &edit).status, 403);
+    }
+    // Its author renames it, and no more.
+    let form = town.mia.form(&edit, &edit);
+    assert!(form.get("locked").is_none() && form.get("category").is_none());
+    let blank = town.mia.submit(&form.set("title", " "));
+    assert!(blank.status == 422 && blank.text().contains("Title is empty."));
+    let form = town.mia.form(&edit, &edit).set("title", "Ladders & stairs");
+    let renamed = town.mia.submit(&form).header("location").unwrap().to_owned();
+    assert_eq!(renamed, format!("/t/ladders-stairs/{topic}"));
+    assert_eq!(
+        town.guest.get(&path).text().matches("<h1>Ladders &#38; stairs</h1>").count(),
+        1,
+        "old addresses lead on"
+    );
+    for field in ["locked", "pinned"] {
+        let form = town.mia.form(&edit, &edit).set(field, "1");
+        assert_eq!(town.mia.submit(&form).status, 403, "{field}");
+    }
+    let path = renamed;
+    // A moderator, by the buttons of its page.
+    let list = format!("/api/forums/{}/topics?limit=100", town.open);
+    let state = |town: &mut Town| {
+        let topics = town.guest.get(&list).json();
+        let own = topics["topics"].as_array().unwrap().iter().find(|one| one["id"] == topic).cloned();
+        own.map(|own| (own["locked"] == true, own["pinned"] == true))
+    };
+    for (field, value, expected) in [
+        ("locked", "1", (true, false)),
+        ("pinned", "1", (true, true)),
+        ("locked", "0", (false, true)),
+        ("pinned", "0", (false, false)),
+        ("locked", "1", (true, false)),
+    ] {
+        assert_eq!(mark(&mut town.mo, &path, &edit, field, value).status, 303);
+        assert_eq!(state(&mut town), Some(expected), "{field}={value}");
+    }
+    let locked = town.otto.get(&path);
+    assert!(locked.text().contains("takes no more replies") && !locked.text().contains("<textarea"));
+    assert_eq!(get(&mut town.otto, &format!("/reply/{topic}")).status, 403);
+    assert_eq!(get(&mut town.mia, &edit).status, 403, "nor is it renamed");
+    answer(&mut town.mo, &path, "Closing words.");
+    // To another category, with all that it has.
+    let form = town.mo.form(&edit, &edit);
+    let ticked = form.fields.iter().any(|(name, value)| name == "locked" && value == "1");
+    assert!(ticked && form.get("category") == Some(&*town.open.to_string()));
+    let there = town.other.to_string();
+    let form = form.set("category", &there).set("locked", "0");
+    assert_eq!(town.mo.submit(&form).status, 303);
+    assert_eq!(state(&mut town), None, "it is not there any more");
+    let posts = town.guest.get(&format!("/api/forums/{there}/posts?limit=100")).json();
+    assert!(posts.to_string().contains("Closing words"));
+    assert!(!town.mo.form(&edit, &edit).fields.iter().any(|(_, value)| *value == town.hidden.to_string()));
+    let form = town.mo.form(&edit, &edit).set("category", &town.hidden.to_string());
+    assert_eq!(town.mo.submit(&form).status, 404, "of a category that is hidden from him he is not told");
+    // Out of sight, and back.
+    let delete = format!("/topics/{topic}/delete");
+    assert_eq!(get(&mut town.mia, &delete).status, 403);
+    assert!(town.mo.get(&delete).text().contains("3 posts"));
+    assert_eq!(press(&mut town.mo, &delete, &delete).header("location"), Some(&*path));
+    for by in [&mut town.guest, &mut town.mia, &mut town.otto] {
+        assert_eq!(get(by, &path).status, 404);
+        for address in ["/latest", "/u/mia", "/search?q=ladders", "/api/users/otto/posts"] {
+            assert!(!by.get(address).text().contains(&format!("/{topic}\"")), "{address}");
+        }
+    }
+    let gone = town.mo.get(&path);
+    assert!(gone.text().contains("This topic was deleted") && gone.text().contains("by mo"));
+    assert!(!gone.text().contains("<textarea"));
+    assert!(town.mo.get("/moderation/deleted").text().contains(&path));
+    assert_eq!(get(&mut town.mia, "/moderation/deleted").status, 403);
+    let restore = format!("/topics/{topic}/restore");
+    assert_eq!(press(&mut town.mo, &path, &restore).header("location"), Some(&*path));
+    assert_eq!(get(&mut town.guest, &path).status, 200);
+    assert!(town.guest.get("/latest").text().contains(&path));
+    let deeds =
+        "SELECT count(DISTINCT deed) FROM audit WHERE object = 'topic:' || (SELECT max(id) FROM topics)";
+    assert_eq!(town.number(deeds), 7, "lock, unlock, pin, unpin, move, delete, restore");
+}
+
+#[test]
+fn reports_wait_for_those_who_keep_order_and_say_what_became_of_them() {
+    let mut town = Town::found();
+    let path = open_topic(&mut town.mia, town.open, "Ladders", "First line.");
+    let topic = topic_id(&path);
+    answer(&mut town.otto, &path, "Buy my <ladders>.");
+    let post = post_id(&town, topic, 2);
+    let report = format!("/posts/{post}/report");
+    let lured = get(&mut town.guest, &report);
+    assert_eq!(lured.status, 303);
+    let form = town.mia.form(&report, &report);
+    let none = town.mia.submit(&form);
+    assert!(none.status == 422 && none.text().contains("Choose what is wrong"));
+    let other = town.mia.form(&report, &report).set("reason", "other");
+    let silent = town.mia.submit(&other);
+    assert!(silent.status == 422 && silent.text().contains("Say what is wrong"));
+    let form = town.mia.form(&report, &report).set("reason", "spam").set("note", "the third <time>");
+    for _ in 0..2 {
+        assert!(town.mia.submit(&form).text().contains("Thank you"));
+    }
+    assert_eq!(
+        api(&mut town.gil, "POST", &format!("/api{report}s"), &json!({"reason": "off-topic"})).status,
+        204
+    );
+    assert_eq!(town.number("SELECT count(*) FROM reports"), 2);
+    // Who keeps order sees it in the menu, and the queue; nobody else does.
+    assert!(town.mo.get("/latest").text().contains("aria-label=\"2 open reports\""));
+    assert!(!town.mia.get("/latest").text().contains("/moderation"));
+    for address in ["/moderation", "/moderation/handled", "/moderation/deleted", "/api/moderation/reports"] {
+        assert_eq!(get(&mut town.mia, address).status, 403, "{address}");
+        assert!([303, 401].contains(&get(&mut town.guest, address).status), "{address}");
+    }
+    // The group keeps order in its own category only.
+    assert!(town.gil.get("/moderation").text().contains("Nothing waits for you"));
+    let queue = town.mo.get("/moderation");
+    assert!(
+        queue.text().contains("Buy my <ladders>.") || queue.text().contains("Buy my"),
+        "{}",
+        queue.text()
+    );
+    assert!(queue.text().contains("<q>the third &#60;time&#62;</q>") && queue.text().contains("off-topic"));
+    let listed = town.mo.get("/api/moderation/reports").json();
+    assert_eq!(listed["reports"].as_array().unwrap().len(), 2);
+    let handle = format!("/moderation/posts/{post}");
+    let form = town.mo.form("/moderation", &handle);
+    let denied = town.gil.form("/account", "/account/password");
+    let stolen = super::harness::browser::Form { action: handle.clone(), fields: denied.fields };
+    assert_eq!(town.gil.submit(&stolen.set("verdict", "deleted")).status, 403);
+    let mut late = town.admin.form("/moderation", &handle);
+    late = late.set("verdict", "dismissed");
+    let form = form.set("verdict", "deleted");
+    assert_eq!(town.mo.submit(&form).header("location"), Some("/moderation?done=deleted"));
+    assert!(town.guest.get(&path).text().contains("This post was deleted"));
+    assert_eq!(town.admin.submit(&late).header("location"), Some("/moderation?done=late"));
+    assert!(town.mo.get("/moderation").text().contains("Nothing waits for you"));
+    let handled = town.admin.get("/moderation/handled");
+    assert!(handled.text().contains("deleted by <a href=\"/u/mo\">mo</a>"), "{}", handled.text());
+    // Dismissed, over the API.
+    let first = post_id(&town, topic, 1);
+    api(&mut town.otto, "POST", &format!("/api/posts/{first}/reports"), &json!({"reason": "abuse"}));
+    let verdict = |verdict: &str| json!({"verdict": verdict});
+    let judge = format!("/api/moderation/posts/{first}");
+    assert_eq!(api(&mut town.mia, "POST", &judge, &verdict("dismissed")).status, 403);
+    assert_eq!(api(&mut town.mo, "POST", &judge, &verdict("nonsense")).status, 400);
+    assert_eq!(api(&mut town.mo, "POST", &judge, &verdict("dismissed")).status, 204);
+    assert_eq!(api(&mut town.mo, "POST", &judge, &verdict("dismissed")).status, 404);
+    let handled = town.mo.get("/api/moderation/reports?state=handled").json();
+    assert_eq!(handled["reports"][0]["verdict"], "dismissed");
+    assert_eq!(handled["reports"][0]["handled_by"]["name"], "mo");
+}
+
+/// What order is kept with over the API, and by whom.
+#[test]
+fn the_api_keeps_order_as_the_pages_do() {
+    let mut town = Town::found();
+    let path = open_topic(&mut town.mia, town.open, "Ladders", "First line.");
+    let topic = topic_id(&path);
+    answer(&mut town.otto, &path, "Second line.");
+    let (first, second) = (post_id(&town, topic, 1), post_id(&town, topic, 2));
+    let nothing = Value::Null;
+    let of_topic = format!("/api/topics/{topic}");
+    // For a guest, a member, the author, a moderator, in this order.
+    let cases = [
+        ("PATCH", of_topic.clone(), json!({"title": "Stairs"}), [401, 403, 200, 200]),
+        ("PATCH", of_topic.clone(), json!({"locked": true}), [401, 403, 403, 200]),
+        ("PATCH", of_topic.clone(), json!({"locked": false}), [401, 403, 403, 200]),
+        ("PATCH", of_topic.clone(), json!({"pinned": false, "category": town.other}), [401, 403, 403, 200]),
+        ("PATCH", of_topic.clone(), json!({"category": town.hidden}), [401, 403, 403, 404]),
+        ("PATCH", of_topic.clone(), json!({"colour": "red"}), [401, 400, 400, 400]),
+        ("DELETE", of_topic.clone(), nothing.clone(), [401, 403, 403, 204]),
+        ("DELETE", format!("/api/posts/{first}"), nothing.clone(), [401, 404, 404, 404]),
+        ("POST", format!("{of_topic}/restore"), nothing.clone(), [401, 403, 403, 204]),
+        ("DELETE", format!("/api/posts/{first}"), nothing.clone(), [401, 403, 204, 204]),
+        ("POST", format!("/api/posts/{first}/restore"), nothing.clone(), [401, 403, 204, 204]),
+        ("POST", format!("/api/posts/{second}/reports"), json!({"reason": "spam"}), [401, 204, 204, 204]),
+        ("POST", format!("/api/posts/{second}/reports"), json!({"reason": "dull"}), [401, 400, 400, 400]),
+        ("POST", "/api/posts/999999/reports".into(), json!({"reason": "spam"}), [401, 404, 404, 404]),
+        ("DELETE", "/api/topics/999999".into(), nothing.clone(), [401, 404, 404, 404]),
+    ];
+    for (method, address, body, expected) in cases {
+        let people = [&mut town.guest, &mut town.otto, &mut town.mia, &mut town.mo];
+        for (by, (status, name)) in
+            people.into_iter().zip(expected.into_iter().zip(["guest", "member", "author", "moderator"]))
+        {
+            let reply = api(by, method, &address, &body);
+            assert_eq!(reply.status, status, "{method} {address} {body} by {name}: {}", reply.text());
+            if status >= 400 {
+                assert_eq!(reply.header("content-type"), Some("application/problem+json"));
+            }
+        }
+    }
+    let patched = api(&mut town.mo, "PATCH", &of_topic, &json!({"title": "Stairs again"}));
+    assert_eq!(patched.json()["path"], format!("/t/stairs-again/{topic}"));
+}
+
+#[test]
+fn a_token_that_is_not_for_keeping_order_changes_its_owners_things_only() {
+    let mut town = Town::found();
+    let path = open_topic(&mut town.mia, town.open, "Ladders", "First line.");
+    let topic = topic_id(&path);
+    answer(&mut town.mo, &path, "Second line.");
+    let (first, second) = (post_id(&town, topic, 1), post_id(&town, topic, 2));
+    // The demonstration's token, as if it were the moderator's: to read and write.
+    let token = town.server.token();
+    let give = |scopes: i64| {
+        town.database()
+            .execute(
+                "UPDATE api_tokens SET scopes = ?1, user_id = (SELECT id FROM users WHERE name = 'mo')",
+                [scopes],
+            )
+            .unwrap();
+    };
+    let edit = json!({"body": "By token", "base_version": 1});
+    let mine = format!("/api/posts/{second}");
+    let theirs = format!("/api/posts/{first}");
+    let of_topic = format!("/api/topics/{topic}");
+    let ask = |server: &Server, method: &str, path: &str, body: &Value| {
+        server.change(&token, method, path, body).status
+    };
+    let server = &town.server;
+    give(3);
+    assert_eq!(ask(server, "PATCH", &mine, &edit), 200);
+    for (method, path, body) in [
+        ("PATCH", &theirs, &edit),
+        ("DELETE", &theirs, &json!({})),
+        ("POST", &format!("{theirs}/restore"), &json!({})),
+        ("PATCH", &of_topic, &json!({"title": "x"})),
+        ("PATCH", &of_topic, &json!({"locked": true})),
+        ("DELETE", &of_topic, &json!({})),
+        ("POST", &format!("{of_topic}/restore"), &json!({})),
+        ("POST", &format!("/api/moderation/posts/{first}"), &json!({"verdict": "deleted"})),
+    ] {
+        assert_eq!(ask(server, method, path, body), 403, "{method} {path}");
+    }
+    give(1);
+    assert_eq!(ask(server, "DELETE", &mine, &json!({})), 403, "it is to read with");
+    give(7);
+    assert_eq!(ask(server, "PATCH", &theirs, &edit), 200);
+    assert_eq!(ask(server, "PATCH", &of_topic, &json!({"locked": true})), 200);
+}
+
+/// Addresses of a route with what leads to the hidden topic in every place, and in places where it does not belong.
+fn addresses(pattern: &str, query: &[&str], (category, topic, posts): (i64, i64, [i64; 2])) -> Vec<String> {
+    let ids = [category, topic, posts[0], posts[1]].map(|id| id.to_string());
+    let numbers = ["1", "2"].map(str::to_owned);
+    let mut found = vec![String::new()];
+    for part in pattern.split('/').skip(1) {
+        let values: Vec<String> = match part.trim_matches(['{', '}', '*']) {
+            "id" | "category" | "topic" => ids.to_vec(),
+            "number" | "version" | "old" | "new" => numbers.to_vec(),
+            "slug" | "parent" => ["backroom", "about-zanzibar", "-", &ids[1]].map(str::to_owned).to_vec(),
+            "name" => ["gil", "mia", "admin"].map(str::to_owned).to_vec(),
+            "title" | "part" | "secret" => ["Main_page", "summary"].map(str::to_owned).to_vec(),
+            plain => vec![plain.to_owned()],
+        };
+        found = found
+            .iter()
+            .flat_map(|start| values.iter().map(move |value| format!("{start}/{value}")))
+            .collect();
+    }
+    // Not the whole of a word: what was asked is shown again.
+    let value = |name: &str| match name {
+        "q" => vec!["kumqua", "zanziba", "backroo"],
+        "to" | "old" | "number" => vec!["1"],
+        "quote" => vec!["1"],
+        "new" => vec!["2", "1"],
+        "state" => vec!["open", "handled"],
+        "in" => vec!["all", "posts"],
+        "limit" => vec!["100"],
+        "action" => vec!["history", "raw"],
+        _ => vec![],
+    };
+    let mut queries = vec![String::new()];
+    for name in query {
+        let more: Vec<String> = queries
+            .iter()
+            .flat_map(|start| {
+                value(name).into_iter().map(move |value| format!("{start}&{name}={}", escape(value)))
+            })
+            .collect();
+        queries.extend(more);
+    }
+    let with = |path: &String| -> Vec<String> {
+        queries
+            .iter()
+            .map(|query| if query.is_empty() { path.clone() } else { format!("{path}?{}", &query[1..]) })
+            .collect()
+    };
+    found.iter().flat_map(with).collect()
+}
+
+#[test]
+fn nothing_of_a_hidden_category_is_shown_anywhere() {
+    let mut town = Town::found();
+    let (topic, posts) = town.secret();
+    // It is in lists of every kind: imported, reported, deleted, edited.
+    let db = town.database();
+    for (kind, id) in [("topic", topic), ("post", posts[0]), ("category", town.hidden)] {
+        let imported = "INSERT INTO imported VALUES ('discourse:x', ?1, ?2, ?3, NULL)";
+        // An older site's id that is also the one here.
+        db.execute(imported, (kind, id.to_string(), id)).unwrap();
+    }
+    // A topic that everybody sees has the address that the hidden one had elsewhere.
+    let namesake = open_topic(&mut town.mia, town.open, "???", "Words.");
+    let imported = "INSERT INTO imported VALUES ('discourse:y', 'topic', ?1, ?2, NULL)";
+    db.execute(imported, (topic_id(&namesake).to_string(), topic)).unwrap();
+    drop(db);
+    assert!(town.gil.get(&namesake).text().contains("About Zanzibar"));
+    for by in [&mut town.guest, &mut town.mia, &mut town.mo] {
+        let page = by.get(&namesake);
+        assert!(page.status == 200 && !page.text().contains("Zanzibar"));
+    }
+    let edit = format!("/posts/{}/edit", posts[0]);
+    let form =
+        town.gil.form(&edit, &edit).set("body", "The second kumquat.").set("comment", "Zanzibar, better");
+    assert_eq!(town.gil.submit(&form).status, 303);
+    for post in posts {
+        assert_eq!(
+            api(
+                &mut town.gil,
+                "POST",
+                &format!("/api/posts/{post}/reports"),
+                &json!({"reason": "spam", "note": "kumquat"})
+            )
+            .status,
+            204
+        );
+    }
+    assert_eq!(
+        api(
+            &mut town.gil,
+            "POST",
+            &format!("/api/moderation/posts/{}", posts[1]),
+            &json!({"verdict": "dismissed"})
+        )
+        .status,
+        204
+    );
+    let other = open_topic(&mut town.gil, town.hidden, "Zanzibar again", "One more kumquat.");
+    assert_eq!(
+        api(&mut town.gil, "DELETE", &format!("/api/topics/{}", topic_id(&other)), &Value::Null).status,
+        204
+    );
+
+    let here = (town.hidden, topic, posts);
+    let (mut asked, mut seen_by_group) = (0, 0);
+    for (pattern, endpoint) in table() {
+        let query: &[&str] = match &endpoint {
+            Endpoint::Read { query, .. } | Endpoint::Own { query, .. } => query,
+            _ => continue,
+        };
+        let mut is_seen = false;
+        for address in addresses(pattern, query, here) {
+            let leaks = |reply: &Reply| {
+                let location = reply.header("location").unwrap_or_default();
+                let shown = format!("{location} {}", String::from_utf8_lossy(&reply.body)).to_lowercase();
+                // What was asked for may be said again.
+                let asked = address.to_lowercase();
+                SECRETS
+                    .iter()
+                    .map(|word| word.to_lowercase())
+                    .any(|word| !asked.contains(&word) && shown.contains(&word))
+            };
+            // Those who may see it come first: what they are shown is not kept for the others.
+            is_seen |= leaks(&get(&mut town.gil, &address));
+            get(&mut town.admin, &address);
+            for (name, by) in [("guest", &mut town.guest), ("mia", &mut town.mia), ("mo", &mut town.mo)] {
+                let reply = get(by, &address);
+                assert!(!leaks(&reply), "{address} shows {name}: {} {}", reply.status, reply.text());
+                asked += 1;
+            }
+        }
+        seen_by_group += usize::from(is_seen);
+    }
+    assert!(asked > 500, "only {asked} addresses were asked for");
+    assert!(seen_by_group >= 25, "the group sees it at {seen_by_group} routes: the walk leads nowhere");
+    // How many there are is not told either: one page of twenty ends without a next one.
+    for number in 0..25 {
+        let body = json!({"body": format!("Kumquat {number}")});
+        assert_eq!(api(&mut town.gil, "POST", &format!("/api/topics/{topic}/posts"), &body).status, 201);
+    }
+    assert!(town.gil.get("/search?q=kumqua").text().contains("rel=\"next\""));
+    for by in [&mut town.guest, &mut town.mia, &mut town.mo] {
+        assert!(!by.get("/search?q=kumqua").text().contains("rel=\"next\""));
+        assert_eq!(by.get("/api/search?q=kumqua").json(), json!({"pages": [], "posts": [], "next": null}));
+    }
+    // Nor by what is said of a change: as of what is not there.
+    for (method, address, body) in [
+        ("POST", format!("/api/topics/{topic}/posts"), json!({"body": "x"})),
+        ("PATCH", format!("/api/topics/{topic}"), json!({"title": "x"})),
+        ("DELETE", format!("/api/topics/{topic}"), Value::Null),
+        ("PATCH", format!("/api/posts/{}", posts[0]), json!({"body": "x", "base_version": 2})),
+        ("DELETE", format!("/api/posts/{}", posts[0]), Value::Null),
+        ("POST", format!("/api/posts/{}/reports", posts[0]), json!({"reason": "spam"})),
+        ("POST", format!("/api/moderation/posts/{}", posts[0]), json!({"verdict": "deleted"})),
+        ("POST", format!("/api/forums/{}/topics", town.hidden), json!({"title": "x", "body": "x"})),
+    ] {
+        let absent: String = address
+            .split('/')
+            .map(|part| if part.parse::<i64>().is_ok() { "999999" } else { part })
+            .collect::<Vec<_>>()
+            .join("/");
+        for by in [&mut town.mia, &mut town.mo] {
+            let (hidden, absent) = (api(by, method, &address, &body), api(by, method, &absent, &body));
+            assert_eq!((hidden.status, absent.status), (404, 404), "{method} {address}");
+            assert_eq!(hidden.json()["detail"], absent.json()["detail"], "{method} {address}");
+        }
+    }
+}
+
+#[test]
+fn what_is_moved_out_of_sight_is_gone_from_every_page_that_showed_it() {
+    let mut town = Town::found();
+    let path = open_topic(&mut town.mia, town.open, "Birds", "A kiwi walks by.");
+    let topic = topic_id(&path);
+    answer(&mut town.otto, &path, "Two kiwis.");
+    let (first, second) = (post_id(&town, topic, 1), post_id(&town, topic, 2));
+    assert_eq!(
+        api(&mut town.otto, "POST", &format!("/api/posts/{first}/reports"), &json!({"reason": "spam"}))
+            .status,
+        204
+    );
+    let shown = [
+        path.clone(),
+        format!("{path}/2"),
+        format!("/posts/{first}/versions/1"),
+        "/u/mia".into(),
+        "/u/otto".into(),
+        "/search?q=walks".into(),
+        "/api/search?q=walks".into(),
+        format!("/api/forums/{}/posts", town.open),
+        format!("/api/topics/{topic}/posts"),
+        format!("/api/posts/{second}"),
+        "/api/users/mia/posts".into(),
+    ];
+    let titled = [
+        "/".to_owned(),
+        "/latest".into(),
+        format!("/c/welcome/{}", town.open),
+        "/api/forums/topics".into(),
+        format!("/api/forums/{}/topics", town.open),
+        format!("/api/topics/{topic}"),
+    ];
+    let all = || {
+        shown.iter().map(|one| (one, "kiwi")).chain(titled.iter().map(|one| (one, ">Birds<"))).map(
+            |(address, word)| {
+                (address, if address.starts_with("/api") { word.trim_matches(['<', '>']) } else { word })
+            },
+        )
+    };
+    for (address, word) in all() {
+        for by in [&mut town.guest, &mut town.mia, &mut town.mo] {
+            assert!(by.get(address).text().contains(word), "{address} does not show it in the first place");
+        }
+    }
+    for by in [&mut town.guest, &mut town.mo] {
+        assert_eq!(get(by, &format!("/posts/{first}/history")).status, 200);
+    }
+    assert!(town.mo.get("/moderation").text().contains("kiwi"));
+    let moved = json!({"category": town.hidden});
+    assert_eq!(api(&mut town.admin, "PATCH", &format!("/api/topics/{topic}"), &moved).status, 200);
+    for (address, word) in all() {
+        for by in [&mut town.guest, &mut town.mia, &mut town.otto, &mut town.mo] {
+            assert!(!by.get(address).text().contains(word), "{address} shows it still");
+        }
+    }
+    for by in [&mut town.guest, &mut town.mo] {
+        assert_eq!(get(by, &format!("/posts/{first}/history")).status, 404);
+    }
+    assert!(!town.mo.get("/moderation").text().contains("kiwi"));
+    assert!(town.gil.get("/moderation").text().contains("kiwi"));
+    assert!(town.gil.get(&path).text().contains("Two kiwis"));
+    assert_eq!(town.number("SELECT count(*) FROM posts p JOIN topics t ON t.id = p.topic_id WHERE p.category_id <> t.category_id"), 0);
+}
