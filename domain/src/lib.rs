@@ -17,4 +17,5 @@ pub mod tag;
 pub mod text;
 pub mod thread;
 pub mod time;
+pub mod upload;
 pub mod wiki;

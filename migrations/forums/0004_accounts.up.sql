@@ -98,6 +98,10 @@ ALTER TABLE categories ADD COLUMN moderate_groups INTEGER NOT NULL DEFAULT 12;  
 ALTER TABLE topics ADD COLUMN deleted_by INTEGER;
 ALTER TABLE posts  ADD COLUMN deleted_by INTEGER;
 ALTER TABLE pages  ADD COLUMN deleted_by INTEGER;
+-- A title is free again once its page is deleted: whoever makes a new one does not bring the old one's history back.
+DROP INDEX pages_by_title;
+CREATE UNIQUE INDEX pages_by_title ON pages (namespace_id, title) WHERE deleted_at IS NULL;
+CREATE INDEX pages_deleted ON pages (deleted_at DESC, id DESC) WHERE deleted_at IS NOT NULL;
 
 CREATE TABLE drafts (
     user_id    INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
@@ -136,15 +140,16 @@ CREATE TABLE audit (
 ) STRICT;
 CREATE INDEX audit_by_actor ON audit (actor_id, id DESC);
 
--- Pictures, by the SHA-256 of their bytes; the bytes are files.
+-- Pictures, by the SHA-256 of their bytes; the bytes are files. Two people may upload the same one.
 CREATE TABLE uploads (
-    hash       BLOB    NOT NULL PRIMARY KEY CHECK (length(hash) = 32),
+    hash       BLOB    NOT NULL CHECK (length(hash) = 32),
     user_id    INTEGER NOT NULL REFERENCES users (id),
     name       TEXT    NOT NULL,
     media      TEXT    NOT NULL,                    -- 'image/png', ...
     bytes      INTEGER NOT NULL,
     width      INTEGER NOT NULL,
     height     INTEGER NOT NULL,
-    created_at INTEGER NOT NULL
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (hash, user_id)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX uploads_by_user ON uploads (user_id, created_at DESC);
+CREATE INDEX uploads_by_user ON uploads (user_id, created_at DESC, hash, bytes);

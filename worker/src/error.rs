@@ -114,6 +114,7 @@ impl Error {
             Error::Refused(Refusal::Conflict { .. } | Refusal::NameTaken | Refusal::AddressTaken) => {
                 StatusCode::CONFLICT
             }
+            Error::Refused(Refusal::TitleTaken | Refusal::NoRoom { .. }) => StatusCode::CONFLICT,
             Error::Refused(Refusal::LinkDead) => StatusCode::GONE,
             Error::Refused(Refusal::KeyReused) => StatusCode::UNPROCESSABLE_ENTITY,
             Error::Busy

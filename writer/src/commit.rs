@@ -152,5 +152,6 @@ pub(crate) fn name(command: &Command) -> &'static str {
         Command::Wiki(_, change) => change.as_ref().into(),
         Command::Accounts(_, change) => change.as_ref().into(),
         Command::Import(_) => "import",
+        Command::Uploads(_, change) => change.as_ref().into(),
     }
 }

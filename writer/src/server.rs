@@ -14,6 +14,7 @@ use veritable_writer_api::message::{Command, Event, FromWriter, Outcome, Refusal
 
 use crate::apply;
 use crate::database::Database;
+use crate::files::Files;
 
 /// Answers that may wait for one slow peer; one more and its connection is closed. A worker has at most this
 /// many commands in flight, so only a peer that does not read gets there.
@@ -38,6 +39,8 @@ pub(crate) struct Queues {
     pub(crate) queues: Vec<Sender<Job>>,
     /// Where refusals for want of room are counted.
     pub(crate) refused: Option<(Scoreboard, Owner)>,
+    /// Where pictures go before their commands.
+    pub(crate) files: Files,
 }
 
 impl Queues {
@@ -236,7 +239,14 @@ fn receive_all(
                     return Ok(());
                 }
             }
-            ToWriter::Request(request) => {
+            ToWriter::Request(mut request) => {
+                if let Err(refusal) = jobs.files.keep(&mut request) {
+                    let reply = Reply { id: request.id, result: Err(refusal) };
+                    if !peer.send(FromWriter::Reply(reply)) {
+                        return Ok(());
+                    }
+                    continue;
+                }
                 let arrived = Instant::now();
                 match jobs.push(Job { request, peer: peer.clone(), arrived }) {
                     Ok(()) => {}

@@ -7,6 +7,7 @@ mod forum;
 mod import_forum;
 mod import_wiki;
 pub(crate) mod search;
+mod uploads;
 mod wiki;
 
 use rusqlite::Connection;
@@ -116,7 +117,8 @@ pub(crate) fn database(command: &Command) -> Database {
         | Command::Forum(..)
         | Command::Wiki(..)
         | Command::Accounts(..)
-        | Command::Import(_) => Database::Forums,
+        | Command::Import(_)
+        | Command::Uploads(..) => Database::Forums,
     }
 }
 
@@ -128,6 +130,7 @@ pub(crate) fn apply(tx: &mut Transaction<'_>, command: &Command) -> Result<Outco
         Command::Wiki(by, change) => wiki::apply(tx, by, change),
         Command::Accounts(by, change) => accounts::apply(tx, by, change),
         Command::Import(import) => apply_import(tx, import),
+        Command::Uploads(by, change) => uploads::apply(tx, by, change),
     }
 }
 

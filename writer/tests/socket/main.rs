@@ -10,4 +10,6 @@ mod imports;
 mod imports_wiki;
 mod marks;
 mod search;
+mod uploads;
 mod wiki;
+mod wiki_pages;

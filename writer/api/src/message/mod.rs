@@ -4,6 +4,7 @@
 mod accounts;
 mod forum;
 mod import;
+mod uploads;
 mod wiki;
 
 use uuid::Uuid;
@@ -19,6 +20,7 @@ pub use import::{
     Import, ImportCategory, ImportNamespace, ImportPage, ImportPost, ImportRevision, ImportTally,
     ImportTopic, ImportUser,
 };
+pub use uploads::Uploads;
 pub use wiki::Wiki;
 
 /// Raised when a message changes its bytes; a peer of another version is refused at connect.
@@ -129,6 +131,8 @@ pub enum Command {
     Accounts(By, Box<Accounts>),
     /// Part of an import. Local only.
     Import(Box<Import>),
+    /// A picture that somebody uploads or takes back.
+    Uploads(By, Box<Uploads>),
 }
 
 impl Command {
@@ -145,6 +149,11 @@ impl Command {
     /// A change of accounts.
     pub fn accounts(by: By, change: Accounts) -> Command {
         Command::Accounts(by, Box::new(change))
+    }
+
+    /// A change of uploads.
+    pub fn uploads(by: By, change: Uploads) -> Command {
+        Command::Uploads(by, Box::new(change))
     }
 }
 
@@ -252,4 +261,13 @@ pub enum Refusal {
     /// The address is another account's.
     #[error("that e-mail address is another account's")]
     AddressTaken,
+    /// Another page has the title.
+    #[error("there is a page of that title already")]
+    TitleTaken,
+    /// An account's uploads may not take more room.
+    #[error("your pictures take up all the room there is for them ({most} bytes); remove some first")]
+    NoRoom {
+        /// Bytes that they may take.
+        most: u64,
+    },
 }
