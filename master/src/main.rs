@@ -28,6 +28,7 @@ mod spawn;
 mod status;
 mod supervisor;
 mod systemd;
+mod uploads;
 
 use std::io::Write;
 use std::path::PathBuf;

@@ -16,7 +16,7 @@ use veritable_writer::backup;
 use veritable_writer::database::Database;
 
 use crate::backup::{Entry, Manifest, file_name, sync_dir, write_through};
-use crate::{Failure, lock, out};
+use crate::{Failure, lock, out, uploads};
 
 /// What SQLite keeps beside a database.
 const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
@@ -68,7 +68,8 @@ pub(crate) fn run(config: &Config, backup: &Path) -> Result<u8, Failure> {
 fn restore(config: &Config, backup: &Path) -> anyhow::Result<u8> {
     let _lock = lock::take_to_restore(&config.data_dir)?;
     let manifest = Manifest::read(backup)?;
-    let copies = bring(config, backup, &manifest)?;
+    uploads::bring(config, backup, manifest.uploads)?;
+    let copies = bring(config, backup, &manifest).inspect_err(|_| uploads::discard(config))?;
     let record = match Record::read(config)? {
         Some(record) => record,
         None => {
@@ -80,12 +81,14 @@ fn restore(config: &Config, backup: &Path) -> anyhow::Result<u8> {
     let aside = config.data_dir.join(&record.aside);
     if !record.moved {
         move_aside(config, &aside)?;
+        uploads::move_aside(config, &aside)?;
         Record { moved: true, ..record }.write(config)?;
     }
     for (database, copy) in &copies {
         let path = database.path(config);
         fs::rename(copy, &path).with_context(|| format!("naming {}", path.display()))?;
     }
+    uploads::take_their_place(config)?;
     sync_dir(&config.data_dir)?;
     fs::remove_file(Record::path(config)).context("ending the restore")?;
     sync_dir(&config.data_dir)?;
