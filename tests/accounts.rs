@@ -26,7 +26,7 @@ fn sign_up(browser: &mut Browser, name: &str, address: &str) -> Form {
 }
 
 /// A member, logged in.
-fn member(server: &Server, name: &str) -> Browser {
+pub(crate) fn member(server: &Server, name: &str) -> Browser {
     let (mut browser, address) = (Browser::new(server), format!("{name}@example.org"));
     let form = sign_up(&mut browser, name, &address);
     assert_eq!(browser.submit(&form).status, 200);

@@ -18,4 +18,6 @@ mod reloads;
 mod storage;
 mod storm;
 mod systemd;
+mod uploads;
+mod wiki_writing;
 mod writing;

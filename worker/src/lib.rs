@@ -4,6 +4,7 @@
 pub mod answer;
 pub mod app;
 pub mod assets;
+mod background;
 mod cache;
 pub mod error;
 pub mod handlers;
@@ -12,9 +13,11 @@ mod http;
 mod limits;
 mod mails;
 mod memory;
+mod pictures;
 pub mod reads;
 pub mod routes;
 mod sessions;
+mod uploads;
 pub mod views;
 
 pub use cache::{Kept, Key, Stored};

@@ -4,13 +4,12 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use veritable_domain::content::{Content, Format};
-use veritable_domain::ids::{CategoryId, NamespaceId, PostId, RevisionId, TopicId};
+use veritable_domain::ids::{CategoryId, PostId, TopicId};
 use veritable_domain::markup::{self, RenderContext};
 use veritable_domain::text::{Comment, Source, TopicTitle};
-use veritable_domain::wiki::{PageTitle, full_title, page_path};
-use veritable_writer_api::message::{Command, Forum, Outcome, Wiki};
+use veritable_writer_api::message::{Command, Forum, Outcome};
 
-use super::{number, wiki::space_of};
+use super::number;
 use crate::answer::{Answer, ContentType};
 use crate::app::App;
 use crate::error::Error;
@@ -41,24 +40,12 @@ struct PostEdit {
     comment: String,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PageEdit {
-    title: String,
-    body: String,
-    base_revision: Option<RevisionId>,
-    #[serde(default)]
-    comment: String,
-    #[serde(default)]
-    minor: bool,
-}
-
-fn body<'b, T: Deserialize<'b>>(change: &'b Change) -> Result<T, Error> {
+pub(crate) fn body<'b, T: Deserialize<'b>>(change: &'b Change) -> Result<T, Error> {
     serde_json::from_slice(&change.body)
         .map_err(|error| Error::Invalid { where_: "body", why: error.to_string() })
 }
 
-fn id(change: &Change) -> Result<i64, Error> {
+pub(crate) fn id(change: &Change) -> Result<i64, Error> {
     number("id", change.params.get("id").map_or("", String::as_str))
 }
 
@@ -67,7 +54,17 @@ const SHORT: usize = 2_048;
 
 /// Renders a post's text, or with its full title a page's. A long one on the reading pool: a text at its bounds takes
 /// a third of a second, which others on the event loop would wait for.
-async fn content(app: &App, source: Source, page: Option<String>) -> Result<Content, Error> {
+pub(crate) async fn content(app: &App, source: Source, page: Option<String>) -> Result<Content, Error> {
+    content_as(app, Format::Markdown, source, page).await
+}
+
+/// The same of a text in another format.
+pub(crate) async fn content_as(
+    app: &App,
+    format: Format,
+    source: Source,
+    page: Option<String>,
+) -> Result<Content, Error> {
     let cost = if source.as_str().len() <= SHORT { Cost::Point } else { Cost::Pool };
     app.run(cost, move |db| {
         let namespaces = wiki::namespaces(db)?;
@@ -75,17 +72,17 @@ async fn content(app: &App, source: Source, page: Option<String>) -> Result<Cont
             Some(title) => RenderContext::page(&namespaces, title),
             None => RenderContext::post(&namespaces),
         };
-        let rendered = markup::render(Format::Markdown, source.as_str(), &context);
-        Ok(Content { format: Format::Markdown, source, rendered })
+        let rendered = markup::render(format, source.as_str(), &context);
+        Ok(Content { format, source, rendered })
     })
     .await
 }
 
-fn done(status: StatusCode, location: Option<String>, value: &Value) -> Answer {
+pub(crate) fn done(status: StatusCode, location: Option<String>, value: &Value) -> Answer {
     Answer { location, ..Answer::new(status, ContentType::Json, value.to_string()) }
 }
 
-fn unexpected(outcome: &Outcome) -> Error {
+pub(crate) fn unexpected(outcome: &Outcome) -> Error {
     Error::Internal(format!("the writer answered another command: {outcome:?}"))
 }
 
@@ -137,37 +134,6 @@ pub(crate) fn edit_post<'a>(app: &'a App, change: Change) -> Pending<'a> {
             Outcome::PostEdited { version } => {
                 let value = json!({"post": {"id": post, "version": version}});
                 Ok(done(StatusCode::OK, Some(format!("/api/posts/{post}")), &value))
-            }
-            other => Err(unexpected(&other)),
-        }
-    })
-}
-
-pub(crate) fn save_page<'a>(app: &'a App, change: Change) -> Pending<'a> {
-    Box::pin(async move {
-        let asked: PageEdit = body(&change)?;
-        let comment = Comment::new(&asked.comment)?;
-        let source = Source::allowing_blank(&asked.body)?;
-        let text = asked.title.clone();
-        let (space, title) = app.run(Cost::Point, move |db| space_of(db, &text)).await?;
-        let title = PageTitle::new(&title, space.first_letter)?;
-        let full = full_title(&space.name, title.as_str());
-        let content = content(app, source, Some(full)).await?;
-        let path = page_path(&space.name, title.as_str());
-        let edit = Wiki::EditPage {
-            namespace: NamespaceId(space.id),
-            title,
-            base_revision: asked.base_revision,
-            content,
-            comment,
-            minor: asked.minor,
-        };
-        let command = Command::wiki(change.asker.by(), edit);
-        match app.send(command, &change.key).await? {
-            Outcome::PageSaved { page, revision, created } => {
-                let value = json!({"page": {"id": page}, "revision": {"id": revision}, "path": path});
-                let status = if created { StatusCode::CREATED } else { StatusCode::OK };
-                Ok(done(status, Some(path), &value))
             }
             other => Err(unexpected(&other)),
         }

@@ -24,6 +24,7 @@ pub(crate) mod search;
 #[cfg(test)]
 mod tests;
 pub(crate) mod topic;
+pub(crate) mod uploads;
 pub(crate) mod user;
 pub(crate) mod wiki;
 
@@ -79,7 +80,14 @@ pub(crate) fn unseal(name: &'static str, text: &str) -> Result<Vec<u8>, Error> {
 }
 
 pub(crate) fn before(view: &View<'_>) -> Result<Before, Error> {
-    let Some(text) = asked(view, "before") else { return Ok(Before::NOW) };
+    before_of(asked(view, "before").unwrap_or_default())
+}
+
+/// Where a list goes on that was given out with a cursor; from now on for an empty one.
+pub(crate) fn before_of(text: &str) -> Result<Before, Error> {
+    if text.is_empty() {
+        return Ok(Before::NOW);
+    }
     let bytes = unseal("before", text)?;
     let halves =
         <[u8; 16]>::try_from(bytes).map_err(|_| invalid("before", "is not a cursor of this site"))?;
@@ -88,7 +96,7 @@ pub(crate) fn before(view: &View<'_>) -> Result<Before, Error> {
     Ok(Before(read(time), read(id)))
 }
 
-fn seal_place(place: Before) -> String {
+pub(crate) fn seal_place(place: Before) -> String {
     seal(&[place.0.to_be_bytes(), place.1.to_be_bytes()].concat())
 }
 

@@ -19,4 +19,5 @@ pub(crate) mod router;
 pub(crate) mod serve;
 mod socket;
 mod stream;
+mod upload;
 pub(crate) mod write;

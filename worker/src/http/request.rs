@@ -23,7 +23,7 @@ use super::encoding::Encoding;
 use super::reply::{Reply, plain, refuse, send, send_own};
 use super::router::{Found, ReadRoute, query};
 use super::stream::Origin;
-use super::{health, own, peer, problem, write};
+use super::{health, own, peer, problem, upload, write};
 use crate::answer::{Answer, ContentType};
 use crate::app::App;
 use crate::assets;
@@ -101,6 +101,11 @@ async fn dispatch(app: &Arc<App>, origin: &Origin, request: Request<Incoming>) -
     }
     if reading && let Some(asset) = assets::find(path) {
         return send_asset(app, path, accepted, asset, &head.headers).await;
+    }
+    if reading && let Some(name) = path.strip_prefix(upload::PICTURES) {
+        return upload::send(app, name, &head.headers)
+            .await
+            .unwrap_or_else(|error| refuse(&app.config.site, path, &request_id(), &error));
     }
     if reading && let Some(answer) = health::answer(app, path).await {
         return plain(&answer, Encoding::Identity);
@@ -206,11 +211,8 @@ async fn send_asset(
     };
     let mut reply = send(&kept, asked, how);
     reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    let forever = if path == assets::style_path() {
-        "public, max-age=31536000, immutable"
-    } else {
-        "public, max-age=86400"
-    };
+    let forever =
+        if assets::is_hashed(path) { "public, max-age=31536000, immutable" } else { "public, max-age=86400" };
     reply.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(forever));
     reply
 }

@@ -7,7 +7,7 @@ use percent_encoding::percent_decode_str;
 use veritable_domain::account::Scope;
 
 use crate::error::Error;
-use crate::routes::{Cost, Endpoint, Form, Own, Read, Who, Write};
+use crate::routes::{Cost, Endpoint, Form, Own, Read, Upload, Who, Write};
 
 /// The table, ready for look-ups.
 pub(crate) struct Router {
@@ -21,7 +21,15 @@ pub(crate) struct Route {
     pub(crate) read: Option<ReadRoute>,
     pub(crate) own: Option<OwnRoute>,
     pub(crate) form: Option<(Who, Form)>,
+    pub(crate) upload: Option<UploadRoute>,
     pub(crate) writes: Vec<(Method, Scope, Write)>,
+}
+
+/// Where a pattern takes a picture.
+#[derive(Clone, Copy)]
+pub(crate) struct UploadRoute {
+    pub(crate) is_form: bool,
+    pub(crate) run: Upload,
 }
 
 /// The page of a pattern that is another for each person.
@@ -54,7 +62,14 @@ impl Router {
         for (pattern, endpoint) in table {
             let index = *indexes.entry(pattern).or_insert_with(|| {
                 let names = names(pattern);
-                router.routes.push(Route { names, read: None, own: None, form: None, writes: Vec::new() });
+                router.routes.push(Route {
+                    names,
+                    read: None,
+                    own: None,
+                    form: None,
+                    upload: None,
+                    writes: Vec::new(),
+                });
                 let index = router.routes.len() - 1;
                 router.patterns.insert(pattern, index).expect("the route table has no conflicts");
                 index
@@ -64,6 +79,7 @@ impl Router {
                 Endpoint::Read { cost, query, run } => route.read = Some(ReadRoute { cost, query, run }),
                 Endpoint::Own { who, query, run } => route.own = Some(OwnRoute { who, query, run }),
                 Endpoint::Form { who, run } => route.form = Some((who, run)),
+                Endpoint::Upload { is_form, run } => route.upload = Some(UploadRoute { is_form, run }),
                 Endpoint::Write { method, scope, run } => route.writes.push((method, scope, run)),
             }
         }
@@ -89,7 +105,7 @@ impl Route {
     /// The methods this pattern answers, for the `Allow` header.
     pub(crate) fn allow(&self) -> String {
         let reads = (self.read.is_some() || self.own.is_some()).then_some(["GET", "HEAD"]);
-        let form = self.form.is_some().then_some("POST");
+        let form = (self.form.is_some() || self.upload.is_some()).then_some("POST");
         let writes = self.writes.iter().map(|(method, ..)| method.as_str());
         let methods: Vec<&str> = reads.into_iter().flatten().chain(form).chain(writes).collect();
         methods.join(", ")

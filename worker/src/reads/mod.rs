@@ -8,6 +8,8 @@ use veritable_domain::time::UnixMillis;
 pub(crate) use veritable_sql::{first, rows};
 
 pub mod accounts;
+pub(crate) mod backlinks;
+pub(crate) mod deleted;
 pub(crate) mod drafts;
 pub(crate) mod forum;
 pub(crate) mod meter;
@@ -18,6 +20,7 @@ pub(crate) mod pool;
 pub(crate) mod previous;
 mod reader;
 pub(crate) mod search;
+pub(crate) mod uploads;
 pub(crate) mod wiki;
 
 /// A time as the API and the pages show it.
@@ -74,5 +77,15 @@ pub(crate) fn when(row: &Row<'_>, column: usize) -> rusqlite::Result<When> {
 
 /// Every constant query by name; the test of plans walks it.
 #[cfg(test)]
-pub(crate) const ALL: &[&[(&str, &str)]] =
-    &[accounts::ALL, drafts::ALL, forum::ALL, old::ALL, previous::ALL, search::ALL, wiki::ALL];
+pub(crate) const ALL: &[&[(&str, &str)]] = &[
+    accounts::ALL,
+    backlinks::ALL,
+    deleted::ALL,
+    drafts::ALL,
+    forum::ALL,
+    old::ALL,
+    previous::ALL,
+    search::ALL,
+    uploads::ALL,
+    wiki::ALL,
+];

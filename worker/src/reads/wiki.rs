@@ -98,6 +98,7 @@ pub(crate) struct Space {
 #[derive(Debug)]
 pub(crate) struct Page {
     pub(crate) id: i64,
+    pub(crate) namespace_id: i64,
     pub(crate) namespace: String,
     pub(crate) is_category: bool,
     pub(crate) title: String,
@@ -209,6 +210,11 @@ pub(crate) fn namespaces(db: &Connection) -> rusqlite::Result<Namespaces> {
         Namespace::new(&space.name, canonical, space.first_letter, role)
     });
     Ok(Namespaces::new(named.collect(), main))
+}
+
+/// The names of all namespaces; that of the main one is empty.
+pub(crate) fn space_names(db: &Connection) -> rusqlite::Result<Vec<String>> {
+    Ok(rows(db, NAMESPACES, [], space_row)?.into_iter().map(|space| space.name).collect())
 }
 
 /// The namespaces whose pages are categories: ours first, then those of imported wikis.
@@ -325,6 +331,7 @@ fn space_row(row: &Row<'_>) -> rusqlite::Result<Space> {
 fn page_row(row: &Row<'_>) -> rusqlite::Result<Page> {
     Ok(Page {
         id: row.get(0)?,
+        namespace_id: row.get(1)?,
         namespace: row.get(2)?,
         is_category: row.get::<_, Option<i64>>(3)? == Some(CATEGORY_NUMBER),
         title: row.get(4)?,

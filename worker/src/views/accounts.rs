@@ -4,7 +4,7 @@ use askama::Template;
 use veritable_config::settings::Registration;
 use veritable_domain::draft::{Draft, Place};
 use veritable_domain::markup::excerpt;
-use veritable_domain::wiki::{page_path, split_title};
+use veritable_domain::wiki::tool_path;
 
 use super::Page;
 use crate::handlers::accounts::Faults;
@@ -104,9 +104,6 @@ pub(crate) fn draft_link(place: &Place, draft: &Draft) -> (String, String) {
         }
         Place::Reply(topic) => (format!("/reply/{topic}"), "A reply".to_owned()),
         Place::Post(post) => (format!("/posts/{post}/edit"), "An edit of a post".to_owned()),
-        Place::Page(title) => {
-            let (space, rest) = split_title(title);
-            (format!("{}?action=edit", page_path(space.unwrap_or_default(), rest)), title.clone())
-        }
+        Place::Page(title) => (tool_path("edit", title), title.clone()),
     }
 }

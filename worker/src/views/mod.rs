@@ -4,11 +4,12 @@ mod accounts;
 mod counts;
 pub(crate) mod menu;
 pub(crate) mod slots;
+mod uploads;
+mod wiki;
 
 use askama::Template;
 use uuid::Uuid;
 use veritable_config::settings::Site;
-use veritable_domain::markup::Heading;
 use veritable_domain::permission::Groups;
 
 pub(crate) use self::accounts::{
@@ -16,6 +17,11 @@ pub(crate) use self::accounts::{
 };
 use self::counts::count;
 use self::slots::Slot;
+pub(crate) use self::uploads::UploadsPage;
+pub(crate) use self::wiki::{
+    Absent, Backlinks, Changes, DeedPage, DeletedWikiPage, DeletedWikiPages, Diff, EditConflict, EditPage,
+    HistoryPage, Line, Merged, MovePage, PageList, Preview, RevertPage, Tools, WikiPage,
+};
 use crate::app::App;
 use crate::assets;
 use crate::error::Error;
@@ -24,7 +30,7 @@ use crate::http::csrf::Secret;
 use crate::http::write::{CSRF_FIELD, KEY_FIELD};
 use crate::reads::accounts::Profile;
 use crate::reads::forum::{Category, Post, Topic};
-use crate::reads::wiki::{Entry, Member, Revision};
+use crate::reads::wiki::Revision;
 use crate::reads::{Person, When, escape_part};
 use crate::routes::{Asker, View};
 
@@ -87,7 +93,7 @@ impl<'a> Page<'a> {
             crumbs: Vec::new(),
             around: Around { previous: None, next: None },
             reader,
-            style: assets::style_path(),
+            style: assets::path("style"),
         }
     }
 
@@ -120,6 +126,11 @@ impl<'a> Page<'a> {
         format!("<input type=\"hidden\" name=\"{KEY_FIELD}\" value=\"{}\">", Uuid::now_v7())
     }
 
+    /// Address of a script of ours.
+    pub(crate) fn script(&self, name: &str) -> &'static str {
+        assets::path(name)
+    }
+
     /// Whether it is for people with accounts.
     pub(crate) fn is_for_members(&self) -> bool {
         match &self.reader {
@@ -144,6 +155,12 @@ impl<'a> Page<'a> {
         self
     }
 
+    /// The same of a list that begins at `path`.
+    pub(crate) fn first(mut self, path: &str) -> Self {
+        path.clone_into(&mut self.first);
+        self
+    }
+
     pub(crate) fn around(mut self, around: Around) -> Self {
         self.around = around;
         self
@@ -161,9 +178,6 @@ fn guest_menu(path: &str) -> String {
          <li><a href=\"/signup\" rel=\"nofollow\">Sign up</a></li></ul></nav>"
     )
 }
-
-/// Headings up to which a page's contents are shown unasked: half a screen.
-const OPEN_CONTENTS: usize = 12;
 
 /// Renders a template.
 pub(crate) fn render(template: &impl Template) -> Result<String, Error> {
@@ -243,70 +257,6 @@ pub(crate) struct SearchPage<'a> {
     pub(crate) within: &'a str,
     pub(crate) pages: Vec<Item>,
     pub(crate) posts: Vec<Item>,
-}
-
-#[derive(Template)]
-#[template(path = "wiki/page.html")]
-pub(crate) struct WikiPage<'a> {
-    pub(crate) page: Page<'a>,
-    pub(crate) path: String,
-    pub(crate) html: String,
-    pub(crate) headings: Vec<Heading>,
-    pub(crate) redirected_from: Option<(String, String)>,
-    pub(crate) old: Option<Revision>,
-    pub(crate) members: Vec<Member>,
-    pub(crate) categories: Vec<(String, String)>,
-}
-
-impl<'a> WikiPage<'a> {
-    /// A frame with nothing in it yet.
-    pub(crate) fn empty(page: Page<'a>) -> Self {
-        WikiPage {
-            page,
-            path: String::new(),
-            html: String::new(),
-            headings: Vec::new(),
-            redirected_from: None,
-            old: None,
-            members: Vec::new(),
-            categories: Vec::new(),
-        }
-    }
-}
-
-#[derive(Template)]
-#[template(path = "wiki/list.html")]
-pub(crate) struct PageList<'a> {
-    pub(crate) page: Page<'a>,
-    /// Entries by namespace; the main one has no name.
-    pub(crate) groups: Vec<(Option<String>, Vec<Entry>)>,
-}
-
-#[derive(Template)]
-#[template(path = "wiki/changes.html")]
-pub(crate) struct Changes<'a> {
-    pub(crate) page: Page<'a>,
-    pub(crate) changes: Vec<Revision>,
-    pub(crate) show_title: bool,
-    /// Of the page whose history this is; empty: changes of many pages.
-    pub(crate) path: String,
-}
-
-/// One line of a difference.
-pub(crate) struct Line {
-    pub(crate) class: &'static str,
-    pub(crate) sign: &'static str,
-    pub(crate) text: String,
-}
-
-#[derive(Template)]
-#[template(path = "wiki/diff.html")]
-pub(crate) struct Diff<'a> {
-    pub(crate) page: Page<'a>,
-    pub(crate) path: String,
-    pub(crate) old: Revision,
-    pub(crate) new: Revision,
-    pub(crate) lines: Vec<Line>,
 }
 
 #[derive(Template)]

@@ -164,7 +164,7 @@ fn what_takes_long_runs_on_the_pool() {
     use crate::routes::{Cost, Endpoint};
     for (pattern, endpoint) in table() {
         let Endpoint::Read { cost, .. } = endpoint else { continue };
-        let long = ["/wiki-revision", "/wiki-diff", "/wiki-all", "/search", "/api/search"];
+        let long = ["/wiki-revision", "/wiki-diff", "/wiki-all", "/search", "/api/search", "/api/wiki/diff"];
         let expected =
             if long.iter().any(|start| pattern.starts_with(start)) { Cost::Pool } else { Cost::Point };
         assert_eq!(cost, expected, "{pattern}");

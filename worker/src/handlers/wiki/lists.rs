@@ -18,7 +18,7 @@ const MAIN_PAGES: [&str; 4] = ["Home", "Main Page", "Main page", "Welcome"];
 pub(crate) fn index(view: &View<'_>) -> Result<Answer, Error> {
     for title in MAIN_PAGES {
         if let Some(page) = wiki::page(view.db, veritable_domain::ids::NamespaceId::MAIN.0, title)? {
-            return show(view, page, None, None);
+            return show(view, page, None, Vec::new());
         }
     }
     all(view)
@@ -77,8 +77,5 @@ pub(crate) fn recent(view: &View<'_>) -> Result<Answer, Error> {
     let mut changes = wiki::changes(view.db, before(view)?, PAGE + 1)?;
     let around = around(view, "/recent", List::Changes, &mut changes, PAGE, wiki::Revision::place)?;
     let page = Page::new(view, "Recent changes", "/recent".into()).around(around);
-    Ok(Answer::html(
-        render(&Changes { page, changes, show_title: true, path: String::new() })?,
-        vec![Tag::Site, Tag::RecentChanges],
-    ))
+    Ok(Answer::html(render(&Changes { page, changes })?, vec![Tag::Site, Tag::RecentChanges]))
 }
