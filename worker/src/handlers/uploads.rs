@@ -28,7 +28,7 @@ const TAKES: &str = "a picture in PNG, JPEG, GIF or WebP";
 /// So many bytes in words.
 fn megabytes(bytes: u64) -> String {
     let tenths = (bytes * 10).div_ceil(1024 * 1024);
-    if tenths % 10 == 0 {
+    if tenths.is_multiple_of(10) {
         format!("{} MB", tenths / 10)
     } else {
         format!("{}.{} MB", tenths / 10, tenths % 10)

@@ -32,6 +32,9 @@ const FILE_FIELD: &str = "file";
 const FIELD_BYTES: u64 = 4 * 1024;
 /// Most parts of a form: several times as many as ours has.
 const MAX_PARTS: usize = 8;
+/// Most bytes that are read past when there are too many. A browser reads no answer before it has sent everything, and
+/// says that the connection broke.
+const MAX_PASSED_BYTES: u64 = 64 * 1024 * 1024;
 /// What is told of bodies that are something else.
 const TAKES: &str = "multipart/form-data with a field `file`, or the picture itself (image/png, image/jpeg, image/gif, \
                      image/webp)";
@@ -60,7 +63,10 @@ pub(super) async fn take(
     let whole = most + MAX_PARTS as u64 * FIELD_BYTES;
     let announced =
         head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|bytes| bytes > whole) {
+    if let Some(bytes) = announced.filter(|bytes| *bytes > whole) {
+        if bytes <= MAX_PASSED_BYTES {
+            pass(body).await;
+        }
         return Err(too_large(most));
     }
     let _place = app.uploads.receive()?;
@@ -83,6 +89,11 @@ pub(super) async fn take(
         false => key_of(head, &asker, &file)?,
     };
     (route.run)(app, Sending { asker, name: display_name(&name), file, key }).await
+}
+
+/// Reads a body that nobody wants.
+async fn pass(mut body: Incoming) {
+    while let Some(Ok(_)) = body.frame().await {}
 }
 
 fn key_of(head: &Parts, asker: &Asker, file: &[u8]) -> Result<ChangeKey, Error> {

@@ -92,6 +92,7 @@ pub(crate) struct Absent<'a> {
     /// Where it can be made.
     pub(crate) create: String,
     pub(crate) links: String,
+    pub(crate) keeps_order: bool,
     /// Titles like it with their addresses.
     pub(crate) similar: Vec<(String, String)>,
 }
@@ -102,6 +103,7 @@ pub(crate) struct PageList<'a> {
     pub(crate) page: Page<'a>,
     /// Entries by namespace; the main one has no name.
     pub(crate) groups: Vec<(Option<String>, Vec<Entry>)>,
+    pub(crate) keeps_order: bool,
 }
 
 #[derive(Template)]

@@ -1,5 +1,6 @@
 //! Lists of wiki pages and of changes.
 
+use veritable_domain::permission::Deed;
 use veritable_domain::tag::Tag;
 
 use super::super::{Around, PAGE, around, asked, at_cursor, before, cut_by, seal};
@@ -53,7 +54,10 @@ pub(crate) fn all(view: &View<'_>) -> Result<Answer, Error> {
     let page = Page::new(view, "All pages", ALL.into())
         .under("Wiki", "/wiki".into())
         .around(Around { previous, next });
-    Ok(Answer::html(render(&PageList { page, groups: by_space(entries) })?, vec![Tag::Site, Tag::Titles]))
+    Ok(Answer::html(
+        render(&PageList { page, groups: by_space(entries), keeps_order: view.may(Deed::KeepOrder) })?,
+        vec![Tag::Site, Tag::Titles],
+    ))
 }
 
 fn by_space(entries: Vec<wiki::Entry>) -> Vec<(Option<String>, Vec<wiki::Entry>)> {

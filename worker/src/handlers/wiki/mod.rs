@@ -7,6 +7,7 @@ use rusqlite::{Connection, OpenFlags};
 use similar::TextDiff;
 use veritable_domain::ids::PageId;
 use veritable_domain::markup::{headings, link_sections, mark_missing};
+use veritable_domain::permission::Deed;
 use veritable_domain::search::match_expression;
 use veritable_domain::tag::Tag;
 use veritable_domain::wiki::{PageTitle, full_title, page_path, split_title, tool_path, upper_first};
@@ -143,7 +144,8 @@ fn absent(view: &View<'_>) -> Result<Answer, Error> {
     let page = Page::new(view, &full, String::new()).under("Wiki", "/wiki".into());
     let similar = similar_titles(view, title)?;
     let links = tool_path("links", &full);
-    let shown = Absent { page, title, create, links, similar };
+    let keeps_order = view.may(Deed::KeepOrder);
+    let shown = Absent { page, title, create, links, keeps_order, similar };
     Ok(Answer::html(render(&shown)?, tags).with_status(StatusCode::NOT_FOUND))
 }
 
