@@ -28,5 +28,7 @@ mod sessions;
 mod storage;
 mod storm;
 mod systemd;
+mod uploads;
 mod user_command;
+mod wiki_writing;
 mod writing;

@@ -19,11 +19,16 @@ pub const SLOTS: u16 = MASTER_SLOT + 1;
 /// Least bytes of cache: the segment's own lower bound.
 const CACHE_BYTES_MIN: i64 = 256 * 1024;
 /// Most bytes of cache: the segment's own upper bound.
-const CACHE_BYTES_MAX: i64 = 1 << 40;
+const CACHE_BYTES_MAX: i64 = TERABYTE;
+/// More than anybody gives to one account.
+const TERABYTE: i64 = 1 << 40;
 /// A day: a longer wait is a misprint.
 const DAY_SECONDS: i64 = 86_400;
 /// The same in milliseconds.
 const DAY_MS: i64 = DAY_SECONDS * 1_000;
+
+/// Most bytes of an upload: what is made of it must fit into one message to the writer.
+const UPLOAD_BYTES_MAX: i64 = 10 * 1024 * 1024;
 
 /// One key of the file.
 #[derive(Clone, Copy, Debug)]
@@ -220,6 +225,18 @@ pub const KEYS: &[Key] = &[
         "\"\"",
         "File with the certificate (PEM) of the authority that signed the mail server's; empty: one that this system \
          trusts.",
+    ),
+    key(
+        "uploads.max_bytes",
+        Kind::Integer(0, UPLOAD_BYTES_MAX),
+        "5242880",
+        "Most bytes of a picture that somebody uploads; 0: nobody uploads anything.",
+    ),
+    key(
+        "uploads.account_bytes",
+        Kind::Integer(0, TERABYTE),
+        "209715200",
+        "Bytes that all pictures of one account may take on the disk together.",
     ),
     key(
         "cache.bytes",

@@ -27,6 +27,8 @@ pub struct Config {
     pub accounts: Accounts,
     /// How mail is sent.
     pub mail: Mail,
+    /// Pictures that people upload.
+    pub uploads: Uploads,
     /// The shared cache.
     pub cache: Cache,
     /// Bounds of HTTP connections.
@@ -55,6 +57,7 @@ impl Default for Config {
             site: Site::default(),
             accounts: Accounts::default(),
             mail: Mail::default(),
+            uploads: Uploads::default(),
             cache: Cache::default(),
             http: Http::default(),
             reads: Reads::default(),
@@ -226,6 +229,22 @@ pub enum MailSecurity {
     Tls,
     /// None: for a server on this host.
     None,
+}
+
+/// Pictures that people upload.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Uploads {
+    /// Most bytes of a picture as it is sent; 0: nobody uploads anything.
+    pub max_bytes: u64,
+    /// Bytes that all pictures of one account may take.
+    pub account_bytes: u64,
+}
+
+impl Default for Uploads {
+    fn default() -> Self {
+        Uploads { max_bytes: 5 * 1024 * 1024, account_bytes: 200 * 1024 * 1024 }
+    }
 }
 
 /// The shared cache.
@@ -507,6 +526,14 @@ impl Config {
     /// The database of notebooks.
     pub fn notebooks_db(&self) -> PathBuf {
         self.data_dir.join("notebooks.db")
+    }
+
+    /// Name of the folder of uploaded pictures, beside the databases.
+    pub const UPLOADS: &'static str = "uploads";
+
+    /// The folder of uploaded pictures.
+    pub fn uploads_dir(&self) -> PathBuf {
+        self.data_dir.join(Self::UPLOADS)
     }
 
     /// The writer's socket.

@@ -18,4 +18,5 @@ pub mod tag;
 pub mod text;
 pub mod thread;
 pub mod time;
+pub mod upload;
 pub mod wiki;

@@ -40,7 +40,7 @@ impl PageTitle {
     /// `first_letter` its first character becomes upper case (MediaWiki's `case="first-letter"`).
     ///
     /// # Errors
-    /// [`TextError`] when it is empty, too long, or has one of `[ ] { } | # < >`.
+    /// [`TextError`] when it is empty, too long, has one of `[ ] { } | # < >`, or a part that is `.` or `..`.
     pub fn new(text: &str, first_letter: bool) -> Result<Self, TextError> {
         let mut title = fold_line(&text.replace('_', " "));
         if title.is_empty() {
@@ -57,6 +57,10 @@ impl PageTitle {
         }
         if let Some(character) = title.chars().find(|c| "[]{}|#<>".contains(*c)) {
             return Err(TextError::Forbidden { what: "page title", character });
+        }
+        // Browsers take these for steps up and down in an address.
+        if title.split('/').any(|part| matches!(part, "." | "..")) {
+            return Err(TextError::Malformed { what: "page title", like: "Some title" });
         }
         if first_letter {
             title = upper_first(&title);
@@ -88,8 +92,18 @@ pub fn split_title(text: &str) -> (Option<&str>, &str) {
 
 /// The address path of a page: `/wiki/Namespace:Some_title`, escaped.
 pub fn page_path(namespace: &str, title: &str) -> String {
-    let full = full_title(namespace, title).replace(' ', "_");
-    format!("/wiki/{}", percent_encode(full.as_bytes(), PATH))
+    format!("/wiki/{}", path_part(&full_title(namespace, title)))
+}
+
+/// A full title as addresses carry it: `Namespace:Some_title`, escaped.
+pub fn path_part(full_title: &str) -> String {
+    percent_encode(full_title.replace(' ', "_").as_bytes(), PATH).to_string()
+}
+
+/// The address of what is done with a page, such as `/wiki-edit/Namespace:Some_title`: beside the pages, so that no title
+/// can be taken for a deed.
+pub fn tool_path(tool: &str, full_title: &str) -> String {
+    format!("/wiki-{tool}/{}", path_part(full_title))
 }
 
 /// `Namespace:Title`, or the bare title in the main namespace (whose name is empty).
@@ -105,7 +119,10 @@ mod tests {
     fn titles_are_normalised_and_checked() {
         assert_eq!(PageTitle::new("rust_language ", true).unwrap().as_str(), "Rust language");
         assert_eq!(PageTitle::new("rust language", false).unwrap().as_str(), "rust language");
-        assert!(PageTitle::new("a[b", false).is_err());
+        for wrong in ["a[b", ".", "..", "../x", "a/./b", "a/.."] {
+            assert!(PageTitle::new(wrong, false).is_err(), "{wrong}");
+        }
+        assert!(PageTitle::new("a/...", false).is_ok() && PageTitle::new(".NET", false).is_ok());
         assert!(PageTitle::new("_", false).is_err());
         assert!(PageTitle::new(&"x".repeat(256), false).is_err());
         assert_eq!(PageTitle::new("ūdiņs", true).unwrap().as_str(), "Ūdiņs");

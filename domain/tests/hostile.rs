@@ -10,7 +10,7 @@ use html::dangers;
 use veritable_domain::codec::MAX_SEQUENCE_BYTES;
 use veritable_domain::content::Format;
 use veritable_domain::markup::{
-    Kind, MAX_RENDERED_BYTES, Namespaces, RenderContext, TooLarge, clean, render, try_render,
+    Kind, MAX_RENDERED_BYTES, Namespaces, RenderContext, TooLarge, clean, render, sections, try_render,
 };
 use veritable_domain::search;
 use veritable_domain::text::MAX_SOURCE_BYTES;
@@ -171,6 +171,17 @@ fn the_largest_source_takes_linear_time() {
     let nested = format!("{}x{}", "[[".repeat(count / 5), "]]".repeat(count / 5));
     let html = render(Format::Wikitext, &nested, &context).html;
     assert_eq!(html.matches("class=\"wikilink\"").count(), 1);
+    let page = RenderContext::page(&namespaces, "X");
+    for (format, part) in [
+        (Format::Markdown, "# a\n"),
+        (Format::Wikitext, "=a=\n"),
+        (Format::Wikitext, "=a{{=\n"),
+        (Format::Wikitext, "=<!--=\n"),
+    ] {
+        let source = part.repeat(count / part.len());
+        let found = sections(format, &source, &page).len();
+        assert!(found >= 2 || part.contains("<!--"), "{part:?} {found}");
+    }
 }
 
 #[test]

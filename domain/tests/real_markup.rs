@@ -9,7 +9,9 @@ use std::io::{BufRead, BufReader, Read};
 use common::data;
 use html::dangers;
 use veritable_domain::content::Format;
-use veritable_domain::markup::{Namespace, Namespaces, RenderContext, Role, render};
+use veritable_domain::markup::{
+    Namespace, Namespaces, RenderContext, Role, headings, render, replace_section, sections,
+};
 
 #[test]
 fn every_real_post_renders_safely() {
@@ -61,6 +63,7 @@ fn every_real_wiki_page_renders_safely() {
     std::fs::File::open(path).unwrap().read_to_string(&mut xml).unwrap();
     let namespaces = latgalian();
     let (mut pages, mut redirects, mut categories, mut links) = (0, 0, 0, 0);
+    let (mut sections_seen, mut sections_shown) = (0, 0);
     for page in xml.split("<page>").skip(1) {
         pages += 1;
         let Some((_, text)) = page.split_once("<text xml:space=\"preserve\">") else { continue };
@@ -75,10 +78,26 @@ fn every_real_wiki_page_renders_safely() {
             &page[..page.floor_char_boundary(80)]
         );
         assert!(!rendered.html.contains('\u{7F}'), "{}", rendered.html);
+        let context = RenderContext::page(&namespaces, "X");
+        let shown: Vec<String> = headings(&rendered.html).into_iter().map(|heading| heading.id).collect();
+        for section in sections(Format::Wikitext, &text, &context) {
+            let own = &text[section.range.clone()];
+            assert_eq!(
+                replace_section(Format::Wikitext, &text, section.number, own, &context),
+                Ok(text.clone())
+            );
+            if section.number > 0 {
+                sections_seen += 1;
+                sections_shown += usize::from(shown.contains(&section.id));
+            }
+        }
         redirects += usize::from(rendered.redirect.is_some());
         categories += rendered.categories.len();
         links += rendered.links.len();
     }
     eprintln!("{pages} pages, {redirects} redirects, {categories} categories, {links} links");
+    eprintln!("{sections_seen} sections, {sections_shown} of them linked to by their headings");
+    assert_eq!(sections_seen, sections_shown);
+    assert!(sections_seen > 1_000, "{sections_seen}");
     assert_eq!((pages, redirects), (2_004, 195));
 }

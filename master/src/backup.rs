@@ -15,7 +15,7 @@ use veritable_writer::backup::{self, Copied};
 use veritable_writer::database::Database;
 
 use crate::cli::Backup;
-use crate::{Failure, out};
+use crate::{Failure, out, uploads};
 
 /// The manifest's name in a backup.
 const MANIFEST: &str = "manifest.json";
@@ -29,6 +29,9 @@ pub(crate) struct Manifest {
     pub(crate) time: String,
     /// Its files, in the order of [`Database::ALL`].
     pub(crate) databases: Vec<Entry>,
+    /// Its pictures; missing in the manifests of before there were any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) uploads: Option<uploads::Tally>,
 }
 
 /// One database in a backup.
@@ -109,6 +112,9 @@ pub(crate) fn run(config: &Config, asked: &Backup) -> Result<u8, Failure> {
             let Entry { file, schema, bytes, .. } = entry;
             out::line(&format!("{file}: {bytes} bytes, schema {schema}, checked"));
         }
+        if let Some(uploads::Tally { files, bytes }) = manifest.uploads {
+            out::line(&format!("{}: {files} pictures, {bytes} bytes, checked", Config::UPLOADS));
+        }
         out::line(&format!("The backup is {}", dest.display()));
     }
     Ok(0)
@@ -165,6 +171,7 @@ fn make(config: &Config, dir: &Path, rate: u64) -> anyhow::Result<Manifest> {
         // Here the snapshot ends: the server's log is held for no longer than it takes to copy.
     }
     bar.end();
+    let uploads = Some(uploads::back_up(config, &dir.join(Config::UPLOADS), rate)?);
     let databases = databases
         .into_iter()
         .map(|(database, file)| {
@@ -172,7 +179,7 @@ fn make(config: &Config, dir: &Path, rate: u64) -> anyhow::Result<Manifest> {
             Ok(Entry::of(file, copied))
         })
         .collect::<anyhow::Result<_>>()?;
-    let manifest = Manifest { program: env!("CARGO_PKG_VERSION").to_owned(), time, databases };
+    let manifest = Manifest { program: env!("CARGO_PKG_VERSION").to_owned(), time, databases, uploads };
     write_through(&dir.join(MANIFEST), &serde_json::to_vec_pretty(&manifest)?)?;
     Ok(manifest)
 }

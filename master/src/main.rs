@@ -30,6 +30,7 @@ mod status;
 mod supervisor;
 mod systemd;
 mod top;
+mod uploads;
 mod user;
 
 use std::io::Write;

@@ -16,7 +16,7 @@ use veritable_writer::backup;
 use veritable_writer::database::Database;
 
 use crate::backup::{Entry, Manifest, file_name, sync_dir, write_through};
-use crate::{Failure, lock, out};
+use crate::{Failure, lock, out, uploads};
 
 /// What SQLite keeps beside a database.
 const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
@@ -70,24 +70,20 @@ fn restore(config: &Config, backup: &Path) -> anyhow::Result<u8> {
     let manifest = Manifest::read(backup)?;
     let mut copies = Copies::default();
     copies.bring(config, backup, &manifest)?;
-    let record = match Record::read(config)? {
-        Some(record) => record,
-        None => {
-            let record = Record { aside: aside(config)?, moved: false };
-            record.write(config)?;
-            record
-        }
-    };
+    uploads::bring(config, backup, manifest.uploads)?;
+    let record = begin(config).inspect_err(|_| uploads::discard(config))?;
     let copies = copies.keep();
     let aside = config.data_dir.join(&record.aside);
     if !record.moved {
         move_aside(config, &aside)?;
+        uploads::move_aside(config, &aside)?;
         Record { moved: true, ..record }.write(config)?;
     }
     for (database, copy) in &copies {
         let path = database.path(config);
         fs::rename(copy, &path).with_context(|| format!("naming {}", path.display()))?;
     }
+    uploads::take_their_place(config)?;
     sync_dir(&config.data_dir)?;
     fs::remove_file(Record::path(config)).context("ending the restore")?;
     sync_dir(&config.data_dir)?;
@@ -96,6 +92,16 @@ fn restore(config: &Config, backup: &Path) -> anyhow::Result<u8> {
         out::line(&format!("What was there is in {}", aside.display()));
     }
     Ok(0)
+}
+
+/// The record of the restore that was interrupted, or that of a new one.
+fn begin(config: &Config) -> anyhow::Result<Record> {
+    if let Some(record) = Record::read(config)? {
+        return Ok(record);
+    }
+    let record = Record { aside: aside(config)?, moved: false };
+    record.write(config)?;
+    Ok(record)
 }
 
 /// Copies beside the databases, removed when this is dropped: until the record is written nothing needs them.

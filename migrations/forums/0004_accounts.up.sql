@@ -113,6 +113,10 @@ CREATE TABLE former_slugs (
     slug     TEXT    NOT NULL,
     PRIMARY KEY (topic_id, slug)
 ) STRICT, WITHOUT ROWID;
+-- A title is free again once its page is deleted: whoever makes a new one does not bring the old one's history back.
+DROP INDEX pages_by_title;
+CREATE UNIQUE INDEX pages_by_title ON pages (namespace_id, title) WHERE deleted_at IS NULL;
+CREATE INDEX pages_deleted ON pages (deleted_at DESC, id DESC) WHERE deleted_at IS NOT NULL;
 
 CREATE TABLE drafts (
     user_id    INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
@@ -156,15 +160,16 @@ CREATE INDEX audit_by_actor  ON audit (actor_id, id DESC);
 CREATE INDEX audit_by_deed   ON audit (deed, id DESC);
 CREATE INDEX audit_by_object ON audit (object, id DESC);
 
--- Pictures, by the SHA-256 of their bytes; the bytes are files.
+-- Pictures, by the SHA-256 of their bytes; the bytes are files. Two people may upload the same one.
 CREATE TABLE uploads (
-    hash       BLOB    NOT NULL PRIMARY KEY CHECK (length(hash) = 32),
+    hash       BLOB    NOT NULL CHECK (length(hash) = 32),
     user_id    INTEGER NOT NULL REFERENCES users (id),
     name       TEXT    NOT NULL,
     media      TEXT    NOT NULL,                    -- 'image/png', ...
     bytes      INTEGER NOT NULL,
     width      INTEGER NOT NULL,
     height     INTEGER NOT NULL,
-    created_at INTEGER NOT NULL
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (hash, user_id)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX uploads_by_user ON uploads (user_id, created_at DESC);
+CREATE INDEX uploads_by_user ON uploads (user_id, created_at DESC, hash, bytes);

@@ -30,6 +30,7 @@ use crate::reads::meter::Meter;
 use crate::reads::pool::Pool;
 use crate::routes::{ChangeKey, Cost};
 use crate::sessions::Known;
+use crate::uploads::Uploads;
 
 /// How long a writer's sign of life counts.
 const WRITER_SEEN: Duration = Duration::from_secs(1);
@@ -60,6 +61,7 @@ pub struct App {
     pub(crate) cookies: Cookies,
     pub(crate) limits: Limiter,
     pub(crate) hashing: Hashing,
+    pub(crate) uploads: Uploads,
     reads: Pool,
     writer: Client,
     writer_seen: Mutex<Option<(Instant, bool)>>,
@@ -98,6 +100,8 @@ impl App {
             limits: Limiter::of(segment),
             hashing: Hashing::start(&config)
                 .map_err(|error| WorkerError::Io { what: "the threads that hash passwords", error })?,
+            uploads: Uploads::start(&config)
+                .map_err(|error| WorkerError::Io { what: "the thread that makes pictures", error })?,
             reads,
             writer: Client::start(&config.writer_socket()),
             writer_seen: Mutex::new(None),

@@ -20,6 +20,7 @@ const SOURCES: &[Source] = &[
     ("style", "css", CSS, include_bytes!("../../web/static/style.css")),
     ("compose", "js", JS, include_bytes!("../../web/static/compose.js")),
     ("quote", "js", JS, include_bytes!("../../web/static/quote.js")),
+    ("upload", "js", JS, include_bytes!("../../web/static/upload.js")),
 ];
 
 static PATHS: LazyLock<Vec<String>> = LazyLock::new(|| {

@@ -125,7 +125,9 @@ impl Error {
                 | Refusal::NameTaken
                 | Refusal::AddressTaken
                 | Refusal::LastAdministrator
-                | Refusal::TooMany { .. },
+                | Refusal::TooMany { .. }
+                | Refusal::TitleTaken
+                | Refusal::NoRoom { .. },
             ) => StatusCode::CONFLICT,
             Error::Refused(Refusal::LinkDead) => StatusCode::GONE,
             Error::Refused(Refusal::KeyReused) => StatusCode::UNPROCESSABLE_ENTITY,

@@ -4,6 +4,7 @@
 pub mod answer;
 pub mod app;
 pub mod assets;
+mod background;
 mod cache;
 pub mod error;
 pub mod handlers;
@@ -13,10 +14,12 @@ mod limits;
 mod mails;
 mod memory;
 pub mod metrics;
+mod pictures;
 pub mod reads;
 pub mod routes;
 mod second_factor;
 mod sessions;
+mod uploads;
 pub mod views;
 
 pub use cache::{Kept, Key, Stored};

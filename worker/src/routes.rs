@@ -102,6 +102,18 @@ pub struct Submission {
     pub now: UnixMillis,
 }
 
+/// A picture that is sent.
+pub struct Sending {
+    /// Who sends it: always somebody.
+    pub asker: Asker,
+    /// What it is called; may be empty.
+    pub name: String,
+    /// Its file, within the bound; may be empty.
+    pub file: Bytes,
+    /// From the `Idempotency-Key` header, or made up.
+    pub key: ChangeKey,
+}
+
 /// Who a page or form is for at all; what they may do with it is asked of `permission`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Who {
@@ -154,6 +166,9 @@ pub type Own = for<'a> fn(&'a App, Visit) -> Pending<'a>;
 /// What a form does.
 pub type Form = for<'a> fn(&'a App, Submission) -> Pending<'a>;
 
+/// What takes a picture.
+pub type Upload = for<'a> fn(&'a App, Sending) -> Pending<'a>;
+
 /// What answers a route.
 pub enum Endpoint {
     /// `GET` and `HEAD`, kept in the shared cache.
@@ -184,6 +199,13 @@ pub enum Endpoint {
         is_written: bool,
         /// What runs.
         run: Form,
+    },
+    /// `POST` of a picture by somebody with an account.
+    Upload {
+        /// From a form of ours (`multipart/form-data`) rather than by the API (that, or the picture alone).
+        is_form: bool,
+        /// What runs.
+        run: Upload,
     },
     /// A method of the API that changes something.
     Write {
@@ -227,6 +249,10 @@ const fn text(run: Form) -> Endpoint {
     Endpoint::Form { who: Who::Member, is_written: true, run }
 }
 
+const fn upload(is_form: bool, run: Upload) -> Endpoint {
+    Endpoint::Upload { is_form, run }
+}
+
 /// Every address with what answers it, in the router's syntax. An address may stand here once for
 /// reading and once for each method that changes it.
 pub fn table() -> Vec<(&'static str, Endpoint)> {
@@ -237,7 +263,7 @@ pub fn table() -> Vec<(&'static str, Endpoint)> {
     use crate::handlers::moderation::{posts, reports, topics};
     use crate::handlers::writing::{edit, history, new_topic, reply};
     use crate::handlers::{api_forum, api_posts, api_wiki, changes, drafts};
-    use crate::handlers::{forum, old, search, topic, user, wiki};
+    use crate::handlers::{forum, old, search, topic, uploads, user, wiki};
     vec![
         // Pages.
         ("/", get(POINT, &[], forum::front)),
@@ -250,8 +276,23 @@ pub fn table() -> Vec<(&'static str, Endpoint)> {
         ("/wiki", get(POINT, &["from"], wiki::lists::index)),
         (
             "/wiki/{*title}",
-            get(POINT, &["action", "before", "redirect", "from", "oldid", "diff"], wiki::page),
+            get(POINT, &["action", "before", "redirect", "from", "oldid", "diff", "section"], wiki::page),
         ),
+        ("/wiki-edit/{*title}", own(Who::Member, &["section", "kept", "anew"], wiki::editing::page)),
+        ("/wiki-edit/{*title}", form(Who::Member, wiki::editing::submit)),
+        ("/wiki-move/{*title}", own(Who::Member, &[], wiki::moving::page)),
+        ("/wiki-move/{*title}", form(Who::Member, wiki::moving::submit)),
+        ("/wiki-links/{*title}", get(POINT, &["from"], wiki::backlinks::page)),
+        ("/wiki-delete/{*title}", own(Who::Moderator, &[], wiki::keeping::delete_page)),
+        ("/wiki-delete/{*title}", form(Who::Moderator, wiki::keeping::delete)),
+        ("/wiki-protect/{*title}", own(Who::Moderator, &[], wiki::keeping::protect_page)),
+        ("/wiki-protect/{*title}", form(Who::Moderator, wiki::keeping::protect)),
+        ("/wiki-deleted", own(Who::Moderator, &["before"], wiki::keeping::deleted_pages)),
+        ("/wiki-deleted/{id}", own(Who::Moderator, &[], wiki::keeping::deleted_page)),
+        ("/wiki-deleted/{id}", form(Who::Moderator, wiki::keeping::restore)),
+        ("/wiki-revert/{id}", own(Who::Member, &[], wiki::reverting::page)),
+        ("/wiki-revert/{id}", form(Who::Member, wiki::reverting::submit)),
+        ("/wiki-compare", get(POINT, &["old", "new"], wiki::revisions::compare)),
         ("/wiki-revision/{id}", get(POOL, &[], wiki::revisions::revision)),
         ("/wiki-diff/{old}/{new}", get(POOL, &[], wiki::revisions::difference)),
         ("/wiki-all", get(POOL, &["from"], wiki::lists::all)),
@@ -334,6 +375,10 @@ pub fn table() -> Vec<(&'static str, Endpoint)> {
         ("/admin/categories/{id}", own(Who::Administrator, &[], categories::page)),
         ("/admin/categories/{id}/{deed}", form(Who::Administrator, categories::act)),
         ("/admin/audit", own(Who::Administrator, &["actor", "deed", "object", "before"], audit::page)),
+        // Pictures; each is at /uploads/{hash}.{png,jpg,gif,webp} (http/upload.rs).
+        ("/uploads", own(Who::Member, &["done", "before"], uploads::page)),
+        ("/uploads", upload(true, uploads::submit)),
+        ("/uploads/remove", form(Who::Member, uploads::remove)),
         // Old addresses and machines.
         ("/t/{id}", get(POINT, &[], topic::by_id)),
         ("/c/{parent}/{slug}/{id}", get(POINT, &[], forum::category)),
@@ -366,11 +411,20 @@ pub fn table() -> Vec<(&'static str, Endpoint)> {
         ("/api/moderation/reports", get(POINT, &["state", "after", "before", "limit"], reports::api)),
         ("/api/moderation/posts/{id}", set(http::Method::POST, Scope::Moderate, api_posts::handle_reports)),
         ("/api/wiki/pages", get(POINT, &["from", "limit"], api_wiki::pages)),
-        ("/api/wiki/pages", set(http::Method::PUT, Scope::Write, changes::save_page)),
+        ("/api/wiki/pages", set(http::Method::PUT, Scope::Write, wiki::api::save_page)),
         ("/api/wiki/pages/{id}", get(POINT, &[], api_wiki::page)),
+        ("/api/wiki/pages/{id}", set(http::Method::DELETE, Scope::Moderate, wiki::api::delete)),
+        ("/api/wiki/pages/{id}/move", set(http::Method::POST, Scope::Write, wiki::api::move_page)),
+        ("/api/wiki/pages/{id}/revert", set(http::Method::POST, Scope::Write, wiki::api::revert)),
+        ("/api/wiki/pages/{id}/restore", set(http::Method::POST, Scope::Moderate, wiki::api::restore)),
+        ("/api/wiki/pages/{id}/protection", set(http::Method::PUT, Scope::Moderate, wiki::api::protect)),
+        ("/api/wiki/pages/{id}/links", get(POINT, &["from", "limit"], wiki::api::links)),
         ("/api/wiki/pages/{id}/history", get(POINT, &["before", "limit"], api_wiki::history)),
         ("/api/wiki/revisions/{id}", get(POINT, &[], api_wiki::revision)),
+        ("/api/wiki/diff/{old}/{new}", get(POOL, &[], wiki::api::difference)),
         ("/api/wiki/changes", get(POINT, &["before", "limit"], api_wiki::changes)),
+        ("/api/uploads", upload(false, uploads::store)),
+        ("/api/uploads/{name}", set(http::Method::DELETE, Scope::Write, uploads::api_remove)),
         ("/api/users/{name}", get(POINT, &[], api_forum::user)),
         ("/api/users/{name}/edits", get(POINT, &["before", "limit"], api_wiki::user_edits)),
         ("/api/users/{name}/posts", get(POINT, &["before", "limit"], api_forum::user_posts)),

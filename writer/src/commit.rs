@@ -185,5 +185,6 @@ pub(crate) fn name(command: &Command) -> &'static str {
         Command::Accounts(_, change) => change.as_ref().into(),
         Command::Administration(_, change) => change.as_ref().into(),
         Command::Import(_) => "import",
+        Command::Uploads(_, change) => change.as_ref().into(),
     }
 }

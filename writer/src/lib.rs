@@ -12,6 +12,7 @@ mod check;
 mod clerk;
 mod commit;
 pub mod database;
+mod files;
 mod health;
 mod house;
 mod mail;
@@ -155,8 +156,12 @@ pub fn run(context: Context) -> Result<(), WriterError> {
     }
     let waker = listener.try_clone().map_err(io("the writer's listener"))?;
     let refused = board.clone();
-    let server = server::start(listener, server::Queues { queues, refused }, subscribers)
-        .map_err(io("the writer's threads"))?;
+    let server = server::start(
+        listener,
+        server::Queues { queues, refused, files: files::Files::of(&config) },
+        subscribers,
+    )
+    .map_err(io("the writer's threads"))?;
     let mut orders = channel.try_clone().map_err(io("the master's channel"))?;
     std::thread::Builder::new()
         .name("orders".into())

@@ -44,12 +44,6 @@ const FORUMS: &[Migration] = &[
         up: include_str!("../../migrations/forums/0004_accounts.up.sql"),
         down: include_str!("../../migrations/forums/0004_accounts.down.sql"),
     },
-    Migration {
-        version: 5,
-        name: "present_pages",
-        up: include_str!("../../migrations/forums/0005_present_pages.up.sql"),
-        down: include_str!("../../migrations/forums/0005_present_pages.down.sql"),
-    },
 ];
 
 const NOTEBOOKS: &[Migration] = &[

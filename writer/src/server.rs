@@ -15,6 +15,7 @@ use veritable_writer_api::message::{Command, Event, FromWriter, Outcome, Refusal
 
 use crate::apply;
 use crate::database::Database;
+use crate::files::Files;
 
 /// Answers that may wait for one slow peer; one more and its connection is closed. A worker has at most this
 /// many commands in flight, so only a peer that does not read gets there.
@@ -89,6 +90,8 @@ pub(crate) struct Queues {
     pub(crate) queues: Vec<Queue>,
     /// Where refusals for want of room are counted.
     pub(crate) refused: Option<(Scoreboard, Owner)>,
+    /// Where pictures go before their commands.
+    pub(crate) files: Files,
 }
 
 /// Why a command was not queued.
@@ -293,8 +296,15 @@ fn receive_all(
                     return Ok(());
                 }
             }
-            ToWriter::Request(request) => {
+            ToWriter::Request(mut request) => {
                 let id = request.id;
+                if let Err(refusal) = jobs.files.keep(&mut request) {
+                    let reply = Reply { id, result: Err(refusal) };
+                    if !peer.send(FromWriter::Reply(reply)) {
+                        return Ok(());
+                    }
+                    continue;
+                }
                 match jobs.push(request, content.len(), peer) {
                     Ok(()) => {}
                     Err(NotQueued::Full) => {
@@ -349,16 +359,15 @@ mod tests {
         let (_theirs, ours) = UnixStream::pair().unwrap();
         let peer = Peer::new(outbox, Arc::new(ours));
         let (jobs, queued) = bounded(100);
-        let queues = Queues { queues: vec![Queue::new(jobs)], refused: None };
+        let queue = Queue::new(jobs);
         let push = |bytes: usize| {
             let request = Request {
                 id: 1,
                 key: IdempotencyKey::fresh(),
                 deadline: UnixMillis(0),
-                // Its database is the first.
                 command: Command::Ping,
             };
-            queues.push(Box::new(request), bytes, &peer).is_ok()
+            queue.push(Box::new(request), bytes, &peer).is_ok()
         };
         assert!(push(QUEUE_BYTES * 2), "alone");
         assert!(!push(1));

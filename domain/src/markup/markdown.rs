@@ -1,6 +1,7 @@
 //! CommonMark with GitHub's extensions and wiki links, by comrak. HTML in the source is passed on: the
 //! sanitiser decides about it, as about everything else.
 
+use std::collections::HashSet;
 use std::fmt::{self, Write};
 use std::sync::{Mutex, PoisonError};
 
@@ -9,6 +10,7 @@ use comrak::nodes::{NodeValue, Sourcepos};
 use comrak::options::Plugins;
 use comrak::{Anchorizer, Arena, Options, format_html_with_plugins, parse_document};
 
+use super::sections::Place;
 use super::{Kind, LinkOrder, References, RenderContext, Role};
 use crate::wiki::page_path;
 
@@ -43,6 +45,33 @@ fn options(context: &RenderContext<'_>) -> Options<'static> {
     }
     options.render.r#unsafe = true;
     options
+}
+
+/// The headings that stand by themselves, not in a quote or a list, in order.
+pub(super) fn outline(source: &str, context: &RenderContext<'_>) -> Vec<Place> {
+    let mut options = options(context);
+    options.render.sourcepos = true;
+    let arena = Arena::new();
+    let root = parse_document(&arena, source, &options);
+    let lines: Vec<usize> = std::iter::once(0)
+        .chain(source.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1))
+        .collect();
+    let own: HashSet<usize> = root
+        .children()
+        .map(|node| node.data())
+        .filter(|data| matches!(data.value, NodeValue::Heading(_)))
+        .map(|data| data.sourcepos.start.line)
+        .collect();
+    resolve_links(root, context);
+    let noted = Noted { headings: Headings(Mutex::new(Anchorizer::new())), places: Mutex::default() };
+    let mut plugins = Plugins::default();
+    plugins.render.heading_adapter = Some(&noted);
+    // What is written is of no interest, and what was noted before an error stands.
+    let _written = format_html_with_plugins(root, &options, &mut String::new(), &plugins);
+    let places = noted.places.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let own = places.into_iter().filter(|(line, _)| own.contains(line));
+    own.filter_map(|(line, place)| Some(Place { start: *lines.get(line.checked_sub(1)?)?, ..place }))
+        .collect()
 }
 
 /// Gives every wiki link its address; a category's becomes membership. What names no page is left as
@@ -86,13 +115,39 @@ fn resolve_links<'a>(root: comrak::nodes::Node<'a>, context: &RenderContext<'_>)
 /// Writes headings with their ids on themselves, made as GitHub makes them.
 struct Headings(Mutex<Anchorizer>);
 
+impl Headings {
+    fn id(&self, heading: &HeadingMeta) -> String {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).anchorize(&heading.content)
+    }
+}
+
 impl HeadingAdapter for Headings {
     fn enter(&self, output: &mut dyn Write, heading: &HeadingMeta, _at: Option<Sourcepos>) -> fmt::Result {
-        let id = self.0.lock().unwrap_or_else(PoisonError::into_inner).anchorize(&heading.content);
+        let id = self.id(heading);
         write!(output, "<h{} id=\"{id}\">", heading.level)
     }
 
     fn exit(&self, output: &mut dyn Write, heading: &HeadingMeta) -> fmt::Result {
         writeln!(output, "</h{}>", heading.level)
+    }
+}
+
+/// Notes headings with their lines, instead of writing them.
+struct Noted {
+    headings: Headings,
+    places: Mutex<Vec<(usize, Place)>>,
+}
+
+impl HeadingAdapter for Noted {
+    fn enter(&self, _output: &mut dyn Write, heading: &HeadingMeta, at: Option<Sourcepos>) -> fmt::Result {
+        let (id, title) = (self.headings.id(heading), heading.content.clone());
+        let place = Place { level: heading.level, id, title, start: 0 };
+        let line = at.map_or(0, |at| at.start.line);
+        self.places.lock().unwrap_or_else(PoisonError::into_inner).push((line, place));
+        Ok(())
+    }
+
+    fn exit(&self, _output: &mut dyn Write, _heading: &HeadingMeta) -> fmt::Result {
+        Ok(())
     }
 }

@@ -9,15 +9,19 @@ mod flow;
 mod legacy;
 mod markdown;
 mod mentions;
+mod redirect;
 mod sanitise;
 mod scan;
+mod sections;
 mod text;
 mod tidy;
 mod wikitext;
 
 pub use context::{Kind, LinkOrder, Namespace, Namespaces, RenderContext, Role};
+pub use redirect::redirect_source;
 pub use sanitise::{ID_PREFIX, clean};
-pub use scan::{Heading, headings, mark_missing};
+pub use scan::{Heading, headings, link_sections, mark_missing};
+pub use sections::{Section, SectionError, replace_section, sections};
 pub use text::{excerpt, plain_text};
 pub use wikitext::language_links;
 
@@ -53,9 +57,10 @@ pub fn try_render(format: Format, source: &str, context: &RenderContext<'_>) -> 
     if source.len() > MAX_RENDERED_BYTES {
         return Err(TooLarge);
     }
+    let redirect = || redirect::draft(source, context);
     let (draft, mut references) = match format {
-        Format::Markdown => markdown::draft(source, context),
-        Format::Wikitext => wikitext::draft(source, context),
+        Format::Markdown => redirect().unwrap_or_else(|| markdown::draft(source, context)),
+        Format::Wikitext => redirect().unwrap_or_else(|| wikitext::draft(source, context)),
         Format::Html => (source.to_owned(), References::default()),
         Format::Plain => {
             return Ok(Rendered { html: plain(source), text: text::folded(source), ..Rendered::default() });

@@ -1,7 +1,7 @@
 //! Cheap passes over HTML that we have sanitised ourselves: its form is known exactly, so finding a tag
 //! is finding a text. Not for any other HTML.
 
-use super::plain_text;
+use super::{escape_into, plain_text};
 
 const WIKILINK: &str = "class=\"wikilink\"";
 
@@ -79,6 +79,61 @@ pub fn headings(html: &str) -> Vec<Heading> {
     found
 }
 
+/// Elements without content and end tag.
+const VOID: [&str; 6] = ["br", "col", "hr", "img", "input", "wbr"];
+
+/// Puts a link beside each heading that has an id and stands by itself, not in a quote, list or table. `link` is told
+/// the heading and gives the address.
+pub fn link_sections(html: &str, link: impl Fn(&Heading) -> String) -> String {
+    let mut out = String::with_capacity(html.len() + html.len() / 8);
+    let (mut rest, mut depth) = (html, 0_usize);
+    while let Some(start) = rest.find('<') {
+        let (before, from) = rest.split_at(start);
+        out.push_str(before);
+        let Some(length) = tag_length(from) else {
+            rest = from;
+            break;
+        };
+        let (tag, after) = from.split_at(length);
+        rest = after;
+        if tag.starts_with("</") {
+            depth = depth.saturating_sub(1);
+        } else if depth == 0
+            && let Some((heading, inside, next)) = heading_at(tag, after)
+        {
+            let mut label = String::new();
+            escape_into(&mut label, &heading.text);
+            let mut href = String::new();
+            escape_into(&mut href, &link(&heading));
+            out.push_str(&format!(
+                "<div class=\"heading\">{tag}{inside}</h{}><a class=\"edit\" href=\"{href}\" rel=\"nofollow\" \
+                 aria-label=\"edit section {label}\">edit</a></div>",
+                heading.level
+            ));
+            rest = next;
+            continue;
+        } else {
+            let name = tag[1..].split([' ', '>', '/']).next().unwrap_or_default();
+            depth += usize::from(!VOID.contains(&name));
+        }
+        out.push_str(tag);
+    }
+    out.push_str(rest);
+    out
+}
+
+/// The heading that begins with `tag`, what is in it, and what follows it.
+fn heading_at<'h>(tag: &str, after: &'h str) -> Option<(Heading, &'h str, &'h str)> {
+    let level = match tag.as_bytes() {
+        [b'<', b'h', digit @ b'1'..=b'6', ..] => digit - b'0',
+        _ => return None,
+    };
+    let id = tag.split_once(" id=\"").and_then(|(_, value)| value.split('"').next())?;
+    let (inside, next) = after.split_once(&format!("</h{level}>"))?;
+    let heading = Heading { level, id: id.replace("&amp;", "&"), text: plain_text(inside) };
+    Some((heading, inside, next))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -100,5 +155,19 @@ mod tests {
         assert_eq!(listed.len(), 2);
         assert_eq!((listed[0].level, listed[0].text.as_str()), (1, "A b"));
         assert_eq!(listed[1].id, "s-c");
+    }
+
+    #[test]
+    fn headings_that_stand_by_themselves_get_a_link() {
+        let html = "<p>a<br>b</p><h2 id=\"s-a\">A &amp; <b>b</b></h2><blockquote><h2 id=\"s-q\">q</h2></blockquote>\
+                    <h3>none</h3><hr><h1 id=\"s-&amp;\">x</h1>end";
+        let linked = link_sections(html, |heading| format!("/e?s={}&x", heading.id));
+        assert_eq!(linked.matches("class=\"edit\"").count(), 2, "{linked}");
+        assert!(
+            linked.contains("<h2 id=\"s-a\">A &amp; <b>b</b></h2><a class=\"edit\" href=\"/e?s=s-a&amp;x\"")
+        );
+        assert!(linked.contains("aria-label=\"edit section A &amp; b\"") && linked.ends_with("</div>end"));
+        assert!(linked.contains("href=\"/e?s=s-&amp;&amp;x\""), "{linked}");
+        assert_eq!(link_sections("<h2 id=\"s-a", |_| String::new()), "<h2 id=\"s-a");
     }
 }

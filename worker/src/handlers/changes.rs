@@ -4,13 +4,12 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use veritable_domain::content::{Content, Format};
-use veritable_domain::ids::{CategoryId, NamespaceId, PostId, RevisionId, TopicId};
+use veritable_domain::ids::{CategoryId, PostId, TopicId};
 use veritable_domain::markup::{self, RenderContext};
 use veritable_domain::text::{Comment, Source, TopicTitle};
-use veritable_domain::wiki::{PageTitle, full_title, page_path};
-use veritable_writer_api::message::{Command, Forum, Outcome, Wiki};
+use veritable_writer_api::message::{Command, Forum, Outcome};
 
-use super::{api_posts, number, wiki::space_of};
+use super::{api_posts, number};
 use crate::answer::{Answer, ContentType};
 use crate::app::App;
 use crate::error::Error;
@@ -39,18 +38,6 @@ struct PostEdit {
     base_version: u32,
     #[serde(default)]
     comment: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PageEdit {
-    title: String,
-    body: String,
-    base_revision: Option<RevisionId>,
-    #[serde(default)]
-    comment: String,
-    #[serde(default)]
-    minor: bool,
 }
 
 pub(crate) fn body<'b, T: Deserialize<'b>>(change: &'b Change) -> Result<T, Error> {
@@ -148,37 +135,6 @@ pub(crate) fn edit_post<'a>(app: &'a App, change: Change) -> Pending<'a> {
             Outcome::PostEdited { version } => {
                 let value = json!({"post": {"id": post, "version": version}});
                 Ok(done(StatusCode::OK, Some(format!("/api/posts/{post}")), &value))
-            }
-            other => Err(unexpected(&other)),
-        }
-    })
-}
-
-pub(crate) fn save_page<'a>(app: &'a App, change: Change) -> Pending<'a> {
-    Box::pin(async move {
-        let asked: PageEdit = body(&change)?;
-        let comment = Comment::new(&asked.comment)?;
-        let source = Source::allowing_blank(&asked.body)?;
-        let text = asked.title.clone();
-        let (space, title) = app.run(Cost::Point, move |db| space_of(db, &text)).await?;
-        let title = PageTitle::new(&title, space.first_letter)?;
-        let full = full_title(&space.name, title.as_str());
-        let content = content(app, source, Some(full)).await?;
-        let path = page_path(&space.name, title.as_str());
-        let edit = Wiki::EditPage {
-            namespace: NamespaceId(space.id),
-            title,
-            base_revision: asked.base_revision,
-            content,
-            comment,
-            minor: asked.minor,
-        };
-        let command = Command::wiki(change.asker.by(), edit);
-        match app.send(command, &change.key).await? {
-            Outcome::PageSaved { page, revision, created } => {
-                let value = json!({"page": {"id": page}, "revision": {"id": revision}, "path": path});
-                let status = if created { StatusCode::CREATED } else { StatusCode::OK };
-                Ok(done(status, Some(path), &value))
             }
             other => Err(unexpected(&other)),
         }

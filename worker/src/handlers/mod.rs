@@ -27,6 +27,7 @@ pub(crate) mod search;
 #[cfg(test)]
 mod tests;
 pub(crate) mod topic;
+pub(crate) mod uploads;
 pub(crate) mod user;
 pub(crate) mod wiki;
 pub(crate) mod writing;
@@ -83,7 +84,15 @@ pub(crate) fn unseal(name: &'static str, text: &str) -> Result<Vec<u8>, Error> {
 }
 
 pub(crate) fn before(view: &View<'_>) -> Result<Before, Error> {
-    asked(view, "before").map_or(Ok(Before::NOW), |text| unseal_place("before", text))
+    before_of(asked(view, "before").unwrap_or_default())
+}
+
+/// Where a list goes on that was given out with a cursor; from now on for an empty one.
+pub(crate) fn before_of(text: &str) -> Result<Before, Error> {
+    if text.is_empty() {
+        return Ok(Before::NOW);
+    }
+    unseal_place("before", text)
 }
 
 /// Takes back [`seal_place`].

@@ -47,7 +47,7 @@ pub(crate) fn edits(view: &View<'_>) -> Result<Answer, Error> {
     let around = around(view, &all, list, &mut changes, PAGE, wiki::Revision::place)?;
     let title = format!("Wiki edits by {}", profile.name);
     let page = Page::new(view, &title, all).under(&profile.name, path).around(around);
-    let shown = Changes { page, changes, show_title: true, path: String::new() };
+    let shown = Changes { page, changes };
     Ok(Answer::html(render(&shown)?, vec![Tag::Site, Tag::User(UserId(profile.id))]))
 }
 

@@ -23,4 +23,5 @@ pub(crate) mod serve;
 mod socket;
 mod stream;
 mod trace;
+mod upload;
 pub(crate) mod write;

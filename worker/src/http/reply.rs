@@ -104,6 +104,36 @@ pub(crate) fn send_own(kept: &Kept, page: Vec<u8>, accepted: Encoding, how: How)
     reply
 }
 
+/// What a picture that somebody uploaded may do where it is opened by itself: nothing.
+const PICTURE_POLICY: HeaderValue =
+    HeaderValue::from_static("default-src 'none'; sandbox; frame-ancestors 'none'");
+
+/// A picture that somebody uploaded: never another one at its address. `None`: its asker has it.
+pub(crate) fn picture(name: &str, media: &'static str, content: Option<Bytes>) -> Reply {
+    let status = if content.is_some() { StatusCode::OK } else { StatusCode::NOT_MODIFIED };
+    let is_sent = content.is_some();
+    let mut reply = Response::new(Body::Whole(Full::new(content.unwrap_or_default())));
+    *reply.status_mut() = status;
+    let headers = reply.headers_mut();
+    headers.extend(SECURITY);
+    headers.insert(header::CONTENT_SECURITY_POLICY, PICTURE_POLICY);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
+    // Digits, letters and a dot: it was parsed.
+    let quoted = [
+        (header::ETAG, format!("\"{name}\"")),
+        (header::CONTENT_DISPOSITION, format!("inline; filename=\"{name}\"")),
+    ];
+    for (header, value) in quoted {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.insert(header, value);
+        }
+    }
+    if is_sent {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
+    }
+    reply
+}
+
 /// An answer for this asker only.
 pub(crate) fn plain(answer: &Answer, accepted: Encoding) -> Reply {
     let mut reply = match answer.parts.as_ref().and_then(|parts| Some((parts.take()?, parts.file_name))) {

@@ -23,7 +23,7 @@ use super::encoding::Encoding;
 use super::reply::{PRIVATE, Reply, plain, refuse, refuse_to, send, send_own};
 use super::router::{Found, ReadRoute, query};
 use super::stream::Origin;
-use super::{health, own, peer, problem, write};
+use super::{health, own, peer, problem, upload, write};
 use crate::answer::{Answer, ContentType};
 use crate::app::App;
 use crate::assets;
@@ -108,6 +108,11 @@ async fn dispatch(app: &Arc<App>, origin: &Origin, access: &Access, body: Incomi
     }
     if reading && let Some(asset) = assets::find(path) {
         return send_asset(app, access, accepted, asset).await;
+    }
+    if reading && let Some(name) = path.strip_prefix(upload::PICTURES) {
+        return upload::send(app, name, &head.headers)
+            .await
+            .unwrap_or_else(|error| refused(app, access, &error));
     }
     if reading && let Some(answer) = health::answer(app, path).await {
         access.is_for(app.health);

@@ -8,7 +8,7 @@ use veritable_domain::account::Scope;
 use veritable_shm::{RouteId, Routes};
 
 use crate::error::Error;
-use crate::routes::{Cost, Endpoint, Form, Own, Read, Who, Write};
+use crate::routes::{Cost, Endpoint, Form, Own, Read, Upload, Who, Write};
 
 /// The table, ready for look-ups.
 pub(crate) struct Router {
@@ -25,7 +25,15 @@ pub(crate) struct Route {
     pub(crate) read: Option<ReadRoute>,
     pub(crate) own: Option<OwnRoute>,
     pub(crate) form: Option<FormRoute>,
+    pub(crate) upload: Option<UploadRoute>,
     pub(crate) writes: Vec<(Method, Scope, Write)>,
+}
+
+/// Where a pattern takes a picture.
+#[derive(Clone, Copy)]
+pub(crate) struct UploadRoute {
+    pub(crate) is_form: bool,
+    pub(crate) run: Upload,
 }
 
 /// The page of a pattern that is another for each person.
@@ -74,6 +82,7 @@ impl Router {
                     read: None,
                     own: None,
                     form: None,
+                    upload: None,
                     writes: Vec::new(),
                 });
                 let index = router.routes.len() - 1;
@@ -89,6 +98,7 @@ impl Router {
                 Endpoint::Form { who, is_written, run } => {
                     route.form = Some(FormRoute { who, is_written, run });
                 }
+                Endpoint::Upload { is_form, run } => route.upload = Some(UploadRoute { is_form, run }),
                 Endpoint::Write { method, scope, run } => route.writes.push((method, scope, run)),
             }
         }
@@ -130,7 +140,7 @@ impl Route {
     /// The methods this pattern answers, for the `Allow` header.
     pub(crate) fn allow(&self) -> String {
         let reads = (self.read.is_some() || self.own.is_some()).then_some(["GET", "HEAD"]);
-        let form = self.form.is_some().then_some("POST");
+        let form = (self.form.is_some() || self.upload.is_some()).then_some("POST");
         let writes = self.writes.iter().map(|(method, ..)| method.as_str());
         let methods: Vec<&str> = reads.into_iter().flatten().chain(form).chain(writes).collect();
         methods.join(", ")

@@ -17,7 +17,7 @@ use xxhash_rust::xxh3::Xxh3;
 use super::asker::{self, Asker, KnownBy};
 use super::body::{self, Fields};
 use super::router::{FormRoute, Found};
-use super::{again, csrf};
+use super::{again, csrf, upload};
 use crate::answer::Answer;
 use crate::app::App;
 use crate::error::Error;
@@ -52,8 +52,9 @@ pub(crate) async fn answer(
     (address, now): (Option<IpAddr>, UnixMillis),
 ) -> Result<Answer, Error> {
     let form = found.route.form.filter(|_| head.method == Method::POST);
+    let picture = found.route.upload.filter(|_| head.method == Method::POST);
     let change = found.route.writes.iter().find(|(method, ..)| *method == head.method);
-    if form.is_none() && change.is_none() {
+    if form.is_none() && picture.is_none() && change.is_none() {
         return Err(Error::MethodNotAllowed { allow: found.route.allow() });
     }
     let authority = head.uri.authority().map(http::uri::Authority::as_str);
@@ -63,26 +64,22 @@ pub(crate) async fn answer(
     if let Some(form) = form {
         return submit(app, found, form, head, body, asker, now).await;
     }
+    if let Some(picture) = picture {
+        return upload::take(app, picture, head, body, asker).await;
+    }
     let Some((_, scope, run)) = change else {
         return Err(Error::MethodNotAllowed { allow: found.route.allow() });
     };
     let user = asker.user()?;
     asker.within(*scope)?;
-    if let KnownBy::Session { .. } = asker.known_by {
-        let repeated =
-            head.headers.get(CSRF_HEADER).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        check_secret(&asker, repeated)?;
-    }
+    check_header(&asker, head)?;
     limit(app, &asker, now).await?;
     let body = body::read(app, body).await?;
     let says_nothing = body.is_empty() && !head.headers.contains_key(header::CONTENT_TYPE);
     if !says_nothing && !body::is_of(&head.headers, "application/json") {
         return Err(Error::UnsupportedType { takes: "application/json" });
     }
-    let name = match head.headers.get("idempotency-key") {
-        Some(given) => Some(named(given.as_bytes())?),
-        None => None,
-    };
+    let name = key_name(head)?;
     let asked = [head.method.as_str().as_bytes(), head.uri.path().as_bytes(), &body];
     let key = key(name, Some(user), &asked);
     run(app, Change { asker, params: found.params, body, key, now }).await
@@ -148,8 +145,22 @@ async fn carry_out(
     run(app, Submission { asker: asker.clone(), params: found.params, fields, user_agent, key, now }).await
 }
 
+/// What the client calls its change.
+pub(super) fn key_name(head: &Parts) -> Result<Option<String>, Error> {
+    head.headers.get("idempotency-key").map(|given| named(given.as_bytes())).transpose()
+}
+
+/// Whether a script of ours asks, where it is a session that the asker is known by.
+pub(super) fn check_header(asker: &Asker, head: &Parts) -> Result<(), Error> {
+    if let KnownBy::Session { .. } = asker.known_by {
+        let repeated = head.headers.get(CSRF_HEADER).and_then(|value| value.to_str().ok());
+        check_secret(asker, repeated.unwrap_or_default())?;
+    }
+    Ok(())
+}
+
 /// Whether a form or script holds what those of this asker's session hold.
-fn check_secret(asker: &Asker, repeated: &str) -> Result<(), Error> {
+pub(super) fn check_secret(asker: &Asker, repeated: &str) -> Result<(), Error> {
     match asker.secret() {
         Some(secret) if secret.is(repeated) => Ok(()),
         Some(_) => Err(Error::StaleForm),
@@ -175,7 +186,7 @@ async fn limit(app: &App, asker: &Asker, now: UnixMillis) -> Result<(), Error> {
 ///
 /// The header is the IETF draft's, a string in quotes (<https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/>);
 /// one without quotes, as many send it, is taken as it stands.
-fn key(name: Option<String>, user: Option<UserId>, asked: &[&[u8]]) -> ChangeKey {
+pub(super) fn key(name: Option<String>, user: Option<UserId>, asked: &[&[u8]]) -> ChangeKey {
     let name = name.unwrap_or_else(|| Uuid::now_v7().to_string());
     let mut hash = Sha256::new();
     hash.update(user.map_or(0, |user| user.0).to_le_bytes());

@@ -9,6 +9,8 @@ pub(crate) use veritable_sql::{first, rows};
 
 pub mod accounts;
 pub(crate) mod admin;
+pub(crate) mod backlinks;
+pub(crate) mod deleted;
 pub(crate) mod drafts;
 pub(crate) mod export;
 pub(crate) mod forum;
@@ -23,6 +25,7 @@ pub(crate) mod previous;
 mod reader;
 pub(crate) mod search;
 pub(crate) mod settings;
+pub(crate) mod uploads;
 pub(crate) mod wiki;
 
 /// A time as the API and the pages show it.
@@ -87,6 +90,8 @@ pub(crate) fn when(row: &Row<'_>, column: usize) -> rusqlite::Result<When> {
 pub(crate) const ALL: &[&[(&str, &str)]] = &[
     accounts::ALL,
     admin::ALL,
+    backlinks::ALL,
+    deleted::ALL,
     drafts::ALL,
     export::ALL,
     forum::ALL,
@@ -96,5 +101,6 @@ pub(crate) const ALL: &[&[(&str, &str)]] = &[
     previous::ALL,
     search::ALL,
     settings::ALL,
+    uploads::ALL,
     wiki::ALL,
 ];

@@ -9,7 +9,6 @@ const SCHEMA: &str = concat!(
     include_str!("../../../migrations/forums/0002_search_merges.up.sql"),
     include_str!("../../../migrations/forums/0003_command_digests.up.sql"),
     include_str!("../../../migrations/forums/0004_accounts.up.sql"),
-    include_str!("../../../migrations/forums/0005_present_pages.up.sql")
 );
 /// What a plan may have that others must not, and why.
 const ALLOWED: [(&str, &str, &str); 7] = [

@@ -34,12 +34,11 @@ const ALL_PAGES: &str = "SELECT p.id, p.namespace_id, n.name AS namespace, p.tit
     p.redirect_to IS NOT NULL AS redirect FROM pages p CROSS JOIN namespaces n ON n.id = p.namespace_id \
     WHERE (p.namespace_id, p.title) > (?1, ?2) AND p.deleted_at IS NULL \
     ORDER BY p.namespace_id, p.title LIMIT ?3";
-// The index has all that is asked of a page. SQLite, left to itself, takes the unique one and reads the page's row.
 const MISSING_LINKS: &str = "SELECT n.name, l.title FROM page_links l \
     CROSS JOIN namespaces n ON n.id = l.namespace_id \
-    WHERE l.page_id = ?1 AND NOT EXISTS (SELECT 1 FROM pages p INDEXED BY pages_present \
+    WHERE l.page_id = ?1 AND NOT EXISTS (SELECT 1 FROM pages p \
         WHERE p.namespace_id = l.namespace_id AND p.title = l.title AND p.deleted_at IS NULL)";
-const EXISTS: &str = "SELECT 1 FROM pages INDEXED BY pages_present \
+const EXISTS: &str = "SELECT 1 FROM pages \
     WHERE namespace_id = ?1 AND title = ?2 AND deleted_at IS NULL";
 const CATEGORIES_OF: &str = "SELECT category FROM page_categories WHERE page_id = ?1 ORDER BY category";
 const MEMBERS: &str = "SELECT m.sort_key, m.page_id, n.name, p.title FROM page_categories m \
@@ -97,9 +96,10 @@ pub(crate) struct Space {
     pub(crate) first_letter: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Page {
     pub(crate) id: i64,
+    pub(crate) namespace_id: i64,
     pub(crate) namespace: String,
     pub(crate) is_category: bool,
     pub(crate) title: String,
@@ -211,6 +211,11 @@ pub(crate) fn namespaces(db: &Connection) -> rusqlite::Result<Namespaces> {
         Namespace::new(&space.name, canonical, space.first_letter, role)
     });
     Ok(Namespaces::new(named.collect(), main))
+}
+
+/// The names of all namespaces; that of the main one is empty.
+pub(crate) fn space_names(db: &Connection) -> rusqlite::Result<Vec<String>> {
+    Ok(rows(db, NAMESPACES, [], space_row)?.into_iter().map(|space| space.name).collect())
 }
 
 /// The namespaces whose pages are categories: ours first, then those of imported wikis.
@@ -327,6 +332,7 @@ fn space_row(row: &Row<'_>) -> rusqlite::Result<Space> {
 fn page_row(row: &Row<'_>) -> rusqlite::Result<Page> {
     Ok(Page {
         id: row.get(0)?,
+        namespace_id: row.get(1)?,
         namespace: row.get(2)?,
         is_category: row.get::<_, Option<i64>>(3)? == Some(CATEGORY_NUMBER),
         title: row.get(4)?,

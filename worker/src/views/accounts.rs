@@ -5,7 +5,7 @@ use veritable_config::settings::Registration;
 use veritable_domain::draft::{Draft, Place};
 use veritable_domain::markup::excerpt;
 use veritable_domain::permission::Role;
-use veritable_domain::wiki::{page_path, split_title};
+use veritable_domain::wiki::tool_path;
 
 use super::{Page, Tabs};
 use crate::handlers::accounts::Faults;
@@ -115,9 +115,6 @@ pub(crate) fn draft_link(place: &Place, draft: &Draft) -> (String, String) {
         }
         Place::Reply(topic) => (format!("/reply/{topic}"), named("A reply", &draft.title)),
         Place::Post(post) => (format!("/posts/{post}/edit"), named("An edit of a post", &draft.title)),
-        Place::Page(title) => {
-            let (space, rest) = split_title(title);
-            (format!("{}?action=edit", page_path(space.unwrap_or_default(), rest)), title.clone())
-        }
+        Place::Page(title) => (tool_path("edit", title), title.clone()),
     }
 }

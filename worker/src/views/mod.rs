@@ -7,12 +7,13 @@ pub(crate) mod menu;
 mod moderation;
 mod settings;
 pub(crate) mod slots;
+mod uploads;
+mod wiki;
 mod writing;
 
 use askama::Template;
 use uuid::Uuid;
 use veritable_config::settings::Site;
-use veritable_domain::markup::Heading;
 use veritable_domain::permission::Groups;
 
 pub(crate) use self::accounts::{
@@ -28,6 +29,11 @@ pub(crate) use self::settings::{
     CodePage, CodesPage, DataPage, ErasePage, SecondFactorPage, ShownOnce, Tabs, TokensPage,
 };
 use self::slots::Slot;
+pub(crate) use self::uploads::UploadsPage;
+pub(crate) use self::wiki::{
+    Absent, Backlinks, Changes, DeedPage, DeletedWikiPage, DeletedWikiPages, Diff, EditConflict, EditPage,
+    HistoryPage, Line, Merged, MovePage, PageList, Preview, RevertPage, Tools, WikiPage,
+};
 pub(crate) use self::writing::{
     AgainPage, ComposePage, Conflict, PostDiff, TopicEditPage, VersionPage, VersionsPage, WhereToWritePage,
     post_path,
@@ -42,7 +48,7 @@ use crate::http::write::{CSRF_FIELD, KEY_FIELD};
 use crate::reads::accounts::Profile;
 use crate::reads::forum::{Category, Topic};
 use crate::reads::posts::Post;
-use crate::reads::wiki::{Entry, Member, Revision};
+use crate::reads::wiki::Revision;
 use crate::reads::{Person, When, escape_part};
 use crate::routes::{Asker, View};
 
@@ -171,6 +177,12 @@ impl<'a> Page<'a> {
         self
     }
 
+    /// The same of a list that begins at `path`.
+    pub(crate) fn first(mut self, path: &str) -> Self {
+        path.clone_into(&mut self.first);
+        self
+    }
+
     pub(crate) fn around(mut self, around: Around) -> Self {
         self.around = around;
         self
@@ -188,9 +200,6 @@ fn guest_menu(path: &str) -> String {
          <li><a href=\"/signup\" rel=\"nofollow\">Sign up</a></li></ul></nav>"
     )
 }
-
-/// Headings up to which a page's contents are shown unasked: half a screen.
-const OPEN_CONTENTS: usize = 12;
 
 /// Renders a template.
 pub(crate) fn render(template: &impl Template) -> Result<String, Error> {
@@ -267,6 +276,13 @@ pub(crate) struct TopicPage<'a> {
     pub(crate) about: About,
 }
 
+impl TopicPage<'_> {
+    /// Of the form at its end, which nobody has sent yet.
+    fn no_faults(&self) -> Faults {
+        Faults::new()
+    }
+}
+
 #[derive(Template)]
 #[template(path = "accounts/user.html")]
 pub(crate) struct UserPage<'a> {
@@ -286,77 +302,6 @@ pub(crate) struct SearchPage<'a> {
     pub(crate) within: &'a str,
     pub(crate) pages: Vec<Item>,
     pub(crate) posts: Vec<Item>,
-}
-
-#[derive(Template)]
-#[template(path = "wiki/page.html")]
-pub(crate) struct WikiPage<'a> {
-    pub(crate) page: Page<'a>,
-    pub(crate) path: String,
-    pub(crate) html: String,
-    pub(crate) headings: Vec<Heading>,
-    pub(crate) redirected_from: Option<(String, String)>,
-    pub(crate) old: Option<Revision>,
-    pub(crate) members: Vec<Member>,
-    pub(crate) categories: Vec<(String, String)>,
-}
-
-impl TopicPage<'_> {
-    /// Of the form at its end, which nobody has sent yet.
-    fn no_faults(&self) -> Faults {
-        Faults::new()
-    }
-}
-
-impl<'a> WikiPage<'a> {
-    /// A frame with nothing in it yet.
-    pub(crate) fn empty(page: Page<'a>) -> Self {
-        WikiPage {
-            page,
-            path: String::new(),
-            html: String::new(),
-            headings: Vec::new(),
-            redirected_from: None,
-            old: None,
-            members: Vec::new(),
-            categories: Vec::new(),
-        }
-    }
-}
-
-#[derive(Template)]
-#[template(path = "wiki/list.html")]
-pub(crate) struct PageList<'a> {
-    pub(crate) page: Page<'a>,
-    /// Entries by namespace; the main one has no name.
-    pub(crate) groups: Vec<(Option<String>, Vec<Entry>)>,
-}
-
-#[derive(Template)]
-#[template(path = "wiki/changes.html")]
-pub(crate) struct Changes<'a> {
-    pub(crate) page: Page<'a>,
-    pub(crate) changes: Vec<Revision>,
-    pub(crate) show_title: bool,
-    /// Of the page whose history this is; empty: changes of many pages.
-    pub(crate) path: String,
-}
-
-/// One line of a difference.
-pub(crate) struct Line {
-    pub(crate) class: &'static str,
-    pub(crate) sign: &'static str,
-    pub(crate) text: String,
-}
-
-#[derive(Template)]
-#[template(path = "wiki/diff.html")]
-pub(crate) struct Diff<'a> {
-    pub(crate) page: Page<'a>,
-    pub(crate) path: String,
-    pub(crate) old: Revision,
-    pub(crate) new: Revision,
-    pub(crate) lines: Vec<Line>,
 }
 
 #[derive(Template)]

@@ -24,7 +24,8 @@ pub(super) fn namespaces(
             // How titles begin can change only while no title depends on it.
             let changed = tx.run(
                 "UPDATE namespaces SET first_letter = ?2
-                 WHERE id = ?1 AND first_letter <> ?2 AND NOT EXISTS (SELECT 1 FROM pages WHERE namespace_id = ?1)",
+                 WHERE id = ?1 AND first_letter <> ?2
+                   AND NOT EXISTS (SELECT 1 FROM pages WHERE namespace_id = ?1 AND deleted_at IS NULL)",
                 params![id.0, first_letter],
             )?;
             tally.changed += changed as u64;
@@ -121,7 +122,7 @@ fn make_page(
     let wanted = new.title.as_str();
     let taken = |title: &str| {
         tx.row(
-            "SELECT 1 FROM pages WHERE namespace_id = ?1 AND title = ?2",
+            "SELECT 1 FROM pages WHERE namespace_id = ?1 AND title = ?2 AND deleted_at IS NULL",
             params![namespace.0, title],
             |_| Ok(()),
         )

@@ -8,6 +8,7 @@ mod forum;
 mod import_forum;
 mod import_wiki;
 pub(crate) mod search;
+mod uploads;
 mod wiki;
 
 use rusqlite::Connection;
@@ -137,7 +138,8 @@ pub(crate) fn database(command: &Command) -> Database {
         | Command::Wiki(..)
         | Command::Accounts(..)
         | Command::Administration(..)
-        | Command::Import(_) => Database::Forums,
+        | Command::Import(_)
+        | Command::Uploads(..) => Database::Forums,
     }
 }
 
@@ -150,6 +152,7 @@ pub(crate) fn apply(tx: &mut Transaction<'_>, command: &Command) -> Result<Outco
         Command::Accounts(by, change) => accounts::apply(tx, by, change),
         Command::Administration(by, change) => administration::apply(tx, by, change),
         Command::Import(import) => apply_import(tx, import),
+        Command::Uploads(by, change) => uploads::apply(tx, by, change),
     }
 }
 

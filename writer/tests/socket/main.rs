@@ -12,4 +12,6 @@ mod marks;
 mod moderation;
 mod people;
 mod search;
+mod uploads;
 mod wiki;
+mod wiki_pages;

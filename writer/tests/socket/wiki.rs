@@ -68,24 +68,21 @@ fn the_second_of_two_editors_is_told() {
 
 #[test]
 fn who_may_not_edit_is_refused() {
-    let mut writer = Writer::start();
+    let writer = Writer::start();
     let client = &mut writer.client();
     let here = Community::found(client);
     let by_guest = edit(NOBODY, "Rules", None, content("x"));
     assert_eq!(refusal(client, by_guest), Refusal::Denied(Denial::LoginRequired));
     let mut nowhere = edit(here.member, "Rules", None, content("x"));
-    if let Command::Wiki(_, change) = &mut nowhere {
-        let Wiki::EditPage { namespace, .. } = change.as_mut();
+    if let Command::Wiki(_, change) = &mut nowhere
+        && let Wiki::EditPage { namespace, .. } = change.as_mut()
+    {
         *namespace = NamespaceId(99);
     }
     assert_eq!(refusal(client, nowhere), Refusal::NotFound { what: "namespace".into() });
-    let (_, first, _) = save(client, edit(here.member, "Rules", None, content("one")));
-    writer.drain();
-    let direct = rusqlite::Connection::open(writer.config.forums_db()).unwrap();
-    direct.execute_batch("UPDATE pages SET protected = 1").unwrap();
-    drop(direct);
-    writer.boot().unwrap();
-    let client = &mut writer.client();
+    let (page, _, _) = save(client, edit(here.member, "Rules", None, content("one")));
+    let protect = Wiki::ProtectPage { page, protected: true, comment: comment("vandals") };
+    let (_, first, _) = save(client, Command::wiki(By::user(here.moderator), protect));
     let by_member = edit(here.member, "Rules", Some(first), content("two"));
     assert_eq!(refusal(client, by_member), Refusal::Denied(Denial::Role));
     save(client, edit(here.moderator, "Rules", Some(first), content("two")));

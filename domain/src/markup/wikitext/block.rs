@@ -85,13 +85,18 @@ impl Renderer<'_> {
 
     fn heading(&mut self, lines: &mut Lines, level: usize, title: &str) {
         let html = self.inline(title, 0);
-        let base = plain_text(&html).replace([' ', '\n'], "_");
-        let count = self.ids.entry(base.clone()).or_default();
-        *count += 1;
-        let id = if *count == 1 { base } else { format!("{base}_{count}") };
+        let id = self.heading_id(&plain_text(&html));
         lines.out.push_str(&format!("<h{level} id=\""));
         escape_into(&mut lines.out, &id);
         lines.out.push_str(&format!("\">{html}</h{level}>\n"));
+    }
+
+    /// The `id` of the next heading with this text.
+    pub(super) fn heading_id(&mut self, text: &str) -> String {
+        let base = text.replace([' ', '\n'], "_");
+        let count = self.ids.entry(base.clone()).or_default();
+        *count += 1;
+        if *count == 1 { base } else { format!("{base}_{count}") }
     }
 
     fn item(&mut self, lines: &mut Lines, markers: &[u8], rest: &str) {
@@ -200,7 +205,8 @@ fn item_tag(marker: u8) -> &'static str {
     }
 }
 
-fn heading(line: &str) -> Option<(usize, &str)> {
+/// Level and title of a line without white space around it that is a heading.
+pub(super) fn heading(line: &str) -> Option<(usize, &str)> {
     let open = line.bytes().take_while(|byte| *byte == b'=').count();
     let close = line.bytes().rev().take_while(|byte| *byte == b'=').count();
     let level = open.min(close).min(6);

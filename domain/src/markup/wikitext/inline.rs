@@ -37,7 +37,12 @@ impl Emphasis {
 }
 
 /// Writes the link to a page; `label` is HTML-escaped here.
-pub(super) fn write_wikilink(out: &mut String, target: &WikiLink, section: Option<&str>, label: &str) {
+pub(in super::super) fn write_wikilink(
+    out: &mut String,
+    target: &WikiLink,
+    section: Option<&str>,
+    label: &str,
+) {
     open_wikilink(out, target, section);
     escape_into(out, label);
     out.push_str("</a>");

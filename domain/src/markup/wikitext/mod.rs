@@ -5,52 +5,25 @@
 
 mod block;
 mod inline;
+mod outline;
 mod strip;
 mod template;
 
 use std::collections::HashMap;
 
 pub use inline::language_links;
+pub(super) use inline::write_wikilink;
+pub(super) use outline::outline;
 
-use super::{Kind, References, RenderContext, escape_into};
+use super::{References, RenderContext, escape_into};
 
 /// How deep templates in templates, notes in notes and links in captions are followed. Real pages
 /// reach four; deeper content is left out or shown as text.
 const MAX_NESTING: usize = 8;
 
-/// Words for `#REDIRECT` in the languages of the largest wikis, in upper case.
-const REDIRECT_WORDS: &[&str] = &[
-    "REDIRECT",
-    "WEITERLEITUNG",
-    "REDIRECTION",
-    "REDIRECCIÓN",
-    "REDIRECIONAMENTO",
-    "RINVIA",
-    "DOORVERWIJZING",
-    "OMDIRIGERING",
-    "PATRZ",
-    "PRZEKIERUJ",
-    "TAM",
-    "ПЕРЕНАПРАВЛЕНИЕ",
-    "ПЕРЕНАПРАВЛЕННЯ",
-    "PERADRESAVIMAS",
-    "OHJAUS",
-    "SUUNA",
-    "PĀRADRESĀCIJA",
-    "PĀRSŪTĪŠANA",
-    "転送",
-    "重定向",
-    "넘겨주기",
-];
-
 /// HTML still to be tidied and sanitised, and what it refers to.
 pub(super) fn draft(source: &str, context: &RenderContext<'_>) -> (String, References) {
     let mut renderer = Renderer::new(context);
-    if context.kind == Kind::Page
-        && let Some(html) = renderer.redirect(source)
-    {
-        return (html, renderer.references);
-    }
     let stripped = renderer.strip(source, 0);
     let mut html = renderer.blocks(&stripped);
     renderer.write_notes(&mut html);
@@ -87,29 +60,6 @@ impl<'c> Renderer<'c> {
             notes_place: None,
             ids: HashMap::new(),
         }
-    }
-
-    fn redirect(&mut self, source: &str) -> Option<String> {
-        let rest = source.trim_start().strip_prefix('#')?;
-        let (word, rest) = rest.split_once("[[")?;
-        let word = word.trim().trim_end_matches(':').trim_end();
-        if word.len() > 60 || !REDIRECT_WORDS.contains(&word.to_uppercase().as_str()) {
-            return None;
-        }
-        let (inside, _) = rest.split_once("]]")?;
-        let name = inside.split(['|', '#']).next().unwrap_or_default();
-        let (target, _) = self.context.namespaces.resolve(name)?;
-        self.references.link(&target);
-        let mut html = String::from("<p class=\"redirect\">→ ");
-        inline::write_wikilink(
-            &mut html,
-            &target,
-            None,
-            &crate::wiki::full_title(&target.namespace, &target.title),
-        );
-        html.push_str("</p>");
-        self.references.redirect = Some(target);
-        Some(html)
     }
 
     /// Sets `html` aside and writes its mark.

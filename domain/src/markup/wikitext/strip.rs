@@ -49,9 +49,7 @@ impl Renderer<'_> {
             let inside = self.strip(&source[at + 2..end], depth + 1);
             self.template(&inside, out);
         }
-        // A parameter, `{{{1}}}`, has a third brace.
-        let parameter = source[at + 2..].starts_with('{') && source[end + 2..].starts_with('}');
-        end + 2 + usize::from(parameter)
+        past_braces(source, at, end)
     }
 
     /// Handles what begins with `<` at `at`; gives where to go on.
@@ -63,40 +61,21 @@ impl Renderer<'_> {
         ends: &mut Ends,
         out: &mut String,
     ) -> usize {
-        let rest = &source[at..];
-        if rest.starts_with("<!--") {
-            return ends.find(source, at + 4, "-->").map_or(source.len(), |end| end + 3);
-        }
-        let head = &rest.as_bytes()[1..rest.len().min(20)];
-        let length = head.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
-        let name = rest[1..1 + length].to_ascii_lowercase();
-        let known = LITERAL.contains(&name.as_str())
-            || matches!(name.as_str(), "ref" | "references" | "includeonly" | "gallery");
-        let window = &rest.as_bytes()[..rest.len().min(MAX_TAG_BYTES)];
-        let (true, Some(tag_end)) = (known, window.iter().position(|byte| *byte == b'>')) else {
-            out.push('<');
-            return at + 1;
-        };
-        let attributes = &rest[1 + length..tag_end];
-        let after = at + tag_end + 1;
-        let (content, next) = if attributes.ends_with('/') {
-            ("", after)
-        } else {
-            let close = format!("</{name}");
-            match ends.find(source, after, &close) {
-                Some(end) => {
-                    let past = source[end..].find('>').map_or(source.len(), |step| end + step + 1);
-                    (&source[after..end], past)
-                }
-                None if name == "references" => ("", after),
-                None => {
-                    out.push_str("&lt;");
-                    return at + 1;
-                }
+        match construct(source, at, ends) {
+            Construct::Comment { next } => next,
+            Construct::Tag { name, attributes, content, next } => {
+                self.finish_tag(&name, attributes, content, depth, out);
+                next
             }
-        };
-        self.finish_tag(&name, attributes, content, depth, out);
-        next
+            Construct::Unclosed => {
+                out.push_str("&lt;");
+                at + 1
+            }
+            Construct::Other => {
+                out.push('<');
+                at + 1
+            }
+        }
     }
 
     fn finish_tag(&mut self, name: &str, attributes: &str, content: &str, depth: usize, out: &mut String) {
@@ -183,9 +162,54 @@ fn note_name(attributes: &str) -> Option<String> {
     Some(name.to_owned())
 }
 
+/// What begins with `<`.
+pub(super) enum Construct<'s> {
+    /// A comment.
+    Comment { next: usize },
+    /// An element whose content is not read as wikitext where it stands.
+    Tag { name: String, attributes: &'s str, content: &'s str, next: usize },
+    /// The start of such an element that never ends.
+    Unclosed,
+    /// Anything else: text, or HTML that is read where it stands.
+    Other,
+}
+
+/// What begins at `at`, where a `<` is.
+pub(super) fn construct<'s>(source: &'s str, at: usize, ends: &mut Ends) -> Construct<'s> {
+    let rest = &source[at..];
+    if rest.starts_with("<!--") {
+        let next = ends.find(source, at + 4, "-->").map_or(source.len(), |end| end + 3);
+        return Construct::Comment { next };
+    }
+    let head = &rest.as_bytes()[1..rest.len().min(20)];
+    let length = head.iter().take_while(|byte| byte.is_ascii_alphabetic()).count();
+    let name = rest[1..1 + length].to_ascii_lowercase();
+    let known = LITERAL.contains(&name.as_str())
+        || matches!(name.as_str(), "ref" | "references" | "includeonly" | "gallery");
+    let window = &rest.as_bytes()[..rest.len().min(MAX_TAG_BYTES)];
+    let (true, Some(tag_end)) = (known, window.iter().position(|byte| *byte == b'>')) else {
+        return Construct::Other;
+    };
+    let attributes = &rest[1 + length..tag_end];
+    let after = at + tag_end + 1;
+    let (content, next) = if attributes.ends_with('/') {
+        ("", after)
+    } else {
+        match ends.find(source, after, &format!("</{name}")) {
+            Some(end) => {
+                let past = source[end..].find('>').map_or(source.len(), |step| end + step + 1);
+                (&source[after..end], past)
+            }
+            None if name == "references" => ("", after),
+            None => return Construct::Unclosed,
+        }
+    };
+    Construct::Tag { name, attributes, content, next }
+}
+
 /// Finds ends without looking twice at a stretch that has none.
 #[derive(Default)]
-struct Ends {
+pub(super) struct Ends {
     missing: Vec<String>,
 }
 
@@ -207,11 +231,17 @@ fn find_ignoring_case(text: &str, needle: &str) -> Option<usize> {
     text.windows(needle.len()).position(|window| window.eq_ignore_ascii_case(needle))
 }
 
+/// Where to go on after the braces from `at` to `end`: a parameter, `{{{1}}}`, has a third one.
+pub(super) fn past_braces(source: &str, at: usize, end: usize) -> usize {
+    let parameter = source[at + 2..].starts_with('{') && source[end + 2..].starts_with('}');
+    end + 2 + usize::from(parameter)
+}
+
 /// Where each `{{` ends.
-type Pairs = std::collections::HashMap<usize, usize>;
+pub(super) type Pairs = std::collections::HashMap<usize, usize>;
 
 /// Matches `{{` with `}}` from the inside out in one pass; what stays unmatched is text.
-fn brace_pairs(source: &str) -> Pairs {
+pub(super) fn brace_pairs(source: &str) -> Pairs {
     let bytes = source.as_bytes();
     let mut open = Vec::new();
     let mut pairs = Pairs::new();

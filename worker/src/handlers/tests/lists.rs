@@ -170,6 +170,7 @@ fn what_takes_long_runs_on_the_pool() {
             "/wiki-all",
             "/search",
             "/api/search",
+            "/api/wiki/diff",
             "/posts/{id}/v",
             "/posts/{id}/diff",
         ];

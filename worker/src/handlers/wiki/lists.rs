@@ -1,5 +1,6 @@
 //! Lists of wiki pages and of changes.
 
+use veritable_domain::permission::Deed;
 use veritable_domain::tag::Tag;
 
 use super::super::{Around, PAGE, around, asked, at_cursor, before, cut_by, seal};
@@ -18,7 +19,7 @@ const MAIN_PAGES: [&str; 4] = ["Home", "Main Page", "Main page", "Welcome"];
 pub(crate) fn index(view: &View<'_>) -> Result<Answer, Error> {
     for title in MAIN_PAGES {
         if let Some(page) = wiki::page(view.db, veritable_domain::ids::NamespaceId::MAIN.0, title)? {
-            return show(view, page, None, None);
+            return show(view, page, None, Vec::new());
         }
     }
     all(view)
@@ -53,7 +54,10 @@ pub(crate) fn all(view: &View<'_>) -> Result<Answer, Error> {
     let page = Page::new(view, "All pages", ALL.into())
         .under("Wiki", "/wiki".into())
         .around(Around { previous, next });
-    Ok(Answer::html(render(&PageList { page, groups: by_space(entries) })?, vec![Tag::Site, Tag::Titles]))
+    Ok(Answer::html(
+        render(&PageList { page, groups: by_space(entries), keeps_order: view.may(Deed::KeepOrder) })?,
+        vec![Tag::Site, Tag::Titles],
+    ))
 }
 
 fn by_space(entries: Vec<wiki::Entry>) -> Vec<(Option<String>, Vec<wiki::Entry>)> {
@@ -77,8 +81,5 @@ pub(crate) fn recent(view: &View<'_>) -> Result<Answer, Error> {
     let mut changes = wiki::changes(view.db, before(view)?, PAGE + 1)?;
     let around = around(view, "/recent", List::Changes, &mut changes, PAGE, wiki::Revision::place)?;
     let page = Page::new(view, "Recent changes", "/recent".into()).around(around);
-    Ok(Answer::html(
-        render(&Changes { page, changes, show_title: true, path: String::new() })?,
-        vec![Tag::Site, Tag::RecentChanges],
-    ))
+    Ok(Answer::html(render(&Changes { page, changes })?, vec![Tag::Site, Tag::RecentChanges]))
 }

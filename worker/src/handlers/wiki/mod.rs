@@ -2,25 +2,36 @@
 
 use std::path::Path;
 
+use http::StatusCode;
 use rusqlite::{Connection, OpenFlags};
 use similar::TextDiff;
 use veritable_domain::ids::PageId;
-use veritable_domain::markup::{headings, mark_missing};
+use veritable_domain::markup::{headings, link_sections, mark_missing};
+use veritable_domain::permission::Deed;
 use veritable_domain::search::match_expression;
 use veritable_domain::tag::Tag;
-use veritable_domain::wiki::{PageTitle, full_title, page_path, split_title, upper_first};
+use veritable_domain::wiki::{PageTitle, full_title, page_path, split_title, tool_path, upper_first};
 
-use super::old::choose;
 use super::{Around, asked, at_cursor, cut_by, invalid, missing, param, seal, unseal, with_query};
 use crate::answer::Answer;
 use crate::error::Error;
-use crate::reads::{previous, search, wiki};
+use crate::reads::{escape_part, previous, search, wiki};
 use crate::routes::View;
-use crate::views::{Choices, Page, WikiPage, render};
+use crate::views::{Absent, Page, Tools, WikiPage, render};
 
+pub(crate) mod api;
+pub(crate) mod backlinks;
+mod conflict;
+pub(crate) mod editing;
+pub(crate) mod keeping;
 pub(crate) mod lists;
+pub(crate) mod moving;
+pub(crate) mod reverting;
 pub(crate) mod revisions;
+mod subject;
 
+/// Pages that lead on to pages that lead on: followed so far, and a ring ends.
+const MAX_REDIRECTS: usize = 3;
 /// Titles of a list of pages.
 const LIST: usize = 200;
 /// Titles suggested where a page is missing.
@@ -72,6 +83,9 @@ fn tags(page: &wiki::Page) -> Vec<Tag> {
 }
 
 pub(crate) fn page(view: &View<'_>) -> Result<Answer, Error> {
+    if asked(view, "action") == Some("edit") {
+        return edit_address(view);
+    }
     let Some(page) = find(view.db, param(view, "title"))? else { return absent(view) };
     if let Some(moved) = revisions::old_address(view, &page)? {
         return Ok(moved);
@@ -80,21 +94,33 @@ pub(crate) fn page(view: &View<'_>) -> Result<Answer, Error> {
         None | Some("view") => {}
         Some("history") => return revisions::history(view, &page),
         Some("raw") => return revisions::raw(view, &page),
-        Some(_) => return Err(invalid("action", "must be view, history or raw")),
+        Some(_) => return Err(invalid("action", "must be view, history, raw or edit")),
     }
     if view.path.replace(' ', "_") != format!("/wiki/{}", page.full_title().replace(' ', "_")) {
         return Ok(Answer::moved(with_query(view, page.path()), tags(&page)));
     }
-    let follow = asked(view, "redirect") != Some("no");
-    // One step only, so that a ring of redirects ends.
-    if let Some(target) = page.redirect_to.as_deref().filter(|_| follow)
-        && let Some(target) = find(view.db, target)?
-    {
-        let from = (page.full_title(), page.path());
-        let extra = Tag::Page(PageId(page.id));
-        return show(view, target, Some(from), Some(extra));
+    if asked(view, "redirect") == Some("no") {
+        return show(view, page, None, Vec::new());
     }
-    show(view, page, None, None)
+    let from = page.redirect_to.is_some().then(|| (page.full_title(), page.path()));
+    let (mut shown, mut passed) = (page, Vec::new());
+    while let Some(target) = shown.redirect_to.as_deref()
+        && passed.len() < MAX_REDIRECTS
+        && let Some(next) = find(view.db, target)?
+    {
+        passed.push(Tag::Page(PageId(shown.id)));
+        shown = next;
+    }
+    show(view, shown, from.filter(|_| !passed.is_empty()), passed)
+}
+
+/// Where a page is edited. Pages are kept for all who may see the same, and a form is another for each person: so it has
+/// an address of its own.
+fn edit_address(view: &View<'_>) -> Result<Answer, Error> {
+    let (space, title) = resolve(view.db, param(view, "title"))?;
+    let path = tool_path("edit", &full_title(&space.name, &title));
+    let section = asked(view, "section").map(|section| format!("?section={}", escape_part(section)));
+    Ok(Answer::moved(path + &section.unwrap_or_default(), vec![Tag::Site, Tag::Titles]))
 }
 
 /// A title that no page has: the members of a category nobody described, or what is like it.
@@ -104,18 +130,23 @@ fn absent(view: &View<'_>) -> Result<Answer, Error> {
     let title = PageTitle::new(&title, space.first_letter).map_err(|_| missing("page"))?;
     let title = title.as_str();
     let full = full_title(&space.name, title);
+    let create = tool_path("edit", &full);
     let tags = vec![Tag::Site, Tag::Titles, Tag::RecentChanges];
     if space.number == Some(wiki::CATEGORY_NUMBER) {
         let path = page_path(&space.name, title);
         let (members, around) = members(view, title, &path)?;
         if !members.is_empty() {
             let page = Page::new(view, &full, path).under("Wiki", "/wiki".into()).around(around);
-            return Ok(Answer::html(render(&WikiPage { members, ..WikiPage::empty(page) })?, tags));
+            let shown = WikiPage { members, create: Some(create), ..WikiPage::empty(page) };
+            return Ok(Answer::html(render(&shown)?, tags));
         }
     }
     let page = Page::new(view, &full, String::new()).under("Wiki", "/wiki".into());
-    let choices = similar_titles(view, title)?;
-    choose(Choices { page, about: "This page does not exist yet.", query: title, choices }, tags)
+    let similar = similar_titles(view, title)?;
+    let links = tool_path("links", &full);
+    let keeps_order = view.may(Deed::KeepOrder);
+    let shown = Absent { page, title, create, links, keeps_order, similar };
+    Ok(Answer::html(render(&shown)?, tags).with_status(StatusCode::NOT_FOUND))
 }
 
 /// Titles with words that begin as those of `title` do, as FTS5 expressions: all of them, any of them.
@@ -155,10 +186,10 @@ fn show(
     view: &View<'_>,
     page: wiki::Page,
     from: Option<(String, String)>,
-    extra: Option<Tag>,
+    passed: Vec<Tag>,
 ) -> Result<Answer, Error> {
     let mut tags = tags(&page);
-    tags.extend(extra);
+    tags.extend(passed);
     let gone = wiki::missing_links(view.db, page.id)?;
     let html = if gone.is_empty() {
         page.html.clone()
@@ -173,8 +204,17 @@ fn show(
         shown_members = members;
         frame = frame.around(around);
     }
+    let tools = Tools::shared(view, page.full_title(), page.protected);
+    let headings = headings(&html);
+    let html = if tools.may_edit {
+        let edit = tool_path("edit", &tools.title);
+        link_sections(&html, |heading| format!("{edit}?section={}", escape_part(&heading.id)))
+    } else {
+        html
+    };
     let shown = WikiPage {
-        headings: headings(&html),
+        tools,
+        headings,
         path: page.path(),
         html,
         redirected_from: from,

@@ -3,7 +3,9 @@
 use http::StatusCode;
 use similar::{ChangeTag, TextDiff};
 use veritable_domain::content::Format;
+use veritable_domain::ids::PageId;
 use veritable_domain::markup::{self, RenderContext, headings, mark_missing};
+use veritable_domain::tag::Tag;
 
 use super::super::{PAGE, around, asked, before, id, invalid, missing, number, param};
 use super::tags;
@@ -12,7 +14,7 @@ use crate::error::Error;
 use crate::reads::previous::List;
 use crate::reads::{old, wiki};
 use crate::routes::View;
-use crate::views::{Changes, Diff, Line, Page, WikiPage, render};
+use crate::views::{Diff, HistoryPage, Line, Page, Tools, WikiPage, render};
 
 /// Sources above this are not compared: a difference takes time in the product of size and changes.
 pub(crate) const MAX_DIFF_BYTES: usize = 512 * 1024;
@@ -72,6 +74,7 @@ pub(crate) fn revision(view: &View<'_>) -> Result<Answer, Error> {
     let name = format!("{title} as of {}", revision.created_at.human());
     let frame = Page::new(view, &name, String::new()).under("Wiki", "/wiki".into());
     let shown = WikiPage {
+        tools: Tools::shared(view, title.clone(), page.protected),
         path: page.path(),
         headings: headings(&html),
         html,
@@ -95,18 +98,36 @@ pub(crate) fn difference(view: &View<'_>) -> Result<Answer, Error> {
     if of.id != page.id {
         return Err(invalid("new", "is a revision of another page"));
     }
-    if old_source.source.len() + new_source.source.len() > MAX_DIFF_BYTES {
-        return Err(invalid("new", "these revisions are too large to compare"));
-    }
-    let lines = lines(&old_source.source, &new_source.source);
+    let lines = changed_lines(&old_source.source, &new_source.source)
+        .ok_or_else(|| invalid("new", "these revisions are too large to compare"))?;
     let title = format!("{}: changes", page.full_title());
     let frame = Page::new(view, &title, String::new())
         .under("Wiki", "/wiki".into())
         .under(&page.full_title(), page.path());
     let tags = tags(&page);
-    Ok(Answer::html(render(&Diff { page: frame, path: page.path(), old, new, lines })?, tags))
+    let tools = Tools::shared(view, page.full_title(), page.protected);
+    Ok(Answer::html(render(&Diff { page: frame, tools, old, new, lines })?, tags))
 }
 
+/// The two revisions chosen in a history: where their difference is.
+pub(crate) fn compare(view: &View<'_>) -> Result<Answer, Error> {
+    let chosen = |name| {
+        let id = number(name, asked(view, name).ok_or_else(|| invalid(name, "choose a revision"))?)?;
+        wiki::revision(view.db, id)?.ok_or_else(|| missing("revision"))
+    };
+    let (one, other) = (chosen("old")?, chosen("new")?);
+    let tag = Tag::Page(PageId(one.page_id));
+    let time = |revision: &wiki::Revision| (revision.created_at.0, revision.id);
+    let (old, new) = if time(&one) <= time(&other) { (one, other) } else { (other, one) };
+    Ok(Answer::moved(wiki::difference_path((old.id, new.id)), vec![Tag::Site, tag]))
+}
+
+/// The same, unless they are too large to compare.
+pub(crate) fn changed_lines(old: &str, new: &str) -> Option<Vec<Line>> {
+    (old.len() + new.len() <= MAX_DIFF_BYTES).then(|| lines(old, new))
+}
+
+/// Lines that differ, with some around them.
 pub(crate) fn lines(old: &str, new: &str) -> Vec<Line> {
     let diff = TextDiff::configure().timeout(DIFF_TIME).diff_lines(old, new);
     let mut lines = Vec::new();
@@ -127,16 +148,17 @@ pub(crate) fn lines(old: &str, new: &str) -> Vec<Line> {
 }
 
 pub(super) fn history(view: &View<'_>, page: &wiki::Page) -> Result<Answer, Error> {
-    let mut changes = wiki::history(view.db, page.id, before(view)?, PAGE + 1)?;
+    let mut revisions = wiki::history(view.db, page.id, before(view)?, PAGE + 1)?;
     let path = format!("{}?action=history", page.path());
     let list = List::History(page.id);
-    let around = around(view, &path, list, &mut changes, PAGE, wiki::Revision::place)?;
+    let around = around(view, &path, list, &mut revisions, PAGE, wiki::Revision::place)?;
     let title = format!("{}: history", page.full_title());
     let frame = Page::new(view, &title, path)
         .under("Wiki", "/wiki".into())
         .under(&page.full_title(), page.path())
         .around(around);
-    let shown = Changes { page: frame, changes, show_title: false, path: page.path() };
+    let tools = Tools::shared(view, page.full_title(), page.protected);
+    let shown = HistoryPage { page: frame, tools, revisions, current: page.revision_id };
     Ok(Answer::html(render(&shown)?, tags(page)))
 }
 

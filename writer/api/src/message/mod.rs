@@ -5,6 +5,7 @@ mod accounts;
 mod administration;
 mod forum;
 mod import;
+mod uploads;
 mod wiki;
 
 use uuid::Uuid;
@@ -21,6 +22,7 @@ pub use import::{
     Import, ImportCategory, ImportNamespace, ImportPage, ImportPost, ImportRevision, ImportTally,
     ImportTopic, ImportUser,
 };
+pub use uploads::Uploads;
 pub use wiki::Wiki;
 
 /// Raised when a message changes its bytes; a peer of another version is refused at connect.
@@ -133,6 +135,8 @@ pub enum Command {
     Import(Box<Import>),
     /// A change of others' accounts, of groups or of categories.
     Administration(By, Box<Administration>),
+    /// A picture that somebody uploads or takes back.
+    Uploads(By, Box<Uploads>),
 }
 
 impl Command {
@@ -154,6 +158,11 @@ impl Command {
     /// A change of others' accounts, of groups or of categories.
     pub fn administration(by: By, change: Administration) -> Command {
         Command::Administration(by, Box::new(change))
+    }
+
+    /// A change of uploads.
+    pub fn uploads(by: By, change: Uploads) -> Command {
+        Command::Uploads(by, Box::new(change))
     }
 }
 
@@ -301,5 +310,14 @@ pub enum Refusal {
         what: String,
         /// How many there may be.
         most: u32,
+    },
+    /// Another page has the title.
+    #[error("there is a page of that title already")]
+    TitleTaken,
+    /// An account's uploads may not take more room.
+    #[error("your pictures take up all the room there is for them ({most} bytes); remove some first")]
+    NoRoom {
+        /// Bytes that they may take.
+        most: u64,
     },
 }

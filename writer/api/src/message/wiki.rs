@@ -2,8 +2,8 @@
 
 use strum::IntoStaticStr;
 use veritable_domain::codec::{SchemaRead, SchemaWrite};
-use veritable_domain::content::Content;
-use veritable_domain::ids::{NamespaceId, RevisionId};
+use veritable_domain::content::{Content, Rendered};
+use veritable_domain::ids::{NamespaceId, PageId, RevisionId};
 use veritable_domain::text::Comment;
 use veritable_domain::wiki::PageTitle;
 
@@ -26,5 +26,47 @@ pub enum Wiki {
         comment: Comment,
         /// Of no interest to followers.
         minor: bool,
+    },
+    /// Give a page another title. It takes its text and history along.
+    MovePage {
+        /// Which page.
+        page: PageId,
+        /// The revision that `rendered` was made from; another current revision refuses with
+        /// [`Refusal::Conflict`](super::Refusal::Conflict).
+        base_revision: RevisionId,
+        /// Namespace of the new title.
+        namespace: NamespaceId,
+        /// The new title; one that a page has refuses with [`Refusal::TitleTaken`](super::Refusal::TitleTaken).
+        title: PageTitle,
+        /// What the text becomes under the new title: links to subpages depend on it.
+        rendered: Rendered,
+        /// The page to leave at the old title, which leads to the new one.
+        redirect: Option<Content>,
+        /// Why.
+        comment: Comment,
+    },
+    /// Take a page away, with its history.
+    DeletePage {
+        /// Which page.
+        page: PageId,
+        /// Why.
+        comment: Comment,
+    },
+    /// Bring a deleted page back under its title; one that a page has meanwhile refuses with
+    /// [`Refusal::TitleTaken`](super::Refusal::TitleTaken).
+    RestorePage {
+        /// Which page.
+        page: PageId,
+        /// Why.
+        comment: Comment,
+    },
+    /// Let only moderators edit a page, or everybody again.
+    ProtectPage {
+        /// Which page.
+        page: PageId,
+        /// Whether only moderators may.
+        protected: bool,
+        /// Why.
+        comment: Comment,
     },
 }

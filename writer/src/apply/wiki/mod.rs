@@ -1,7 +1,13 @@
 //! Wiki pages and their revisions.
 
+mod keeping;
+mod moving;
+
+use std::collections::BTreeSet;
+
 use rusqlite::params;
 use veritable_domain::content::{Content, Format, Rendered, WikiLink};
+use veritable_domain::draft::Place;
 use veritable_domain::ids::{NamespaceId, PageId, RevisionId, UserId};
 use veritable_domain::permission::{Deed, Denial, may};
 use veritable_domain::tag::Tag;
@@ -10,8 +16,14 @@ use veritable_domain::time::UnixMillis;
 use veritable_domain::wiki::{PageTitle, full_title};
 use veritable_writer_api::message::{By, Outcome, Refusal, Wiki};
 
+use super::accounts::drafts;
 use super::search::Text;
 use super::{Failure, Transaction, no_such};
+
+/// Stands in a history for whoever runs the server.
+const OPERATOR: &str = "operator";
+/// Authors whose lists of edits are named one by one when a page leaves them; with more, everything is made anew.
+const MAX_AUTHORS: usize = 1_000;
 
 /// Carries out a change of the wiki.
 pub(super) fn apply(tx: &mut Transaction<'_>, by: &By, change: &Wiki) -> Result<Outcome, Failure> {
@@ -20,7 +32,97 @@ pub(super) fn apply(tx: &mut Transaction<'_>, by: &By, change: &Wiki) -> Result<
             let edit = Edit { base_revision: *base_revision, content, comment, minor: *minor };
             edit_page(tx, by, *namespace, title, &edit)
         }
+        Wiki::MovePage { page, base_revision, namespace, title, rendered, redirect, comment } => {
+            let to = moving::Move { base: *base_revision, namespace: *namespace, title, rendered, comment };
+            moving::move_page(tx, by, *page, &to, redirect.as_ref())
+        }
+        Wiki::DeletePage { page, comment } => keeping::delete(tx, by, *page, comment),
+        Wiki::RestorePage { page, comment } => keeping::restore(tx, by, *page, comment),
+        Wiki::ProtectPage { page, protected, comment } => {
+            keeping::protect(tx, by, *page, *protected, comment)
+        }
     }
+}
+
+/// A page as it is when it is about to be changed.
+struct Current {
+    id: PageId,
+    namespace: NamespaceId,
+    title: String,
+    /// With its namespace.
+    full_title: String,
+    revision: RevisionId,
+    protected: bool,
+    deleted: bool,
+}
+
+fn current(tx: &Transaction<'_>, page: PageId) -> Result<Current, Failure> {
+    let found = tx.row(
+        "SELECT p.namespace_id, p.title, n.name, p.revision_id, p.protected, p.deleted_at IS NOT NULL
+         FROM pages p JOIN namespaces n ON n.id = p.namespace_id WHERE p.id = ?1",
+        [page.0],
+        |row| {
+            let (title, space): (String, String) = (row.get(1)?, row.get(2)?);
+            Ok(Current {
+                id: page,
+                namespace: NamespaceId(row.get(0)?),
+                full_title: full_title(&space, &title),
+                title,
+                revision: RevisionId(row.get(3)?),
+                protected: row.get(4)?,
+                deleted: row.get(5)?,
+            })
+        },
+    )?;
+    found.ok_or_else(|| no_such("page"))
+}
+
+/// Whether a page has the title.
+fn is_taken(tx: &Transaction<'_>, namespace: NamespaceId, title: &str) -> rusqlite::Result<bool> {
+    let sql = "SELECT 1 FROM pages WHERE namespace_id = ?1 AND title = ?2 AND deleted_at IS NULL";
+    Ok(tx.row(sql, params![namespace.0, title], |_| Ok(()))?.is_some())
+}
+
+/// Adds to a page's history what was done to it other than a change of its text.
+fn note(
+    tx: &Transaction<'_>,
+    page: &Current,
+    author: Option<UserId>,
+    deed: &str,
+    comment: &Comment,
+) -> rusqlite::Result<RevisionId> {
+    let said = match comment.as_str() {
+        "" => deed.to_owned(),
+        why => format!("{deed}: {why}"),
+    };
+    let name = if author.is_none() { OPERATOR } else { "" };
+    tx.run(
+        "INSERT INTO revisions (page_id, parent_id, author_id, author_name, created_at, comment, minor, size, format,
+                                source)
+         SELECT page_id, id, ?2, ?3, ?4, ?5, 1, size, format, source FROM revisions WHERE id = ?1",
+        params![page.revision.0, author.map(|id| id.0), name, tx.now.0, said],
+    )?;
+    let revision = RevisionId(tx.db.last_insert_rowid());
+    count_edit(tx, author)?;
+    tx.run(
+        "UPDATE pages SET revision_id = ?2, updated_at = ?3 WHERE id = ?1",
+        params![page.id.0, revision.0, tx.now.0],
+    )?;
+    Ok(revision)
+}
+
+/// The page itself, everything that lists it, and what its authors did.
+fn touch_all(tx: &mut Transaction<'_>, page: PageId) -> rusqlite::Result<()> {
+    let sql = "SELECT author_id FROM revisions WHERE page_id = ?1";
+    let authors = veritable_sql::rows(tx.db, sql, [page.0], |row| row.get::<_, Option<i64>>(0))?;
+    let authors: BTreeSet<i64> = authors.into_iter().flatten().collect();
+    tx.touch([Tag::Page(page), Tag::Titles, Tag::RecentChanges, Tag::Search]);
+    if authors.len() > MAX_AUTHORS {
+        tx.touch([Tag::Site]);
+    } else {
+        tx.touch(authors.into_iter().map(|author| Tag::User(UserId(author))));
+    }
+    Ok(())
 }
 
 /// What an editor sends.
@@ -32,7 +134,7 @@ struct Edit<'a> {
 }
 
 /// A revision about to be stored.
-pub(super) struct NewRevision<'a> {
+pub(in super::super) struct NewRevision<'a> {
     pub(super) page: PageId,
     pub(super) parent: Option<RevisionId>,
     pub(super) author: Option<UserId>,
@@ -52,35 +154,32 @@ fn edit_page(
     edit: &Edit<'_>,
 ) -> Result<Outcome, Failure> {
     let actor = tx.actor(by)?;
-    tx.row("SELECT 1 FROM namespaces WHERE id = ?1", [namespace.0], |_| Ok(()))?
+    let space: String = tx
+        .row("SELECT name FROM namespaces WHERE id = ?1", [namespace.0], |row| row.get(0))?
         .ok_or_else(|| no_such("namespace"))?;
+    // A deleted page keeps its history to itself: under its title a new page is made.
     let found = tx.row(
-        "SELECT p.id, p.revision_id, p.protected, r.source, r.format, p.deleted_at IS NOT NULL
+        "SELECT p.id, p.revision_id, p.protected, r.source, r.format
          FROM pages p JOIN revisions r ON r.id = p.revision_id
-         WHERE p.namespace_id = ?1 AND p.title = ?2",
+         WHERE p.namespace_id = ?1 AND p.title = ?2 AND p.deleted_at IS NULL",
         params![namespace.0, title.as_str()],
         |row| {
             let format: String = row.get(4)?;
             let same = row.get_ref(3)?.as_str()? == edit.content.source.as_str()
                 && format == edit.content.format.name();
-            Ok((
-                PageId(row.get(0)?),
-                RevisionId(row.get(1)?),
-                row.get::<_, bool>(2)?,
-                same,
-                row.get::<_, bool>(5)?,
-            ))
+            Ok((PageId(row.get(0)?), RevisionId(row.get(1)?), row.get::<_, bool>(2)?, same))
         },
     )?;
-    may(actor, Deed::EditPage { protected: found.as_ref().is_some_and(|(_, _, protected, ..)| *protected) })?;
+    let protected = found.as_ref().is_some_and(|(_, _, protected, _)| *protected);
+    may(actor, Deed::EditPage { protected })?;
     let author = actor.user.ok_or(Denial::LoginRequired)?;
-    // A deleted page is made anew by who saw none, and keeps its history.
-    let current = found.as_ref().filter(|(.., deleted)| !deleted).map(|(_, revision, ..)| *revision);
+    let current = found.as_ref().map(|(_, revision, ..)| *revision);
     if current != edit.base_revision {
         return Err(Refusal::Conflict { current: current.map_or(0, |revision| revision.0) }.into());
     }
-    if let (Some(revision), Some((page, _, _, true, _))) = (current, &found) {
-        return Ok(Outcome::PageSaved { page: *page, revision, created: false });
+    drafts::forget(tx, author, &Place::Page(full_title(&space, title.as_str())))?;
+    if let Some((page, revision, _, true)) = found {
+        return Ok(Outcome::PageSaved { page, revision, created: false });
     }
     let page = match &found {
         Some((page, ..)) => *page,
@@ -100,9 +199,11 @@ fn edit_page(
             source: edit.content.source.as_str(),
         },
     )?;
-    tx.run("UPDATE pages SET deleted_at = NULL WHERE id = ?1", [page.0])?;
     show_revision(tx, page, revision, tx.now, &edit.content.rendered)?;
     let created = current.is_none();
+    if protected {
+        tx.audit(by, "page.edit", &format!("page:{page}"), edit.comment.as_str())?;
+    }
     tx.touch([Tag::Page(page), Tag::RecentChanges, Tag::Search, Tag::User(author)]);
     if created {
         tx.touch([Tag::Titles]);
@@ -144,10 +245,15 @@ pub(super) fn insert_revision(tx: &Transaction<'_>, new: &NewRevision<'_>) -> ru
         ],
     )?;
     let revision = RevisionId(tx.db.last_insert_rowid());
-    if let Some(author) = new.author {
+    count_edit(tx, new.author)?;
+    Ok(revision)
+}
+
+fn count_edit(tx: &Transaction<'_>, author: Option<UserId>) -> rusqlite::Result<()> {
+    if let Some(author) = author {
         tx.run("UPDATE users SET edit_count = edit_count + 1 WHERE id = ?1", [author.0])?;
     }
-    Ok(revision)
+    Ok(())
 }
 
 /// Makes a revision the one that is shown: its HTML, links, categories and search text.

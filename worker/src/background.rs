@@ -1,0 +1,106 @@
+//! Work that takes a while is done on threads of its own, which give way to everything else: a flood of logins makes
+//! logins wait, a large picture makes pictures wait, and neither makes readers wait.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
+
+use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
+use tokio::sync::oneshot;
+
+use crate::error::Error;
+
+/// How much these threads give way: a fifteenth of the share of the event loop where both want all of a core (nice(2)).
+const NICE: i32 = 12;
+/// Seconds after which somebody who found the queue full may try again.
+const RETRY_SECONDS: u64 = 2;
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// Some threads and what waits for them.
+pub(crate) struct Background {
+    jobs: Sender<Job>,
+}
+
+impl Background {
+    /// So many threads of this name, for which so many jobs may wait.
+    ///
+    /// # Errors
+    /// No thread can be made.
+    pub(crate) fn start(name: &'static str, threads: usize, queue: usize) -> std::io::Result<Background> {
+        let (jobs, queue) = bounded::<Job>(queue);
+        for _ in 0..threads {
+            let queue: Receiver<Job> = queue.clone();
+            thread::Builder::new().name(name.into()).spawn(move || {
+                // Of this thread alone on Linux.
+                if let Err(error) = rustix::process::nice(NICE) {
+                    tracing::warn!(%error, name, "a thread does not give way");
+                }
+                while let Ok(job) = queue.recv() {
+                    // Its asker is told; the next one's is done all the same.
+                    if catch_unwind(AssertUnwindSafe(job)).is_err() {
+                        tracing::error!(name, "a job panicked");
+                    }
+                }
+            })?;
+        }
+        Ok(Background { jobs })
+    }
+
+    /// Does something there.
+    ///
+    /// # Errors
+    /// [`Error::TooMany`] when too many wait; [`Error::Internal`] when it panicked.
+    pub(crate) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Error> {
+        let (answer, answered) = oneshot::channel();
+        let job: Job = Box::new(move || {
+            // Whoever asked may have given up while it waited: then there is nothing to do.
+            if !answer.is_closed() {
+                let _given_up = answer.send(work());
+            }
+        });
+        match self.jobs.try_send(job) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => return Err(Error::TooMany { retry_seconds: RETRY_SECONDS }),
+            Err(TrySendError::Disconnected(_)) => {
+                return Err(Error::Internal("the threads for it are gone".into()));
+            }
+        }
+        answered.await.map_err(|_| Error::Internal("a job panicked".into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn past_the_queue_one_is_told_to_come_back() {
+        let threads = Background::start("test", 1, 1).unwrap();
+        let (release, held) = bounded::<()>(0);
+        let (begun, begins) = bounded::<()>(0);
+        let first = threads.run(move || {
+            let _begun = begun.send(());
+            let _released = held.recv();
+        });
+        let mut first = Box::pin(first);
+        assert!(futures_pending(first.as_mut()).await);
+        begins.recv().unwrap();
+        let mut second = Box::pin(threads.run(|| ()));
+        assert!(futures_pending(second.as_mut()).await);
+        assert!(matches!(threads.run(|| ()).await, Err(Error::TooMany { .. })));
+        drop(release);
+        first.await.unwrap();
+        second.await.unwrap();
+    }
+
+    async fn futures_pending<F: Future + Unpin>(future: F) -> bool {
+        let mut future = future;
+        std::future::poll_fn(|context| {
+            std::task::Poll::Ready(std::pin::Pin::new(&mut future).poll(context).is_pending())
+        })
+        .await
+    }
+}
