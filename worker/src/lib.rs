@@ -12,6 +12,8 @@ mod http;
 mod limits;
 mod mails;
 mod memory;
+#[doc(hidden)]
+pub mod parsers;
 pub mod reads;
 pub mod routes;
 mod sessions;

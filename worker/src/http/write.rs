@@ -163,7 +163,7 @@ fn key(name: Option<String>, user: Option<UserId>, asked: &[&[u8]]) -> ChangeKey
     ChangeKey { key, name }
 }
 
-fn named(given: &[u8]) -> Result<String, Error> {
+pub(crate) fn named(given: &[u8]) -> Result<String, Error> {
     let invalid = |why: String| Error::Invalid { where_: "Idempotency-Key", why };
     if given.is_empty() || given.len() > KEY_BYTES {
         return Err(invalid(format!("has {} bytes, 1 to {KEY_BYTES} are allowed", given.len())));
