@@ -16,7 +16,7 @@ pub(crate) fn mail_to(server: &Server, address: &str) -> String {
 }
 
 /// The path of the link in a message.
-fn link_in(mail: &str, kind: &str) -> String {
+pub(crate) fn link_in(mail: &str, kind: &str) -> String {
     let (_, rest) = mail.split_once(&format!("/{kind}/")).unwrap_or_else(|| panic!("no {kind} in {mail}"));
     format!("/{kind}/{}", rest.split_whitespace().next().unwrap())
 }
@@ -26,7 +26,7 @@ fn sign_up(browser: &mut Browser, name: &str, address: &str) -> Form {
 }
 
 /// A member, logged in.
-fn member(server: &Server, name: &str) -> Browser {
+pub(crate) fn member(server: &Server, name: &str) -> Browser {
     let (mut browser, address) = (Browser::new(server), format!("{name}@example.org"));
     let form = sign_up(&mut browser, name, &address);
     assert_eq!(browser.submit(&form).status, 200);

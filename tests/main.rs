@@ -6,6 +6,7 @@ mod harness;
 mod accounts;
 mod backup;
 mod balancers;
+mod browser;
 mod cache;
 mod command_line;
 mod communities;
