@@ -63,9 +63,10 @@ impl Person {
         self.chromium.load(&format!("{}{path}", self.base));
     }
 
-    /// What a page says; empty while one goes.
+    /// What a page says; empty while one goes, and before one is whole: without its style sheet it has no looks.
     pub(crate) fn text(&mut self) -> String {
-        let text = self.chromium.try_value("document.body ? document.body.innerText : ''");
+        let text =
+            self.chromium.try_value("document.readyState === 'complete' ? document.body.innerText : ''");
         text.and_then(|text| text.as_str().map(str::to_owned)).unwrap_or_default()
     }
 

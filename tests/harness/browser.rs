@@ -116,9 +116,13 @@ impl Browser {
 
     /// Sends a form as it is; redirects are not followed.
     pub(crate) fn submit(&mut self, form: &Form) -> Reply {
+        self.submit_from(form, "Origin: http://test")
+    }
+
+    /// The same from a page of another site, as a header says.
+    pub(crate) fn submit_from(&mut self, form: &Form, origin: &str) -> Reply {
         let encoded: Vec<String> =
             form.fields.iter().map(|(name, value)| format!("{}={}", escape(name), escape(value))).collect();
-        let origin = "Origin: http://test";
         let headers = [origin, "Content-Type: application/x-www-form-urlencoded"];
         self.send("POST", &form.action, &headers, encoded.join("&").as_bytes())
     }

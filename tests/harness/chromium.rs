@@ -103,6 +103,8 @@ impl Chromium {
         for domain in ["Page", "Runtime", "Network", "Log", "Audits"] {
             self.call(&format!("{domain}.enable"), json!({}));
         }
+        self.call("Emulation.setFocusEmulationEnabled", json!({"enabled": true}));
+        self.call("Page.setLifecycleEventsEnabled", json!({"enabled": true}));
     }
 
     /// Calls a method of the protocol.
@@ -167,7 +169,14 @@ impl Chromium {
         self.events.clear();
         let begun = self.call("Page.navigate", json!({"url": url}));
         assert!(begun.get("errorText").is_none(), "{url}: {begun}");
-        self.wait(url, |event| event["method"] == "Page.loadEventFired");
+        // That of this very page: the one before may not have been whole.
+        let loader = &begun["loaderId"];
+        self.wait(url, |event| {
+            let params = &event["params"];
+            event["method"] == "Page.lifecycleEvent"
+                && params["name"] == "load"
+                && params["loaderId"] == *loader
+        });
     }
 
     /// Shows an answer that somebody else got, its headers included.

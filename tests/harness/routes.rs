@@ -24,6 +24,11 @@ pub(crate) struct Objects {
 impl Objects {
     /// Makes a topic and a page of the owner's.
     pub(crate) fn make(community: &mut Community) -> Objects {
+        Objects::with(community, "A topic", "Some *words* about [[Home]].")
+    }
+
+    /// The same with this title and text.
+    pub(crate) fn with(community: &mut Community, title: &str, body: &str) -> Objects {
         let token = community.token(Who::Owner, 31);
         let server = &community.server;
         let made = |method: &str, path: &str, body: Value| {
@@ -36,7 +41,7 @@ impl Objects {
         let topic = made(
             "POST",
             &format!("/api/forums/{id}/topics"),
-            json!({"title": format!("A topic {number}"), "body": "Some *words* about [[Home]]."}),
+            json!({"title": format!("{title} {number}"), "body": body}),
         );
         let page_title = format!("A page {number}");
         let page = made("PUT", "/api/wiki/pages", json!({"title": page_title, "body": "== One ==\n\ntext"}));
@@ -46,6 +51,12 @@ impl Objects {
             "/api/wiki/pages",
             json!({"title": page_title, "body": "# One\n\nmore text\n\n# Two\n\nend", "base_revision": first}),
         );
+        // Old addresses lead to what was imported.
+        for (kind, local) in [("topic", &topic["topic"]["id"]), ("post", &topic["post"]["id"])] {
+            let sql = "INSERT INTO imported (source, kind, foreign_id, local_id) VALUES ('test', ?1, ?2, ?2)";
+            let of = local.as_i64().unwrap();
+            community.database().execute(sql, rusqlite::params![kind, of.to_string()]).unwrap();
+        }
         Objects {
             category: id,
             category_slug: category["slug"].as_str().unwrap().to_owned(),
