@@ -35,12 +35,15 @@ pub(crate) struct World {
     number: u32,
 }
 
+/// The path of a form and what is filled in.
+pub(crate) type Filled = (String, Vec<(&'static str, String)>);
+
 /// What is sent to an address.
 pub(crate) enum Ask {
     /// Nothing: it is read.
     Read,
     /// A form: its path and fields, made anew for each who asks.
-    Form(fn(&mut World, Who) -> (String, Vec<(&'static str, String)>)),
+    Form(fn(&mut World, Who) -> Filled),
     /// JSON for the API: its path and body, and the scope that a token needs.
     Json(u8, fn(&mut World, Who) -> (String, Value)),
 }

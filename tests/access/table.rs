@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::super::harness::people::{PASSWORD, Who};
-use super::{Ask, Row, World};
+use super::{Ask, Filled, Row, World};
 
 /// Everybody.
 const ALL: [u16; 5] = [200; 5];
@@ -25,7 +25,7 @@ fn form(
     pattern: &'static str,
     of: &'static str,
     cells: [u16; 5],
-    made: fn(&mut World, Who) -> (String, Vec<(&'static str, String)>),
+    made: fn(&mut World, Who) -> Filled,
 ) -> Row {
     Row { method: "POST", pattern, of, cells, ask: Ask::Form(made) }
 }

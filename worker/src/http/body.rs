@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use http::HeaderMap;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 
@@ -14,11 +14,17 @@ use crate::error::Error;
 /// Most fields of a form: several times as many as any of ours has.
 const MAX_FIELDS: usize = 200;
 
-/// The whole body.
+/// The whole body of a request with this head.
 ///
 /// # Errors
-/// It is too long, or ends early.
-pub(crate) async fn read(app: &App, body: Incoming) -> Result<Bytes, Error> {
+/// It is compressed (nothing here unpacks what others packed), too long, or ends early.
+pub(crate) async fn read(app: &App, headers: &HeaderMap, body: Incoming) -> Result<Bytes, Error> {
+    if headers
+        .get(CONTENT_ENCODING)
+        .is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
+    {
+        return Err(Error::UnsupportedType { takes: "it is, without a Content-Encoding" });
+    }
     let most = usize::try_from(app.config.http.body_bytes).unwrap_or(usize::MAX);
     let collected = Limited::new(body, most).collect().await.map_err(|error| {
         if error.is::<http_body_util::LengthLimitError>() {

@@ -6,6 +6,7 @@ use veritable_config::settings::Site;
 
 use crate::answer::{Answer, ContentType};
 use crate::error::Error;
+use crate::http::request::loggable;
 use crate::views;
 
 /// RFC 9457's members; `type` is `about:blank`, as the status says all there is.
@@ -26,7 +27,7 @@ pub(crate) const RETRY_SECONDS: u32 = 1;
 pub(crate) fn answer(site: &Site, path: &str, request_id: &str, error: &Error) -> Answer {
     let status = error.status();
     if status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE {
-        tracing::error!(request_id, path, %error, "a request failed");
+        tracing::error!(request_id, path = loggable(path), %error, "a request failed");
     }
     let said = match error {
         // What went wrong inside is for the log.

@@ -1,8 +1,8 @@
 //! The way of a request: the shared cache first, then the route, then the database, then back.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -78,7 +78,7 @@ pub(crate) async fn answer(app: Arc<App>, origin: &Origin, request: Request<Inco
         target: "access",
         client = client.map(tracing::field::display),
         %method,
-        path,
+        path = loggable(&path),
         status = reply.status().as_u16(),
         bytes = hyper::body::Body::size_hint(reply.body()).lower(),
         micros = begun.elapsed().as_micros(),
@@ -213,6 +213,17 @@ async fn send_asset(
     };
     reply.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(forever));
     reply
+}
+
+/// What the addresses begin with that end in a secret: links sent by mail.
+static SECRET: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    let table = crate::routes::table();
+    table.iter().filter_map(|(pattern, _)| Some(pattern.split_once("{secret}")?.0)).collect()
+});
+
+/// A path as the log may have it: without the secret of such a link.
+pub(crate) fn loggable(path: &str) -> &str {
+    SECRET.iter().find(|beginning| path.starts_with(**beginning)).copied().unwrap_or(path)
 }
 
 /// Names a request in the log and to its sender: process and number.

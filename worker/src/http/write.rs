@@ -73,7 +73,7 @@ pub(crate) async fn answer(
     if !body::is_of(&head.headers, "application/json") {
         return Err(Error::UnsupportedType { takes: "application/json" });
     }
-    let body = body::read(app, body).await?;
+    let body = body::read(app, &head.headers, body).await?;
     let name = match head.headers.get("idempotency-key") {
         Some(given) => Some(named(given.as_bytes())?),
         None => None,
@@ -96,7 +96,7 @@ async fn submit(
     if !body::is_of(&head.headers, "application/x-www-form-urlencoded") {
         return Err(Error::UnsupportedType { takes: "application/x-www-form-urlencoded" });
     }
-    let body = body::read(app, body).await?;
+    let body = body::read(app, &head.headers, body).await?;
     let fields = Fields::parse(&body)?;
     // No token of an API is for forms: what they do is not what its scopes say.
     check_secret(&asker, fields.get(CSRF_FIELD))?;
