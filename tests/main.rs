@@ -12,6 +12,7 @@ mod cache;
 mod command_line;
 mod communities;
 mod demo;
+mod document;
 mod durability;
 mod hardening;
 mod health;

@@ -15,10 +15,17 @@ const MEMBERS: [u16; 5] = [303, 200, 200, 200, 200];
 const ALL_ON: [u16; 5] = [303; 5];
 /// A form for those with an account.
 const MEMBERS_ON: [u16; 5] = [401, 303, 303, 303, 303];
+/// Bits of scopes.
+const READ: u8 = 1;
 const WRITE: u8 = 2;
 
 fn read(pattern: &'static str, cells: [u16; 5]) -> Row {
-    Row { method: "GET", pattern, of: "", cells, ask: Ask::Read }
+    Row { method: "GET", pattern, of: "", cells, ask: Ask::Read(READ) }
+}
+
+/// A page of a person's own, for no token.
+fn own(pattern: &'static str, cells: [u16; 5]) -> Row {
+    Row { method: "GET", pattern, of: "", cells, ask: Ask::Read(0) }
 }
 
 fn form(
@@ -59,7 +66,7 @@ pub(super) fn rows() -> Vec<Row> {
         read("/recent", ALL),
         read("/search", ALL),
         // Accounts.
-        read("/login", [200, 303, 303, 303, 303]),
+        own("/login", [200, 303, 303, 303, 303]),
         form("/login", "", ALL_ON, |world, _| {
             let name = format!("login{}", world.fresh());
             let sql = "INSERT INTO users (name, name_key, role, password_hash, created_at, verified_at, approved_at) \
@@ -68,30 +75,30 @@ pub(super) fn rows() -> Vec<Row> {
             ("/login".into(), vec![("user", name), ("password", PASSWORD.into())])
         }),
         form("/logout", "", ALL_ON, |_, _| ("/logout".into(), Vec::new())),
-        read("/signup", [200, 303, 303, 303, 303]),
+        own("/signup", [200, 303, 303, 303, 303]),
         form("/signup", "", ALL, |world, _| {
             let name = format!("new{}", world.fresh());
             let address = format!("{name}@example.org");
             let fields = [("name", name), ("address", address), ("password", PASSWORD.into())];
             ("/signup".into(), fields.into())
         }),
-        read("/verify/{secret}", ALL),
+        own("/verify/{secret}", ALL),
         form("/verify/{secret}", "a link of one's own", ALL_ON, |world, _| {
             (link(world, "verify", 1), Vec::new())
         }),
         form("/verify/{secret}", "a link to something else", [410; 5], |world, _| {
             (link(world, "verify", 2), Vec::new())
         }),
-        read("/forgot", ALL),
+        own("/forgot", ALL),
         form("/forgot", "", ALL, |_, _| ("/forgot".into(), vec![("user", "other".into())])),
-        read("/reset/{secret}", ALL),
+        own("/reset/{secret}", ALL),
         form("/reset/{secret}", "a link of one's own", ALL_ON, |world, _| {
             (link(world, "reset", 2), vec![("password", PASSWORD.into())])
         }),
         form("/reset/{secret}", "a link to something else", [410; 5], |world, _| {
             (link(world, "reset", 1), vec![("password", PASSWORD.into())])
         }),
-        read("/account", MEMBERS),
+        own("/account", MEMBERS),
         form("/account/password", "", [401, 303, 303, 303, 303], |world, who| {
             let current =
                 if who == Who::Administrator { world.community.server.password() } else { PASSWORD.into() };
@@ -108,7 +115,7 @@ pub(super) fn rows() -> Vec<Row> {
         form("/account/sessions/end-others", "", MEMBERS_ON, |_, _| {
             ("/account/sessions/end-others".into(), Vec::new())
         }),
-        read("/drafts", MEMBERS),
+        own("/drafts", MEMBERS),
         form("/drafts/forget", "", MEMBERS_ON, |world, _| {
             ("/drafts/forget".into(), vec![("place", format!("topic:{}", world.objects.category))])
         }),
@@ -123,6 +130,7 @@ pub(super) fn rows() -> Vec<Row> {
         read("/w/index.php", MOVED),
         read("/robots.txt", ALL),
         // API.
+        read("/api/openapi.json", ALL),
         read("/api/forums", ALL),
         read("/api/forums/topics", ALL),
         read("/api/forums/{id}/topics", ALL),

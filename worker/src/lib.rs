@@ -12,6 +12,7 @@ mod http;
 mod limits;
 mod mails;
 mod memory;
+mod openapi;
 #[doc(hidden)]
 pub mod parsers;
 pub mod reads;

@@ -16,6 +16,7 @@ use crate::app::App;
 use crate::error::Error;
 pub use crate::http::asker::{Asker, KnownBy};
 pub use crate::http::body::Fields;
+use crate::openapi;
 
 /// Everything a read may look at. The same view of the same database yields the same answer: that is
 /// what lets any worker keep it, for everybody who is in the same groups.
@@ -267,6 +268,7 @@ pub fn table() -> Vec<(&'static str, Endpoint)> {
         ("/w/index.php", get(POINT, OLD_WIKI, old::index_php)),
         ("/robots.txt", get(POINT, &[], old::robots)),
         // API.
+        (openapi::PATH, get(POINT, &[], openapi::served)),
         ("/api/forums", get(POINT, &[], api_forum::categories)),
         ("/api/forums/topics", get(POINT, &["before", "limit"], api_forum::latest)),
         ("/api/forums/{id}/topics", get(POINT, &["before", "limit"], api_forum::topics)),

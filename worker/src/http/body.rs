@@ -14,17 +14,24 @@ use crate::error::Error;
 /// Most fields of a form: several times as many as any of ours has.
 const MAX_FIELDS: usize = 200;
 
-/// The whole body of a request with this head.
+/// Nothing here unpacks what others packed: a small body could be a large one.
 ///
 /// # Errors
-/// It is compressed (nothing here unpacks what others packed), too long, or ends early.
-pub(crate) async fn read(app: &App, headers: &HeaderMap, body: Incoming) -> Result<Bytes, Error> {
-    if headers
-        .get(CONTENT_ENCODING)
-        .is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity"))
-    {
-        return Err(Error::UnsupportedType { takes: "it is, without a Content-Encoding" });
+/// The body of a request with this head is compressed.
+pub(crate) fn is_plain(headers: &HeaderMap) -> Result<(), Error> {
+    match headers.get(CONTENT_ENCODING) {
+        Some(coding) if !coding.as_bytes().eq_ignore_ascii_case(b"identity") => {
+            Err(Error::UnsupportedType { takes: "it is, without a Content-Encoding" })
+        }
+        _ => Ok(()),
     }
+}
+
+/// The whole body.
+///
+/// # Errors
+/// It is too long, or ends early.
+pub(crate) async fn read(app: &App, body: Incoming) -> Result<Bytes, Error> {
     let most = usize::try_from(app.config.http.body_bytes).unwrap_or(usize::MAX);
     let collected = Limited::new(body, most).collect().await.map_err(|error| {
         if error.is::<http_body_util::LengthLimitError>() {

@@ -54,6 +54,7 @@ pub(crate) async fn answer(
     }
     let authority = head.uri.authority().map(http::uri::Authority::as_str);
     csrf::check_origin(&head.headers, authority, &app.config.site.base_url)?;
+    body::is_plain(&head.headers)?;
     // Who asks comes before what: a guest's body is not worth reading.
     let asker = asker::of(app, &head.headers, address, now).await?;
     if let Some(form) = form {
@@ -73,7 +74,7 @@ pub(crate) async fn answer(
     if !body::is_of(&head.headers, "application/json") {
         return Err(Error::UnsupportedType { takes: "application/json" });
     }
-    let body = body::read(app, &head.headers, body).await?;
+    let body = body::read(app, body).await?;
     let name = match head.headers.get("idempotency-key") {
         Some(given) => Some(named(given.as_bytes())?),
         None => None,
@@ -96,7 +97,7 @@ async fn submit(
     if !body::is_of(&head.headers, "application/x-www-form-urlencoded") {
         return Err(Error::UnsupportedType { takes: "application/x-www-form-urlencoded" });
     }
-    let body = body::read(app, &head.headers, body).await?;
+    let body = body::read(app, body).await?;
     let fields = Fields::parse(&body)?;
     // No token of an API is for forms: what they do is not what its scopes say.
     check_secret(&asker, fields.get(CSRF_FIELD))?;
