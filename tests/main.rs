@@ -20,6 +20,7 @@ mod lint;
 mod power_loss;
 mod processes;
 mod reloads;
+mod sessions;
 mod storage;
 mod storm;
 mod systemd;
