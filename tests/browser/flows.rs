@@ -46,7 +46,8 @@ fn every_flow_with_a_keyboard_without_scripts_and_with_them() {
                 serde_json::json!({"headers": {"X-Forwarded-For": address}}),
             );
             let name = format!("{name}-{}", if scripts { "on" } else { "off" });
-            let mut stage = Stage { server: &server, person: Person::new(chromium, &server), name };
+            let person = Person::new(chromium, &server, &name);
+            let mut stage = Stage { server: &server, person, name };
             flow(&mut stage);
             chromium = stage.person.chromium;
         }

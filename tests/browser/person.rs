@@ -52,11 +52,14 @@ impl Control<'_> {
 pub(crate) struct Person {
     pub(crate) chromium: Chromium,
     base: String,
+    /// What pictures are called, and how many there are.
+    pictures: (String, usize),
 }
 
 impl Person {
-    pub(crate) fn new(chromium: Chromium, server: &Server) -> Person {
-        Person { chromium, base: format!("http://{}", server.address) }
+    /// `name` is what pictures are called.
+    pub(crate) fn new(chromium: Chromium, server: &Server, name: &str) -> Person {
+        Person { chromium, base: format!("http://{}", server.address), pictures: (name.to_owned(), 0) }
     }
 
     pub(crate) fn go(&mut self, path: &str) {
@@ -76,7 +79,8 @@ impl Person {
         path.as_str().unwrap_or_default().to_owned()
     }
 
-    /// Waits until the page says something.
+    /// Waits until the page says something. With `PICTURES=FOLDER` in the environment a picture of it is left there, for
+    /// people to look at.
     pub(crate) fn expect(&mut self, text: &str) {
         let mut last = String::new();
         let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
@@ -87,6 +91,12 @@ impl Person {
         }));
         if found.is_err() {
             panic!("{} does not say {text:?}: {last}", self.path());
+        }
+        if let Some(folder) = std::env::var_os("PICTURES") {
+            let (name, number) = &mut self.pictures;
+            *number += 1;
+            let path = std::path::PathBuf::from(folder).join(format!("{name}-{number:02}.png"));
+            self.chromium.picture(&path);
         }
     }
 

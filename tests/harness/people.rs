@@ -83,15 +83,6 @@ impl Community {
         &mut self.browsers[at]
     }
 
-    /// What forms of this person's session must repeat.
-    pub(crate) fn secret(&mut self, who: Who) -> String {
-        let (path, action) = match who {
-            Who::Guest => ("/login", "/login"),
-            _ => ("/latest", "/logout"),
-        };
-        self.browser(who).form(path, action).get("csrf").unwrap().to_owned()
-    }
-
     pub(crate) fn user(&self, who: Who) -> i64 {
         let name = who.name();
         self.database()
