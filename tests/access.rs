@@ -15,7 +15,10 @@ use super::harness::people::{Community, Who};
 use super::harness::routes::Objects;
 use super::harness::server::run;
 
+mod forum;
+mod people;
 mod table;
+mod wiki;
 
 /// A title that only those may see who are in a group of their own.
 const HIDDEN: &str = "Verborgenheit";

@@ -120,9 +120,15 @@ const fn set(
     Operation { method, pattern, summary, takes: Some(takes), answers, tells }
 }
 
-/// Every entry.
-pub(super) const ALL: &[Operation] = &[
+/// Every entry, those of each noun in a table of its own.
+pub(super) const ALL: &[&[Operation]] = &[OTHER, FORUM, WIKI, PEOPLE];
+
+const OTHER: &[Operation] = &[
     get("/api/openapi.json", "", "This document"),
+    get("/api/search", "Found", "Posts and pages with these words, best first"),
+];
+
+const FORUM: &[Operation] = &[
     get("/api/forums", "Categories", "The categories"),
     get("/api/forums/topics", "Topics", "The latest topics of all categories"),
     get("/api/forums/{id}/topics", "Topics", "The latest topics of a category"),
@@ -130,18 +136,19 @@ pub(super) const ALL: &[Operation] = &[
     get("/api/topics/{id}", "Topic", "A topic"),
     get("/api/topics/{id}/posts", "Posts", "A topic's posts in reading order"),
     get("/api/posts/{id}", "OnePost", "A post, with what is edited"),
+    get("/api/users/{name}/posts", "RecentPosts", "What somebody posted"),
+    set(Method::POST, "/api/forums/{id}/topics", "NewTopic", ("MadeTopic", MADE), "Open a topic"),
+    set(Method::POST, "/api/topics/{id}/posts", "NewPost", ("MadePost", MADE), "Reply"),
+    set(Method::PATCH, "/api/posts/{id}", "PostEdit", ("EditedPost", DONE), "Edit a post"),
+];
+
+const WIKI: &[Operation] = &[
     get("/api/wiki/pages", "Pages", "The wiki's pages by namespace and title"),
     get("/api/wiki/pages/{id}", "WikiPage", "A page"),
     get("/api/wiki/pages/{id}/history", "Revisions", "A page's revisions, newest first"),
     get("/api/wiki/revisions/{id}", "OneRevision", "A revision with its source"),
     get("/api/wiki/changes", "Changes", "The wiki's latest changes"),
-    get("/api/users/{name}", "Profile", "Somebody"),
     get("/api/users/{name}/edits", "Changes", "What somebody changed in the wiki"),
-    get("/api/users/{name}/posts", "RecentPosts", "What somebody posted"),
-    get("/api/search", "Found", "Posts and pages with these words, best first"),
-    set(Method::POST, "/api/forums/{id}/topics", "NewTopic", ("MadeTopic", MADE), "Open a topic"),
-    set(Method::POST, "/api/topics/{id}/posts", "NewPost", ("MadePost", MADE), "Reply"),
-    set(Method::PATCH, "/api/posts/{id}", "PostEdit", ("EditedPost", DONE), "Edit a post"),
     set(
         Method::PUT,
         "/api/wiki/pages",
@@ -151,8 +158,13 @@ pub(super) const ALL: &[Operation] = &[
     ),
 ];
 
+const PEOPLE: &[Operation] = &[get("/api/users/{name}", "Profile", "Somebody")];
+
 pub(super) fn find(method: &Method, pattern: &str) -> Option<&'static Operation> {
-    ALL.iter().find(|operation| operation.method == *method && operation.pattern == pattern)
+    ALL.iter()
+        .copied()
+        .flatten()
+        .find(|operation| operation.method == *method && operation.pattern == pattern)
 }
 
 /// A part of a path.
