@@ -3,18 +3,23 @@
 
 mod harness;
 
+mod access;
 mod account_settings;
 mod accounts;
 mod admin;
 mod backup;
 mod balancers;
+mod browser;
 mod cache;
 mod command_line;
 mod communities;
 mod demo;
+mod document;
 mod durability;
 mod forum_writing;
+mod hardening;
 mod health;
+mod lint;
 mod load;
 mod logs;
 mod mail;
@@ -24,6 +29,7 @@ mod monitoring;
 mod power_loss;
 mod processes;
 mod reloads;
+mod session_ends;
 mod sessions;
 mod storage;
 mod storm;

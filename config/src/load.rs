@@ -93,7 +93,11 @@ fn read(path: &Path) -> Result<String, ConfigError> {
 #[derive(Default)]
 struct Found(BTreeMap<&'static str, (toml::Value, String)>);
 
-fn combine(
+/// The settings that hold: those of a file's text, of variables, of `overrides`, over `base`.
+///
+/// # Errors
+/// Anything in them is not what it should be.
+pub fn combine(
     base: Config,
     file: Option<(&Path, &str)>,
     environment: &BTreeMap<String, String>,

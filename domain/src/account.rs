@@ -19,8 +19,9 @@ pub const MAX_ADDRESS_BYTES: usize = 254;
 pub const MIN_PASSWORD_CHARS: usize = 8;
 /// Longest password, bytes: hashing takes no longer for it, and whoever sends more means harm.
 pub const MAX_PASSWORD_BYTES: usize = 1_024;
-/// Characters of a password whose strength is judged: judging takes longer for long ones, which are strong.
-const JUDGED_CHARS: usize = 64;
+/// Characters of a password whose strength is judged: judging takes longer for long ones, which are strong, and of more
+/// neighbouring keys in a row the estimate overflows its numbers.
+const JUDGED_CHARS: usize = 27;
 /// Bytes of a session's record.
 pub const MAX_SESSION_BYTES: usize = 64;
 

@@ -9,6 +9,10 @@ use super::server::Server;
 pub(crate) struct Browser {
     address: String,
     cookies: BTreeMap<String, String>,
+    /// What it says of itself.
+    pub(crate) user_agent: Option<String>,
+    /// Where it is, as a proxy in front of the server says.
+    pub(crate) from: Option<String>,
 }
 
 /// A form of a page.
@@ -33,16 +37,26 @@ impl Form {
 
 impl Browser {
     pub(crate) fn new(server: &Server) -> Browser {
-        Browser { address: server.address.clone(), cookies: BTreeMap::new() }
+        Browser { address: server.address.clone(), cookies: BTreeMap::new(), user_agent: None, from: None }
     }
 
     /// One with the cookies of another.
     pub(crate) fn copy(&self) -> Browser {
-        Browser { address: self.address.clone(), cookies: self.cookies.clone() }
+        Browser {
+            address: self.address.clone(),
+            cookies: self.cookies.clone(),
+            user_agent: self.user_agent.clone(),
+            from: self.from.clone(),
+        }
     }
 
     pub(crate) fn cookie(&self, name: &str) -> Option<&str> {
         self.cookies.get(name).map(String::as_str)
+    }
+
+    /// All of them.
+    pub(crate) fn cookies(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.cookies.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     pub(crate) fn set_cookie(&mut self, name: &str, value: &str) {
@@ -58,6 +72,9 @@ impl Browser {
         if !self.cookies.is_empty() {
             headers.push(&cookies);
         }
+        let user_agent = self.user_agent.as_ref().map(|text| format!("User-Agent: {text}"));
+        let from = self.from.as_ref().map(|text| format!("X-Forwarded-For: {text}"));
+        headers.extend(user_agent.as_deref().into_iter().chain(from.as_deref()));
         headers.extend(more);
         let mut connection = Connection::open(&self.address).expect("a connection");
         let reply = connection
@@ -99,9 +116,13 @@ impl Browser {
 
     /// Sends a form as it is; redirects are not followed.
     pub(crate) fn submit(&mut self, form: &Form) -> Reply {
+        self.submit_from(form, "Origin: http://test")
+    }
+
+    /// The same from a page of another site, as a header says.
+    pub(crate) fn submit_from(&mut self, form: &Form, origin: &str) -> Reply {
         let encoded: Vec<String> =
             form.fields.iter().map(|(name, value)| format!("{}={}", escape(name), escape(value))).collect();
-        let origin = "Origin: http://test";
         let headers = [origin, "Content-Type: application/x-www-form-urlencoded"];
         self.send("POST", &form.action, &headers, encoded.join("&").as_bytes())
     }

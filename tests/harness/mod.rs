@@ -2,9 +2,12 @@
 //! a condition.
 
 pub(crate) mod browser;
+pub(crate) mod chromium;
 pub(crate) mod damage;
 pub(crate) mod disk;
 pub(crate) mod http;
+pub(crate) mod people;
+pub(crate) mod routes;
 pub(crate) mod server;
 pub(crate) mod systemd;
 pub(crate) mod town;

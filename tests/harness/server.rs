@@ -60,7 +60,10 @@ impl Server {
     ) -> Server {
         if !more.contains(&"--config") {
             // Most tests reload for other reasons than to see the first worker on trial.
-            program.env("VERITABLE_WORKERS", "2").env("VERITABLE_PROCESS_PROBATION_SECONDS", "0");
+            program.env("VERITABLE_PROCESS_PROBATION_SECONDS", "0");
+            if !program.get_envs().any(|(name, value)| name == "VERITABLE_WORKERS" && value.is_some()) {
+                program.env("VERITABLE_WORKERS", "2");
+            }
         }
         let file = more.iter().find_map(|path| std::fs::read_to_string(path).ok()).unwrap_or_default();
         if !file.starts_with("listen") {

@@ -14,6 +14,9 @@ mod limits;
 mod mails;
 mod memory;
 pub mod metrics;
+#[doc(hidden)]
+mod openapi;
+pub mod parsers;
 mod pictures;
 pub mod reads;
 pub mod routes;

@@ -16,6 +16,7 @@ use crate::app::App;
 use crate::error::Error;
 pub use crate::http::asker::{Asker, KnownBy};
 pub use crate::http::body::Fields;
+use crate::openapi;
 
 /// Everything a read may look at. The same view of the same database yields the same answer: that is
 /// what lets any worker keep it, for everybody who is in the same groups.
@@ -249,6 +250,17 @@ const fn text(run: Form) -> Endpoint {
     Endpoint::Form { who: Who::Member, is_written: true, run }
 }
 
+impl Endpoint {
+    /// The method that it answers, beside `HEAD` where that is `GET`.
+    pub fn method(&self) -> http::Method {
+        match self {
+            Endpoint::Read { .. } | Endpoint::Own { .. } => http::Method::GET,
+            Endpoint::Form { .. } | Endpoint::Upload { .. } => http::Method::POST,
+            Endpoint::Write { method, .. } => method.clone(),
+        }
+    }
+}
+
 const fn upload(is_form: bool, run: Upload) -> Endpoint {
     Endpoint::Upload { is_form, run }
 }
@@ -390,6 +402,7 @@ pub fn table() -> Vec<(&'static str, Endpoint)> {
         ("/w/index.php", get(POINT, OLD_WIKI, old::index_php)),
         ("/robots.txt", get(POINT, &[], old::robots)),
         // API.
+        (openapi::PATH, get(POINT, &[], openapi::served)),
         ("/api/forums", get(POINT, &[], api_forum::categories)),
         ("/api/forums/topics", get(POINT, &["before", "limit"], api_forum::latest)),
         ("/api/forums/{id}/topics", get(POINT, &["before", "limit"], api_forum::topics)),

@@ -106,7 +106,7 @@ pub(crate) fn page(view: &View<'_>) -> Result<Answer, Error> {
 }
 
 /// How many results of each kind were shown before a cursor.
-fn skipped(view: &View<'_>) -> Result<usize, Error> {
+pub(crate) fn skipped(view: &View<'_>) -> Result<usize, Error> {
     let Some(text) = asked(view, "after") else { return Ok(0) };
     let wrong = || invalid("after", "is not a cursor of this site");
     let bytes = <[u8; 2]>::try_from(unseal("after", text)?).map_err(|_| wrong())?;

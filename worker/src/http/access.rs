@@ -4,8 +4,8 @@
 //! The name of a request is the one its sender gave (`X-Request-Id`), or is made up when one is needed: for an error
 //! page, or for a line of the log. Whoever has a name, given or made, finds it in the answer.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{LazyLock, OnceLock};
 use std::time::{Duration, Instant};
 
 use http::request::Parts;
@@ -22,10 +22,18 @@ use super::trace::TraceContext;
 use crate::app::App;
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// Stands in the pattern of a route whose path lets in whoever has it.
-const SECRET: &str = "{secret}";
+/// The beginnings of addresses that let in whoever has them, and the patterns of their routes.
+static SECRET: LazyLock<Vec<(&str, &str)>> = LazyLock::new(|| {
+    let table = crate::routes::table();
+    table.iter().filter_map(|(pattern, _)| Some((pattern.split_once("{secret}")?.0, *pattern))).collect()
+});
 /// Longest name taken from a sender: several times a UUID.
 const ID_BYTES: usize = 128;
+
+/// A path as the log may have it: whoever reads the log is not to have what was sent to somebody alone.
+pub(crate) fn loggable(path: &str) -> &str {
+    SECRET.iter().find(|(beginning, _)| path.starts_with(beginning)).map_or(path, |(_, pattern)| pattern)
+}
 
 /// A request.
 pub(crate) struct Access {
@@ -97,8 +105,6 @@ impl Access {
     fn log(&self, app: &App, origin: &Origin, route: RouteId, reply: &Reply, took: Duration) {
         let Parts { method, headers, .. } = &self.head;
         let name = app.route_name(route);
-        // Whoever reads the log is not to have what was sent to somebody alone.
-        let path = if name.contains(SECRET) { name } else { self.path() };
         let client = peer::client(origin, headers, &app.trusted_proxies);
         let trace = TraceContext::of(headers);
         let cache = reply.headers().get(X_CACHE).and_then(|value| value.to_str().ok());
@@ -107,7 +113,7 @@ impl Access {
             request_id = self.id(),
             client = client.map(display),
             %method,
-            path,
+            path = loggable(self.path()),
             route = name,
             status = reply.status().as_u16(),
             body_bytes = reply.body().size_hint().lower(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use http::HeaderMap;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 
@@ -13,6 +13,19 @@ use crate::error::Error;
 
 /// Most fields of a form: several times as many as any of ours has.
 const MAX_FIELDS: usize = 200;
+
+/// Nothing here unpacks what others packed: a small body could be a large one.
+///
+/// # Errors
+/// The body of a request with this head is compressed.
+pub(crate) fn is_plain(headers: &HeaderMap) -> Result<(), Error> {
+    match headers.get(CONTENT_ENCODING) {
+        Some(coding) if !coding.as_bytes().eq_ignore_ascii_case(b"identity") => {
+            Err(Error::UnsupportedType { takes: "it is, without a Content-Encoding" })
+        }
+        _ => Ok(()),
+    }
+}
 
 /// The whole body.
 ///

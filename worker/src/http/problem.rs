@@ -6,6 +6,7 @@ use veritable_config::settings::Site;
 
 use crate::answer::{Answer, ContentType};
 use crate::error::Error;
+use crate::http::access::loggable;
 use crate::views;
 
 /// RFC 9457's members; `type` is `about:blank`, as the status says all there is, and of a change that was not made
@@ -35,7 +36,7 @@ pub(crate) fn answer(
 ) -> Answer {
     let status = error.status();
     if status.is_server_error() && status != StatusCode::SERVICE_UNAVAILABLE {
-        tracing::error!(request_id, path, %error, "a request failed");
+        tracing::error!(request_id, path = loggable(path), %error, "a request failed");
     }
     let said = match error {
         // What went wrong inside is for the log.

@@ -59,6 +59,7 @@ pub(crate) async fn answer(
     }
     let authority = head.uri.authority().map(http::uri::Authority::as_str);
     csrf::check_origin(&head.headers, authority, &app.config.site.base_url)?;
+    body::is_plain(&head.headers)?;
     // Who asks comes before what: a guest's body is not worth reading.
     let asker = asker::of(app, &head.headers, address, now).await?;
     if let Some(form) = form {
@@ -216,7 +217,7 @@ fn key_of_form(mut key: ChangeKey) -> ChangeKey {
     key
 }
 
-fn named(given: &[u8]) -> Result<String, Error> {
+pub(crate) fn named(given: &[u8]) -> Result<String, Error> {
     let invalid = |why: String| Error::Invalid { where_: "Idempotency-Key", why };
     if given.is_empty() || given.len() > KEY_BYTES {
         return Err(invalid(format!("has {} bytes, 1 to {KEY_BYTES} are allowed", given.len())));

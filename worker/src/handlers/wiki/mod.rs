@@ -272,7 +272,7 @@ fn member_place(view: &View<'_>) -> Result<(String, i64), Error> {
 }
 
 /// A number and a text, as `member_place` and the page of all titles go on from.
-fn text_cursor(text: &str) -> Result<(i64, String), Error> {
+pub(crate) fn text_cursor(text: &str) -> Result<(i64, String), Error> {
     let wrong = || invalid("from", "is not a cursor of this site");
     let text = String::from_utf8(unseal("from", text)?).map_err(|_| wrong())?;
     let (number, rest) = text.split_once('\0').ok_or_else(wrong)?;

@@ -1,11 +1,9 @@
 //! Arbitrary bytes in the segment: attach() and everything a worker does return, and nobody is shown a value
-//! that was not stored. `cargo +nightly fuzz run segment` in `shm`.
-#![no_main]
+//! that was not stored.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-use libfuzzer_sys::fuzz_target;
 use veritable_shm::{
     Cache, Geometry, LEASE_MS_MAX, Leases, Lifetime, Limits, Lookup, NewEntry, NewSession, Rate, Scoreboard,
     Segment, Sessions, TagRef, Tags, Verdict,
@@ -18,7 +16,8 @@ const SMALLEST: Geometry = Geometry {
     lease_slots: 16,
     worker_slots: 4,
     session_slots: 4,
-    limit_slots: 4, value_share: 4,
+    limit_slots: 4,
+    value_share: 4,
 };
 const LONG: Lifetime = Lifetime { ttl_ms: 3_600_000, stale_ms: 0 };
 /// Bytes of a patch: where (four), then what.
@@ -28,7 +27,7 @@ fn value(key: u8) -> Vec<u8> {
     vec![key; 40 + usize::from(key) * 37]
 }
 
-fuzz_target!(|data: &[u8]| {
+pub(crate) fn check(data: &[u8]) {
     let (fd, segment) = Segment::create(&SMALLEST).expect("segment");
     let owner = Scoreboard::of(&segment).enlist(0, 1, 0).expect("slot");
     let cache = Cache::of(&segment, owner).expect("cache");
@@ -75,7 +74,9 @@ fuzz_target!(|data: &[u8]| {
         {
             assert!(expires_in_ms <= LEASE_MS_MAX + 32);
         }
-        if let Verdict::RetryAfter { ms } = Limits::of(segment).check(b"k", Rate { burst: 3, interval_ms: 100 }, 5_000) {
+        if let Verdict::RetryAfter { ms } =
+            Limits::of(segment).check(b"k", Rate { burst: 3, interval_ms: 100 }, 5_000)
+        {
             assert!(ms <= 300);
         }
         if let Ok(sessions) = Sessions::of(segment, owner) {
@@ -88,4 +89,4 @@ fuzz_target!(|data: &[u8]| {
         cache.clear();
         assert_eq!(cache.audit().wrong_shards, 0, "a cleared cache is whole");
     }
-});
+}
