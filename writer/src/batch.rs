@@ -316,8 +316,9 @@ impl Batcher {
         }
     }
 
-    fn close(self, order: Order) -> Order {
+    fn close(mut self, order: Order) -> Order {
         let own_checkpoints = self.house.owns_checkpoints();
+        let is_in_place = self.health.is_in_place();
         self.house.close();
         let tidied = match order {
             // What is in the log is still to be shipped away.
@@ -333,8 +334,12 @@ impl Batcher {
             Order::MasterGone | Order::Shed | Order::Leave => Ok(()),
         };
         let closed = tidied.and_then(|()| self.db.close().map_err(|(_, error)| error));
-        if let Err(error) = closed {
-            tracing::warn!(%error, "the database was closed without a checkpoint; the next start makes it");
+        match closed {
+            Ok(()) if is_in_place => self.health.closed(),
+            Ok(()) => {}
+            Err(error) => {
+                tracing::warn!(%error, "the database was closed without a checkpoint; the next start makes it");
+            }
         }
         order
     }

@@ -108,7 +108,7 @@ impl Check {
         if self.not_before.is_some_and(|moment| Instant::now() < moment) {
             return false;
         }
-        if health.trouble() == Some(Trouble::Damaged) {
+        if health.is_damaged() {
             return true;
         }
         let last = *self.last.get_or_insert_with(|| last_check(db).unwrap_or_default());
@@ -143,9 +143,7 @@ impl Check {
                 remember(db, DAMAGE, Some(how))
             }
             Found::Nothing => {
-                if health.trouble() == Some(Trouble::Damaged) {
-                    health.recover();
-                }
+                health.sound();
                 tracing::info!(database = ?self.database, "checked, no damage found");
                 let at = UnixMillis::now().0;
                 self.last = Some(at);

@@ -40,6 +40,7 @@ use veritable_sql::Trouble;
 use crate::batch::{Batcher, Shared};
 use crate::clerk::Clerk;
 use crate::database::Database;
+use crate::health::Files;
 use crate::pulse::Pulse;
 
 /// What a writer is started with.
@@ -205,8 +206,8 @@ impl WriterError {
     }
 }
 
-/// Opens a database, unless a server that has served from its files lacks one of them now: a new one in its place would
-/// hide that, and be written to.
+/// Opens a database, unless a server that has served from its files lacks one of them now, or has another one in its
+/// place: a new one would hide that, and what is written into it would not be what workers read.
 fn open(
     config: &Config,
     segment: Option<&Segment>,
@@ -214,14 +215,12 @@ fn open(
 ) -> Result<rusqlite::Connection, WriterError> {
     let path = database.path(config);
     let missing = segment.and_then(|segment| {
-        let was_served = Tags::of(segment).mark() != 0;
-        if was_served && !path.exists() {
+        if Tags::of(segment).mark() != 0 && !path.exists() {
             return Some(Trouble::Missing);
         }
-        // SQLite removes the log and its index together. Workers hold both open, and would read on in the log that is
-        // gone.
-        let lacks_log = !beside(&path, "-wal").exists() && beside(&path, "-shm").exists();
-        (was_served && lacks_log && is_served(segment)).then_some(Trouble::LogGone)
+        // Workers hold their files open, and read on in those that are gone.
+        let opened = Files::recorded(&Store::of(segment, database.index())?);
+        opened.against(Files::found(&path)).filter(|_| database.is_read_by_workers() && is_served(segment))
     });
     match missing {
         Some(trouble) => {
