@@ -8,13 +8,15 @@ use crossbeam::channel::{Receiver, never, select};
 use rusqlite::Connection;
 use veritable_config::Config;
 use veritable_config::channel::Order;
+use veritable_domain::upload::UploadHash;
 use veritable_shm::{Counter, Fact, Histograms, Owner, Scoreboard, Segment, Series, Store, TagRef, Tags};
 use veritable_sql::Trouble;
-use veritable_writer_api::message::{Event, FromWriter, Refusal, Reply};
+use veritable_writer_api::message::{Command, Event, FromWriter, Refusal, Reply, Uploads};
 
 use crate::check;
 use crate::commit::{Committed, Lost, commit, done_before, name};
 use crate::database::{self, Database};
+use crate::files::{Fate, Files};
 use crate::health::Health;
 use crate::house::House;
 use crate::pulse::Beat;
@@ -58,6 +60,7 @@ pub(crate) struct Batcher {
     /// What was in a log that is gone is in the database.
     saved_log: bool,
     house: House,
+    files: Files,
 }
 
 impl Batcher {
@@ -66,11 +69,11 @@ impl Batcher {
         database: Database,
         config: &Config,
         shared: Option<Shared>,
-        subscribers: Arc<Subscribers>,
+        (subscribers, files): (Arc<Subscribers>, Files),
     ) -> Self {
         let store = shared.as_ref().and_then(|shared| shared.store.clone());
         let mut health = Health::of(&database.path(config), store.clone());
-        let house = House::new(config, database, store);
+        let house = House::new(config, database, store, files.clone());
         if let Some(how) = check::known_damage(&db) {
             health.damaged(&how);
             house.check.found_before();
@@ -78,6 +81,7 @@ impl Batcher {
         Batcher {
             health,
             house,
+            files,
             db,
             shared,
             subscribers,
@@ -144,6 +148,8 @@ impl Batcher {
             }
             self.subscribers.send(&Event { commit: self.commits, tags: done.tags });
         }
+        // The same for a picture that is gone.
+        self.files.settle(&done.files);
         for (job, result) in jobs.into_iter().zip(done.results) {
             let sent = job.peer.send(FromWriter::Reply(Reply { id: job.request.id, result }));
             if !sent {
@@ -202,6 +208,7 @@ impl Batcher {
             all.results.append(&mut done.results);
             all.tags.append(&mut done.tags);
             all.mark = done.mark.or(all.mark);
+            all.files.append(&mut done.files);
             all.repeated += done.repeated;
         }
         all
@@ -218,8 +225,13 @@ impl Batcher {
             Ok(None) => Err(refusal.clone()),
             Err(error) => Err(Refusal::Unknown { reason: error.to_string() }),
         };
-        let results = jobs.iter().map(&mut answer).collect();
-        Committed { results, repeated, ..Committed::default() }
+        let results: Vec<_> = jobs.iter().map(&mut answer).collect();
+        // Where nobody knows, a row may name it.
+        let unknown =
+            jobs.iter().zip(&results).filter(|(_, result)| matches!(result, Err(Refusal::Unknown { .. })));
+        let files =
+            unknown.filter_map(|(job, _)| Some(Fate::Named(brought(&job.request.command)?))).collect();
+        Committed { results, repeated, files, ..Committed::default() }
     }
 
     fn roll_back(&self) {
@@ -343,6 +355,13 @@ impl Batcher {
         }
         order
     }
+}
+
+/// The picture that a command brings.
+fn brought(command: &Command) -> Option<UploadHash> {
+    let Command::Uploads(_, change) = command else { return None };
+    let Uploads::StorePicture { upload, .. } = change.as_ref() else { return None };
+    Some(upload.hash)
 }
 
 #[cfg(test)]

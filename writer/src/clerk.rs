@@ -245,7 +245,7 @@ impl Inside {
         let deadline = UnixMillis(UnixMillis::now().0 + i64::try_from(PATIENCE.as_millis()).unwrap_or(0));
         let command = Command::accounts(By::OPERATOR, change);
         let request = Box::new(Request { id, key: IdempotencyKey::fresh(), deadline, command });
-        self.jobs.push(request, 0, &self.peer).map_err(|_| Refusal::Busy)?;
+        self.jobs.push(request, None, 0, &self.peer).map_err(|_| Refusal::Busy)?;
         loop {
             match self.answers.recv_timeout(PATIENCE) {
                 Ok(FromWriter::Reply(reply)) if reply.id == id => return reply.result,

@@ -11,6 +11,7 @@ use veritable_domain::time::UnixMillis;
 use veritable_writer_api::message::{Command, Outcome, Refusal, Request};
 
 use crate::apply::{self, Failure, Transaction, search};
+use crate::files::Fate;
 use crate::mark;
 
 /// What became of a transaction that was committed.
@@ -26,6 +27,8 @@ pub struct Committed {
     pub(crate) repeated: u64,
     /// Why SQLite could not carry out one of them, although the transaction as a whole was committed.
     pub(crate) failure: Option<rusqlite::Error>,
+    /// What is to become of the files of pictures.
+    pub(crate) files: Vec<Fate>,
 }
 
 /// Why a transaction was not committed.
@@ -107,6 +110,7 @@ impl Batch<'_> {
                 self.db.prepare_cached("RELEASE command")?.execute([])?;
                 self.done.tags.append(&mut tx.tags);
                 self.texts.append(&mut tx.texts);
+                self.done.files.append(&mut tx.files);
                 return Ok(Ok(outcome));
             }
             Ok(Err(Failure::Refused(refusal))) => refusal,

@@ -3,6 +3,7 @@
 //! other; under steady writing one now and then. A command that comes meanwhile waits for one small step at most.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, params};
@@ -13,6 +14,7 @@ use veritable_shm::{Fact, Store};
 
 use crate::check::Check;
 use crate::database::Database;
+use crate::files::Files;
 use crate::health::Health;
 
 /// Quiet for this long, there is time for it.
@@ -53,6 +55,8 @@ const OPTIMIZE_LATE: Duration = Duration::from_secs(10 * 60);
 const VACUUM_FROM: u64 = 5;
 /// ... until they are less than this one: then it does not begin anew with each deleted row.
 const VACUUM_TO: u64 = 10;
+/// Between two looks for pictures' files that no row names.
+const SWEEP: Duration = Duration::from_secs(60 * 60);
 /// Pages given back in one go: a few milliseconds.
 const VACUUM_AT_ONCE: u32 = 64;
 
@@ -66,11 +70,12 @@ enum Task {
     Truncate = 4,
     Optimize = 5,
     Vacuum = 6,
+    Sweep = 7,
 }
 
 /// Every kind, each in its turn.
-const TASKS: [Task; 6] =
-    [Task::Forget, Task::Merge, Task::Checkpoint, Task::Vacuum, Task::Truncate, Task::Optimize];
+const TASKS: [Task; 7] =
+    [Task::Forget, Task::Merge, Task::Checkpoint, Task::Vacuum, Task::Truncate, Task::Optimize, Task::Sweep];
 
 /// The name of what a store says is being done; `None` for nothing.
 #[must_use]
@@ -87,6 +92,7 @@ impl Task {
             Task::Truncate => "shortening the log",
             Task::Optimize => "renewing statistics",
             Task::Vacuum => "giving free space back",
+            Task::Sweep => "sweeping up pictures",
         }
     }
 }
@@ -115,6 +121,10 @@ pub(crate) struct House {
     /// Statements that renew statistics, still to be run.
     analyses: Vec<String>,
     vacuuming: bool,
+    files: Files,
+    sweep_at: Instant,
+    /// Folders still to be swept.
+    unswept: Vec<PathBuf>,
     not_before: Option<Instant>,
     /// What is being done, in words, with the name of the search index where it is of one.
     doing: &'static str,
@@ -124,7 +134,7 @@ pub(crate) struct House {
 }
 
 impl House {
-    pub(crate) fn new(config: &Config, database: Database, store: Option<Store>) -> House {
+    pub(crate) fn new(config: &Config, database: Database, store: Option<Store>, files: Files) -> House {
         let now = Instant::now();
         House {
             database,
@@ -142,6 +152,9 @@ impl House {
             optimize_at: now,
             analyses: Vec::new(),
             vacuuming: false,
+            files,
+            sweep_at: now,
+            unswept: Vec::new(),
             not_before: None,
             doing: "",
             failing: BTreeSet::new(),
@@ -225,6 +238,11 @@ impl House {
         }
         self.not_before = None;
         self.doing = "measuring it";
+        if health.is_damaged() {
+            // What a damaged database does not find may be there.
+            self.sweep_at = Instant::now() + SWEEP;
+            self.unswept.clear();
+        }
         let worked = self.measure(db).and_then(|()| self.step(db));
         self.say(Fact::Task, 0);
         match worked {
@@ -283,6 +301,7 @@ impl House {
             Task::Optimize => {
                 self.optimize_at <= now && (is_quiet || now.duration_since(self.optimize_at) >= OPTIMIZE_LATE)
             }
+            Task::Sweep => self.database == Database::Forums && self.sweep_at <= now,
         })
     }
 
@@ -320,6 +339,21 @@ impl House {
                 self.long_log = !self.truncate(db)?;
                 if !self.long_log {
                     self.say_now(Fact::TruncateAt);
+                }
+                return Ok(());
+            }
+            Task::Sweep => {
+                if self.unswept.is_empty() {
+                    self.unswept = self.files.folders();
+                }
+                if let Some(folder) = self.unswept.pop() {
+                    let swept = self.files.sweep(db, &folder)?;
+                    if swept > 0 {
+                        tracing::info!(swept, folder = %folder.display(), "pictures that nobody has are removed");
+                    }
+                }
+                if self.unswept.is_empty() {
+                    self.sweep_at = now + SWEEP;
                 }
                 return Ok(());
             }

@@ -128,7 +128,7 @@ pub fn run(context: Context) -> Result<(), WriterError> {
             error,
         })?;
     }
-    let subscribers = Arc::new(server::Subscribers::default());
+    let (subscribers, files) = (Arc::new(server::Subscribers::default()), files::Files::of(&config));
     let board = segment.as_ref().map(Scoreboard::of).zip(owner);
     let pulse = Pulse::new(opened.len(), board.clone());
     let (mut queues, mut stops, mut threads) = (Vec::new(), Vec::new(), Vec::new());
@@ -136,7 +136,7 @@ pub fn run(context: Context) -> Result<(), WriterError> {
         let (jobs, queue) = channel::bounded(config.writer.queue as usize);
         let (stop, stopped) = channel::bounded(1);
         let shared = segment.as_ref().map(|segment| Shared::of(segment, owner, database));
-        let batcher = Batcher::new(db, database, &config, shared, subscribers.clone());
+        let batcher = Batcher::new(db, database, &config, shared, (subscribers.clone(), files.clone()));
         let beat = pulse.beat(database.index());
         let thread = std::thread::Builder::new().name(format!("{database:?}").to_lowercase());
         let spawned = thread.spawn(move || batcher.run(&queue, &stopped, &beat));
@@ -157,12 +157,8 @@ pub fn run(context: Context) -> Result<(), WriterError> {
     }
     let waker = listener.try_clone().map_err(io("the writer's listener"))?;
     let refused = board.clone();
-    let server = server::start(
-        listener,
-        server::Queues { queues, refused, files: files::Files::of(&config) },
-        subscribers,
-    )
-    .map_err(io("the writer's threads"))?;
+    let server = server::start(listener, server::Queues { queues, refused, files }, subscribers)
+        .map_err(io("the writer's threads"))?;
     let mut orders = channel.try_clone().map_err(io("the master's channel"))?;
     std::thread::Builder::new()
         .name("orders".into())
