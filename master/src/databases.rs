@@ -54,6 +54,7 @@ fn one(store: &Store) -> Value {
         "vacuum_at": when(Fact::VacuumAt),
         "check_since": when(Fact::CheckSince),
         "check_at": when(Fact::CheckAt),
+        "check_late": store.get(Fact::CheckLate) != 0,
         "check_found_damage": store.get(Fact::CheckFound) != 0,
     })
 }
@@ -120,6 +121,9 @@ pub(crate) fn lines(databases: &Value) -> String {
         if database["upkeep_late"] == true {
             let _ = writeln!(page, "{name}: not looked after since {}", text("upkeep_at"));
         }
+        if database["check_late"] == true {
+            let _ = writeln!(page, "{name}: its check for damage is late, the last was {}", text("check_at"));
+        }
         for (since, what) in [("task", "doing"), ("check_since", "being checked since")] {
             if let Some(said) = database[since].as_str() {
                 let _ = writeln!(page, "{name}: {what} {said}");
@@ -142,6 +146,7 @@ mod tests {
         store.set(Fact::WriteTrouble, Trouble::DiskFull as u64);
         store.set(Fact::Bytes, 2_000_000);
         store.set(Fact::UpkeepAt, 1_000);
+        store.set(Fact::CheckLate, 1);
         let shown = status(&segment);
         assert_eq!(shown["forums"]["writes"], "the disk is full");
         assert_eq!(shown["notebooks"]["writes"], "ok");
@@ -151,6 +156,7 @@ mod tests {
             "writes fail, the disk is full: free some space",
             "notebooks: 0.0 MB",
             "forums: not looked after since 1970",
+            "forums: its check for damage is late, the last was never",
         ] {
             assert!(lines.contains(part), "{part:?} in {lines}");
         }

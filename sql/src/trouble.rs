@@ -84,11 +84,13 @@ impl Trouble {
             }
             Trouble::Io => "look at the disk and the kernel's log; writing is tried again by itself",
             Trouble::Damaged => {
-                "stop the server and restore a backup (`veritable restore`); what is not damaged is still served"
+                "look at the kernel's log first, as a disk that cannot be read looks like this as well; then stop the \
+                 server and restore a backup (`veritable restore`); what is not damaged is still served"
             }
             Trouble::Locked => "end the program that holds it; writing goes on by itself",
             Trouble::Missing => {
-                "put the file back; until the server ends it is still to be had from /proc/PID/fd of its writer"
+                "put the file back; until the server ends it is still to be had from /proc/PID/fd of any process of it \
+                 that has it open (a worker, if the writer has ended)"
             }
             Trouble::Replaced => "restart the server to use the file that is there now",
             Trouble::Memory => "give the server more memory; writing is tried again by itself",

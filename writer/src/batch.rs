@@ -180,7 +180,6 @@ impl Batcher {
                 done
             }
             Err(lost) => {
-                tracing::error!(error = %lost, commands = jobs.len(), "a batch could not be committed");
                 // SQLite has not given it up: it is one command's part in what is written for all that fails.
                 let is_open = !self.db.is_autocommit();
                 self.roll_back();
@@ -188,8 +187,15 @@ impl Batcher {
                     return self.transact_each(jobs);
                 }
                 let reason = match self.health.failed(lost.error()) {
-                    Some(trouble) => trouble.to_string(),
-                    None => lost.to_string(),
+                    // Said once, when it began.
+                    Some(trouble) => {
+                        tracing::debug!(error = %lost, commands = jobs.len(), "a batch is refused");
+                        trouble.to_string()
+                    }
+                    None => {
+                        tracing::error!(error = %lost, commands = jobs.len(), "a batch could not be committed");
+                        lost.to_string()
+                    }
                 };
                 let refusal = match lost {
                     Lost::Refused(_) => Refusal::Storage { reason },

@@ -23,7 +23,7 @@ pub(crate) const BUSY: Duration = Duration::from_millis(5_000);
 /// A page that many commits change is copied once; the log stays below some 32 MB unless somebody reads for long.
 const AUTOCHECKPOINT: u32 = 4_000;
 /// Bytes to which the log's file is cut when it is begun anew, after somebody's long reading had let it grow.
-const LOG_BYTES: i64 = 64 << 20;
+pub(crate) const LOG_BYTES: u32 = 64 << 20;
 /// Rows of an index that are looked at for its statistics: some milliseconds a table, however large.
 const ANALYSIS_LIMIT: u32 = 1_000;
 /// KiB of page cache: with less than a full batch changes, pages are written to the log twice.

@@ -33,6 +33,8 @@ const AFTER_FAILURE: Duration = Duration::from_secs(10);
 pub(crate) const KEEP_DONE_MS: i64 = 24 * 60 * 60 * 1000;
 /// Most old answers forgotten in one go.
 const FORGET_AT_ONCE: u32 = 1_000;
+/// The same while it falls behind, some tens of milliseconds: twice as many each time up to this.
+const FORGET_MOST: u32 = 8_000;
 /// How often it is looked for old answers.
 const FORGET: Duration = Duration::from_secs(60);
 /// A log that somebody's reading kept from being copied to its end is tried again after this.
@@ -111,6 +113,8 @@ pub(crate) struct House {
     /// The last commit.
     busy_at: Instant,
     forget_at: Instant,
+    /// So many answers are forgotten next.
+    forget_rows: u32,
     /// Search indexes that may have something to merge.
     unmerged: VecDeque<&'static str>,
     /// When there is something to copy from the log.
@@ -146,6 +150,7 @@ impl House {
             done_at: now,
             busy_at: now,
             forget_at: now,
+            forget_rows: FORGET_AT_ONCE,
             unmerged: database.search_indexes().iter().copied().collect(),
             checkpoint_at: Some(now),
             long_log: true,
@@ -309,8 +314,10 @@ impl House {
         let now = Instant::now();
         match task {
             Task::Forget => {
-                let is_all = forget(db)? < FORGET_AT_ONCE as usize;
+                let is_all = forget(db, self.forget_rows)? < self.forget_rows as usize;
                 self.forget_at = if is_all { now + FORGET } else { now };
+                self.forget_rows =
+                    if is_all { FORGET_AT_ONCE } else { (self.forget_rows * 2).min(FORGET_MOST) };
             }
             Task::Merge => {
                 // One that fails is not tried again before the next commit.
@@ -444,10 +451,10 @@ fn log_bytes(db: &Connection) -> Option<u64> {
     std::fs::metadata(log).ok().map(|file| file.len())
 }
 
-fn forget(db: &Connection) -> rusqlite::Result<usize> {
+fn forget(db: &Connection, most: u32) -> rusqlite::Result<usize> {
     let sql = "DELETE FROM done_commands WHERE key IN
                (SELECT key FROM done_commands WHERE done_at < ?1 ORDER BY done_at LIMIT ?2)";
-    veritable_sql::run(db, sql, params![UnixMillis::now().0 - KEEP_DONE_MS, FORGET_AT_ONCE])
+    veritable_sql::run(db, sql, params![UnixMillis::now().0 - KEEP_DONE_MS, most])
 }
 
 /// Merges some of a search index; whether there may be more to merge. It counts as two changes when
