@@ -25,6 +25,26 @@ pub(crate) fn status(segment: &Segment) -> Value {
     Value::Object(Database::ALL.into_iter().filter_map(of).collect::<Map<_, _>>())
 }
 
+/// Why no process can be started that opens the databases, if so: the files are not those that others have open.
+pub(crate) fn unfit(segment: &Segment) -> Option<String> {
+    Database::ALL.into_iter().find_map(|database| {
+        let store = Store::of(segment, database.index())?;
+        let trouble =
+            Trouble::from_number(store.get(Fact::WriteTrouble)).filter(|trouble| trouble.is_of_files())?;
+        Some(format!("{}: {trouble}: {}", format!("{database:?}").to_lowercase(), trouble.advice()))
+    })
+}
+
+/// The same by what `status` says.
+pub(crate) fn unfit_by_status(databases: &Value) -> Option<String> {
+    let is_unfit =
+        |said: &str| Trouble::ALL.iter().any(|trouble| trouble.is_of_files() && trouble.to_string() == said);
+    databases.as_object()?.iter().find_map(|(name, database)| {
+        let said = database["writes"].as_str().filter(|said| is_unfit(said))?;
+        Some(format!("{name}: {said}: {}", database["advice"].as_str().unwrap_or_default()))
+    })
+}
+
 fn one(store: &Store) -> Value {
     let trouble = |fact| Trouble::from_number(store.get(fact));
     let when = |fact| when(store, fact);

@@ -73,6 +73,13 @@ impl Trouble {
         Some(if may_be_read_only && is_read_only(path) { Trouble::ReadOnly } else { trouble })
     }
 
+    /// Whether it says that the files are not those that were opened. What is written then ends with the process, and what
+    /// is opened now is something else.
+    #[must_use]
+    pub fn is_of_files(self) -> bool {
+        matches!(self, Trouble::Missing | Trouble::Replaced | Trouble::LogGone)
+    }
+
     /// What to do about it, for whoever runs the server.
     #[must_use]
     pub fn advice(self) -> &'static str {

@@ -78,12 +78,6 @@ impl Files {
     }
 }
 
-/// Whether it says that the files are not those that were opened: worse than damage, as what is written then ends with
-/// the process.
-fn is_of_files(trouble: Trouble) -> bool {
-    matches!(trouble, Trouble::Missing | Trouble::Replaced | Trouble::LogGone)
-}
-
 impl Health {
     /// Of the database that was just opened at `path`.
     pub(crate) fn of(path: &Path, store: Option<Store>) -> Health {
@@ -124,7 +118,7 @@ impl Health {
     /// After it was closed: where nobody else had it open, SQLite has removed the log, and nobody is to miss it.
     pub(crate) fn closed(&self) {
         if let Some(store) = &self.store
-            && !self.trouble.is_some_and(is_of_files)
+            && !self.trouble.is_some_and(Trouble::is_of_files)
         {
             Files::found(&self.path).record(store);
         }
@@ -175,8 +169,8 @@ impl Health {
         self.is_damaged |= trouble == Trouble::Damaged;
         // What is known is not made less by what is found besides; only that the files are gone is worse than damage.
         let is_known = self.trouble == Some(trouble)
-            || self.trouble.is_some_and(is_of_files) && !is_of_files(trouble)
-            || self.trouble == Some(Trouble::Damaged) && !is_of_files(trouble);
+            || self.trouble.is_some_and(Trouble::is_of_files) && !trouble.is_of_files()
+            || self.trouble == Some(Trouble::Damaged) && !trouble.is_of_files();
         if is_known {
             return;
         }
