@@ -220,3 +220,33 @@ fn configure(db: &Connection, config: &Config) -> rusqlite::Result<()> {
     db.pragma_update(None, "analysis_limit", ANALYSIS_LIMIT)?;
     veritable_sql::keep_prepared(db, STATEMENTS)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_is_made_where_there_is_none_and_nothing_is_left_of_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = Config { data_dir: dir.path().to_owned(), ..Config::default() };
+        let is_free = || Database::ALL.map(|database| is_free(&config, database).is_ok());
+        assert_eq!(is_free(), [true, true]);
+        fs::create_dir(config.uploads_dir()).unwrap();
+        assert_eq!(is_free(), [true, true]);
+        for (file, free) in [
+            ("forums.db-wal", [false, true]),
+            ("notebooks.db-journal", [true, false]),
+            ("notebooks.db", [false, true]),
+            ("uploads/aa", [false, true]),
+        ] {
+            fs::write(dir.path().join(file), "x").unwrap();
+            assert_eq!(is_free(), free, "{file}");
+            fs::remove_file(dir.path().join(file)).unwrap();
+        }
+        // A first start that ended between the two is gone on with; a database that was written is missed.
+        let forums = open(&config, Database::Forums).unwrap();
+        assert_eq!(is_free(), [true, true]);
+        forums.execute("INSERT INTO facts (name, value) VALUES ('mark', '1')", []).unwrap();
+        assert_eq!(is_free(), [true, false]);
+    }
+}
