@@ -283,7 +283,7 @@ fn all_of_ones_data_comes_in_one_document_and_an_account_can_be_deleted() {
 }
 
 /// A body that comes in chunks (RFC 9112, 7.1).
-fn download(address: &str, path: &str, cookie: &str) -> String {
+pub(super) fn download(address: &str, path: &str, cookie: &str) -> String {
     use std::io::{Read, Write};
     let mut stream = std::net::TcpStream::connect(address).unwrap();
     write!(stream, "GET {path} HTTP/1.1\r\nHost: test\r\n{cookie}\r\nConnection: close\r\n\r\n").unwrap();
