@@ -392,7 +392,8 @@ fn the_log_has_no_secrets_and_takes_no_lines_from_requests() {
     let dir = tempfile::tempdir().unwrap();
     let log = dir.path().join("log");
     let mut program = veritable();
-    program.env("VERITABLE_LOG_LEVEL", "trace").env("VERITABLE_ACCOUNTS_SCRYPT_LOG_N", "10");
+    program.env("VERITABLE_LOG_LEVEL", "trace").env("VERITABLE_LOG_ACCESS", "on");
+    program.env("VERITABLE_ACCOUNTS_SCRYPT_LOG_N", "10");
     let data = dir.path().join("data");
     let server = Server::start_logging(program, "demo", &data, &[], Stdio::from(File::create(&log).unwrap()));
     let mut secrets = vec![PASSWORD.to_owned(), server.password(), server.token()];
