@@ -25,10 +25,16 @@ pub(super) fn rows() -> Vec<Row> {
             let fields = vec![("user", name(world, account)), ("password", "not this one".into())];
             ("/login".into(), fields)
         }),
-        form("/login", "to an account that is switched off", [401; 5], |world, _| {
+        form("/login", "to an account that is switched off", [403; 5], |world, _| {
             let account = world.account(1);
             world.execute("UPDATE users SET disabled_at = 1 WHERE id = ?1", account);
-            let fields = vec![("user", name(world, account)), ("password", "not this one".into())];
+            let fields = vec![("user", name(world, account)), ("password", PASSWORD.into())];
+            ("/login".into(), fields)
+        }),
+        form("/login", "to an account that waits for approval", [403; 5], |world, _| {
+            let account = world.account(1);
+            world.execute("UPDATE users SET approved_at = NULL WHERE id = ?1", account);
+            let fields = vec![("user", name(world, account)), ("password", PASSWORD.into())];
             ("/login".into(), fields)
         }),
         form("/login/code", "by whoever has not shown a password", ALL_ON, |_, _| {
