@@ -83,16 +83,16 @@ fn changes_are_for_pages_of_this_site_with_what_their_forms_hold() {
         let mut browser = world.asks(row, who);
         let own = secret(&mut browser, who);
         let made = make(&mut world, row, who);
-        let mut refused =
-            |what: &str, browser: &mut Browser, secret: &str, origin: &str, statuses: &[u16]| {
-                let reply = send(browser, row, &made, secret, origin);
-                if !statuses.contains(&reply.status) {
-                    wrong.push(format!(
-                        "{} {} ({}) {what}: {}",
-                        row.method, row.pattern, row.of, reply.status
-                    ));
-                }
-            };
+        let mut refused = |what: &str,
+                           browser: &mut Browser,
+                           secret: &str,
+                           origin: &str,
+                           statuses: &[u16]| {
+            let reply = send(browser, row, &made, secret, origin);
+            if !statuses.contains(&reply.status) {
+                wrong.push(format!("{} {} ({}) {what}: {}", row.method, row.pattern, row.of, reply.status));
+            }
+        };
         for foreign in [
             "Origin: https://evil.example",
             "Origin: null",

@@ -74,10 +74,8 @@ fn changes() -> Vec<Row> {
             ("/account/password".into(), vec![("password", "other unusual words".into())])
         })
         .by_new_accounts(),
-        form("/account/delete", "", MEMBERS_ON, |_, _| {
-            with_password("/account/delete", &[("sure", "1")])
-        })
-        .by_new_accounts(),
+        form("/account/delete", "", MEMBERS_ON, |_, _| with_password("/account/delete", &[("sure", "1")]))
+            .by_new_accounts(),
         form("/account/delete", "without the password", NOT_SHOWN, |_, _| {
             ("/account/delete".into(), vec![("sure", "1".into())])
         })

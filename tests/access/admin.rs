@@ -96,9 +96,7 @@ fn users() -> Vec<Row> {
             to(user, "confirm", &[])
         }),
         form(deed, "end-sessions", ADMINS_ON, |world, _| to_somebody(world, "end-sessions", &[])),
-        form(deed, "end-second-factor", ADMINS_ON, |world, _| {
-            to_somebody(world, "end-second-factor", &[])
-        }),
+        form(deed, "end-second-factor", ADMINS_ON, |world, _| to_somebody(world, "end-second-factor", &[])),
         form(deed, "erase", ADMINS_ON, |world, _| to_somebody(world, "erase", &[("sure", "1")])),
         form(deed, "reset", [401, 403, 403, 403, 200], |world, _| to_somebody(world, "reset", &[])),
         form(deed, "no deed", [401, 403, 403, 403, 404], |world, _| to_somebody(world, "praise", &[])),
@@ -189,26 +187,30 @@ fn by_programs() -> Vec<Row> {
         with_scope(ADMINISTER, "PATCH", "/api/admin/users/{id}", "its role", API_ADMINS, |world, _| {
             of_new(world, json!({"role": "moderator"}))
         }),
+        with_scope(ADMINISTER, "PATCH", "/api/admin/users/{id}", "nothing of it", API_ADMINS, |world, _| {
+            of_new(world, json!({}))
+        }),
         with_scope(ADMINISTER, "PATCH", "/api/admin/users/{id}", "its groups", API_ADMINS, |world, _| {
             of_new(world, json!({"groups": [4]}))
         }),
+        with_scope(
+            ADMINISTER,
+            "PATCH",
+            "/api/admin/users/{id}",
+            "groups that are a role's",
+            [401, 403, 403, 403, 400],
+            |world, _| of_new(world, json!({"groups": [3]})),
+        ),
         with_scope(ADMINISTER, "PATCH", "/api/admin/users/{id}", "switch it off", API_ADMINS, |world, _| {
             of_new(world, json!({"disabled": true, "reason": "spam"}))
         }),
         with_scope(ADMINISTER, "PATCH", "/api/admin/users/{id}", "approve it", API_ADMINS, |world, _| {
             (format!("/api/admin/users/{}", waiting(world)), json!({"approved": true}))
         }),
-        with_scope(
-            ADMINISTER,
-            "PATCH",
-            "/api/admin/users/{id}",
-            "one's own role",
-            API_ADMINS,
-            |world, _| {
-                let own = if world.asker == 0 { world.account(1) } else { world.asker };
-                (format!("/api/admin/users/{own}"), json!({"role": "administrator"}))
-            },
-        )
+        with_scope(ADMINISTER, "PATCH", "/api/admin/users/{id}", "one's own role", API_ADMINS, |world, _| {
+            let own = if world.asker == 0 { world.account(1) } else { world.asker };
+            (format!("/api/admin/users/{own}"), json!({"role": "administrator"}))
+        })
         .by_new_accounts(),
         with_scope(ADMINISTER, "DELETE", "/api/admin/users/{id}", "", API_ADMINS, |world, _| {
             of_new(world, Value::Null)

@@ -62,6 +62,13 @@ fn posts() -> Vec<Row> {
         form("/posts/{id}/restore", "deleted by a moderator", KEEPERS_ON, |world, _| {
             button(format!("/posts/{}/restore", world.deleted_post(Who::Moderator)))
         }),
+        form("/posts/{id}/restore", "deleted by its author, then judged", KEEPERS_ON, |world, _| {
+            let post = reported(world);
+            world.does(Who::Owner, "DELETE", &format!("/api/posts/{post}"), &Value::Null);
+            let path = format!("/api/moderation/posts/{post}");
+            world.does(Who::Moderator, "POST", &path, &json!({"verdict": "deleted"}));
+            button(format!("/posts/{post}/restore"))
+        }),
         form("/posts/{id}/restore", "hidden", HIDDEN_ON, |world, _| {
             button(format!("/posts/{}/restore", world.hidden.deleted_post))
         }),
@@ -104,9 +111,7 @@ fn posts_by_programs() -> Vec<Row> {
             "/api/posts/{id}/restore",
             "deleted by its author",
             AUTHORS_DO,
-            |world, _| {
-                (format!("/api/posts/{}/restore", world.deleted_post(Who::Owner)), Value::Null)
-            },
+            |world, _| (format!("/api/posts/{}/restore", world.deleted_post(Who::Owner)), Value::Null),
         ),
         with_scope(
             WRITE | MODERATE,
@@ -114,9 +119,7 @@ fn posts_by_programs() -> Vec<Row> {
             "/api/posts/{id}/restore",
             "deleted by a moderator",
             API_KEEPERS_DO,
-            |world, _| {
-                (format!("/api/posts/{}/restore", world.deleted_post(Who::Moderator)), Value::Null)
-            },
+            |world, _| (format!("/api/posts/{}/restore", world.deleted_post(Who::Moderator)), Value::Null),
         ),
         with_scope(
             WRITE | MODERATE,
@@ -236,16 +239,20 @@ fn topics_by_programs() -> Vec<Row> {
             "/api/topics/{id}",
             "its title",
             [401, 200, 403, 200, 200],
-            |world, _| {
-                (format!("/api/topics/{}", world.topic().topic), json!({"title": "Another title"}))
+            |world, _| (format!("/api/topics/{}", world.topic().topic), json!({"title": "Another title"})),
+        ),
+        json(
+            "PATCH",
+            "/api/topics/{id}",
+            "the title of one's own",
+            [401, 200, 200, 200, 200],
+            |world, who| {
+                let who = if who == Who::Guest { Who::Owner } else { who };
+                let path = format!("/api/forums/{}/topics", world.objects.category);
+                let made = world.does(who, "POST", &path, &json!({"title": "One's own", "body": "words"}));
+                (format!("/api/topics/{}", made["topic"]["id"]), json!({"title": "Another title"}))
             },
         ),
-        json("PATCH", "/api/topics/{id}", "the title of one's own", [401, 200, 200, 200, 200], |world, who| {
-            let who = if who == Who::Guest { Who::Owner } else { who };
-            let path = format!("/api/forums/{}/topics", world.objects.category);
-            let made = world.does(who, "POST", &path, &json!({"title": "One's own", "body": "words"}));
-            (format!("/api/topics/{}", made["topic"]["id"]), json!({"title": "Another title"}))
-        }),
         with_scope(
             WRITE | MODERATE,
             "PATCH",
@@ -306,7 +313,12 @@ fn reported(world: &mut World) -> i64 {
 /// The hidden post, reported by an administrator, as nobody else sees it.
 fn reported_hidden(world: &mut World) -> i64 {
     let post = world.hidden.post;
-    world.does(Who::Administrator, "POST", &format!("/api/posts/{post}/reports"), &json!({"reason": "abuse"}));
+    world.does(
+        Who::Administrator,
+        "POST",
+        &format!("/api/posts/{post}/reports"),
+        &json!({"reason": "abuse"}),
+    );
     post
 }
 

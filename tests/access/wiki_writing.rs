@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::table::{
-    API_KEEPERS, API_MEMBERS, API_MEMBERS_MAKE, KEEPERS, KEEPERS_ON, MEMBERS, MEMBERS_ON, MODERATE, form, json,
-    own, own_at, with_scope,
+    API_KEEPERS, API_MEMBERS, API_MEMBERS_MAKE, KEEPERS, KEEPERS_ON, MEMBERS, MEMBERS_ON, MODERATE, form,
+    json, own, own_at, with_scope,
 };
 use super::{Filled, Objects, Row, World};
 

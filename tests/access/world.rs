@@ -289,9 +289,7 @@ pub(crate) fn send_with_token(world: &World, row: &Row, made: &Made, token: &str
         Made::Picture(path, file) if path.starts_with("/api") => {
             browser.send("POST", path, &[&bearer, "Content-Type: image/png"], file)
         }
-        Made::Picture(path, file) => {
-            browser.send("POST", path, &[&bearer, &multipart()], &parts("", file))
-        }
+        Made::Picture(path, file) => browser.send("POST", path, &[&bearer, &multipart()], &parts("", file)),
     }
 }
 

@@ -141,9 +141,15 @@ fn replies() -> Vec<Row> {
         json("POST", "/api/topics/{id}/posts", "in a locked topic", [401, 403, 403, 201, 201], |world, _| {
             (format!("/api/topics/{}/posts", locked_topic(world).topic), json!({"body": "words"}))
         }),
-        json("POST", "/api/topics/{id}/posts", "in a deleted topic", [401, 404, 404, 404, 404], |world, _| {
-            (format!("/api/topics/{}/posts", world.deleted_topic().topic), json!({"body": "words"}))
-        }),
+        json(
+            "POST",
+            "/api/topics/{id}/posts",
+            "in a deleted topic",
+            [401, 404, 404, 404, 404],
+            |world, _| {
+                (format!("/api/topics/{}/posts", world.deleted_topic().topic), json!({"body": "words"}))
+            },
+        ),
         json(
             "POST",
             "/api/topics/{id}/posts",
@@ -204,10 +210,7 @@ fn edits() -> Vec<Row> {
             let who = if who == Who::Guest { Who::Owner } else { who };
             let path = format!("/api/topics/{}/posts", world.objects.topic);
             let post = world.does(who, "POST", &path, &json!({"body": "words of one's own"}));
-            (
-                format!("/api/posts/{}", post["post"]["id"]),
-                json!({"body": "other words", "base_version": 1}),
-            )
+            (format!("/api/posts/{}", post["post"]["id"]), json!({"body": "other words", "base_version": 1}))
         }),
         with_scope(
             WRITE | MODERATE,

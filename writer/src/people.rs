@@ -76,11 +76,8 @@ fn person(row: &Row<'_>) -> rusqlite::Result<Person> {
 /// # Errors
 /// SQLite's.
 pub fn find(db: &Connection, name: &str) -> rusqlite::Result<Option<Person>> {
-    let (sql, key) = if name.contains('@') {
-        (BY_ADDRESS, name.trim().to_lowercase())
-    } else {
-        (BY_NAME, user_key(name))
-    };
+    let (sql, key) =
+        if name.contains('@') { (BY_ADDRESS, name.trim().to_lowercase()) } else { (BY_NAME, user_key(name)) };
     db.query_row(sql, (key, UnixMillis::now().0), person).optional()
 }
 

@@ -9,7 +9,7 @@ use veritable_domain::text::Comment;
 use veritable_writer_api::message::{By, Outcome};
 
 use super::super::{Failure, Transaction, allowed, no_such};
-use super::deletion::take_post;
+use super::deletion::{keep_deleted, take_post};
 use super::post_found;
 
 pub(super) fn report(
@@ -52,7 +52,9 @@ pub(super) fn handle(
         Verdict::Dismissed => "report.dismiss",
     };
     tx.audit(by, deed, &format!("post:{post}"), &found.title)?;
-    if verdict == Verdict::Deleted && !found.deleted {
+    if verdict == Verdict::Deleted && found.deleted {
+        keep_deleted(tx, user, &found)?;
+    } else if verdict == Verdict::Deleted {
         take_post(tx, by, actor, post, &found)?;
     }
     Ok(Outcome::Done)
