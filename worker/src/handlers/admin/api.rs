@@ -55,7 +55,7 @@ pub(crate) fn change_user<'a>(app: &'a App, change: Change) -> Pending<'a> {
         // The answer is the whole account, also where nothing of it is changed.
         may(change.asker.actor, Deed::Administer)?;
         let asked: UserChange = body(&change)?;
-        let user = UserId(id(&change)?);
+        let (user, reason) = (UserId(id(&change)?), Comment::new(&asked.reason)?);
         let mut changes = Vec::new();
         if let Some(name) = &asked.role {
             let role = Role::of_account(name);
@@ -71,7 +71,6 @@ pub(crate) fn change_user<'a>(app: &'a App, change: Change) -> Pending<'a> {
             changes.push(Administration::SetGroups { user, groups });
         }
         if let Some(disabled) = asked.disabled {
-            let reason = Comment::new(&asked.reason)?;
             changes.push(Administration::SetDisabled { user, disabled, reason });
         }
         match asked.approved {
