@@ -78,7 +78,7 @@ const PLACES: &[Place] = &[
     Place { name: "login", step: SEVERAL, put: people::logins },
     Place { name: "sign-up", step: ONE, put: people::sign_ups },
     Place { name: "forgotten password", step: ONE, put: people::forgotten },
-    Place { name: "display name", step: SEVERAL, put: people::display_names },
+    Place { name: "display name", step: ONE, put: people::display_names },
     Place { name: "token", step: MANY, put: people::tokens },
     Place { name: "invitation", step: MANY, put: people::invitations },
     Place { name: "group", step: SEVERAL, put: people::groups },

@@ -5,10 +5,13 @@ use serde_json::json;
 
 use super::super::super::harness::browser::{Browser, Form, escape};
 use super::super::super::harness::http::Reply;
+use super::super::super::harness::{PATIENCE, rounds};
 use super::World;
 
 /// As many invitations and tokens as one account may have at once.
 const MOST: usize = 40;
+/// Answers of a topic on one page.
+const POSTS: usize = 49;
 
 fn submitted(world: &World, path: &str, number: usize, fields: &[(&str, &str)]) -> Reply {
     let mut browser = Browser::new(&world.server);
@@ -80,25 +83,47 @@ pub(super) fn sent(world: &World, action: &str, number: usize, text: &str) -> Re
     browser.submit(&Form { action: action.to_owned(), fields: fields.into() })
 }
 
-/// How somebody is called, wherever that is shown.
+/// How somebody is called, wherever that is shown. Nobody may change it often: each text is another account's.
 pub(super) fn display_names(world: &mut World, payloads: &[String]) -> Vec<Reply> {
-    let made = world.topic("By somebody", "words").expect("a topic");
-    let post = made["post"]["id"].clone();
-    let path = made["path"].as_str().unwrap().to_owned();
     let mut pages = Vec::new();
-    for name in payloads {
-        if world.made("PATCH", "/api/me", &json!({"display_name": name})).is_some() {
-            for path in ["/u/admin", "/account", "/latest", &path, &format!("/posts/{post}/history")] {
-                pages.push(world.administrator.get(path));
+    for some in payloads.chunks(POSTS) {
+        let made = world.topic("By many", "words").expect("a topic");
+        let answers = format!("/api/topics/{}/posts", made["topic"]["id"]);
+        for name in some {
+            let (user, token) = account(world);
+            let named = world.server.change(&token, "PATCH", "/api/me", &json!({"display_name": name}));
+            assert!([200, 400].contains(&named.status), "{name:?}: {}", named.text());
+            if named.status == 200 {
+                let answer = world.server.change(&token, "POST", &answers, &json!({"body": "words"}));
+                assert_eq!(answer.status, 201, "{}", answer.text());
+                pages.push(world.administrator.get(&format!("/u/{user}")));
+            } else {
+                let form = world.administrator.form("/account", "/account/name").set("display-name", name);
+                pages.push(world.administrator.submit(&form));
             }
-            pages.push(world.administrator.get("/admin/users?q=admin"));
-        } else {
-            let form = world.administrator.form("/account", "/account/name").set("display-name", name);
-            pages.push(world.administrator.submit(&form));
         }
+        pages.push(world.administrator.get(made["path"].as_str().unwrap()));
+        pages.push(world.administrator.get("/latest"));
     }
-    world.made("PATCH", "/api/me", &json!({"display_name": ""})).expect("a name");
+    pages.extend(world.pages("/admin/users"));
     pages
+}
+
+/// A new member with a token that is for everything.
+fn account(world: &World) -> (String, String) {
+    use sha2::{Digest, Sha256};
+    let db = Database::open(world.server.data_dir.join("forums.db")).unwrap();
+    db.busy_timeout(PATIENCE).unwrap();
+    let name = format!("somebody{}", fastrand::u32(..));
+    let sql = "INSERT INTO users (name, name_key, role, created_at, verified_at, approved_at) \
+               VALUES (?1, ?1, 1, 1, 1, 1)";
+    db.execute(sql, [&name]).unwrap();
+    let (user, token) = (db.last_insert_rowid(), format!("vt_{name}"));
+    let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+    let sql =
+        "INSERT INTO api_tokens (token_hash, user_id, name, created_at, scopes) VALUES (?1, ?2, '', 0, 31)";
+    db.execute(sql, rusqlite::params![hash, user]).unwrap();
+    (name, token)
 }
 
 /// What tokens are called.
@@ -130,7 +155,7 @@ pub(super) fn invitations(world: &mut World, payloads: &[String]) -> Vec<Reply> 
         pages.extend(world.pages("/invitations"));
         // There is room for so many that are open.
         let db = Database::open(world.server.data_dir.join("forums.db")).unwrap();
-        db.busy_timeout(super::super::super::harness::PATIENCE).unwrap();
+        db.busy_timeout(PATIENCE).unwrap();
         db.execute("DELETE FROM invitations", []).unwrap();
     }
     pages
@@ -182,7 +207,7 @@ pub(super) fn administration(world: &mut World, payloads: &[String]) -> Vec<Repl
         }
     }
     let mut log = world.pages("/admin/audit");
-    log.truncate(super::super::super::harness::rounds(4, 200));
+    log.truncate(rounds(4, 200));
     pages.extend(log);
     pages.push(world.administrator.get(&format!("/admin/users/{id}")));
     pages
