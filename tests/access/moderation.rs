@@ -62,11 +62,6 @@ fn posts() -> Vec<Row> {
         form("/posts/{id}/restore", "deleted by a moderator", KEEPERS_ON, |world, _| {
             button(format!("/posts/{}/restore", world.deleted_post(Who::Moderator)))
         }),
-        form("/posts/{id}/restore", "deleted by its author, then by a moderator", KEEPERS_ON, |world, _| {
-            let post = world.deleted_post(Who::Owner);
-            world.does(Who::Moderator, "DELETE", &format!("/api/posts/{post}"), &Value::Null);
-            button(format!("/posts/{post}/restore"))
-        }),
         form("/posts/{id}/restore", "deleted by its author, then judged", KEEPERS_ON, |world, _| {
             let post = reported(world);
             world.does(Who::Owner, "DELETE", &format!("/api/posts/{post}"), &Value::Null);

@@ -23,17 +23,14 @@ pub(super) fn delete_post(tx: &mut Transaction<'_>, by: &By, post: PostId) -> Re
     let found = post_found(tx, post)?.ok_or_else(|| no_such("post"))?;
     let FoundPost { author, access, topic_locked, .. } = found;
     allowed(actor, Deed::EditPost { access, author: Some(author), topic_locked }, "post")?;
-    let user = actor.user.ok_or(Denial::LoginRequired)?;
     if !found.deleted {
         take_post(tx, by, actor, post, &found)?;
-    } else if user != author && found.deleted_by == Some(author) {
-        keep_deleted(tx, user, &found)?;
-        tx.audit(by, "post.delete", &format!("post:{post}"), &found.title)?;
     }
     Ok(Outcome::Done)
 }
 
-/// Makes the deletion of a post that its author deleted a moderator's: its author cannot take it back any more.
+/// Makes the deletion of a post that its author deleted a moderator's, who was to judge it: its author cannot take it
+/// back any more.
 pub(super) fn keep_deleted(tx: &mut Transaction<'_>, user: UserId, found: &FoundPost) -> Result<(), Failure> {
     if found.deleted_by == Some(found.author) {
         tx.run(
