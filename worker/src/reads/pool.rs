@@ -342,7 +342,7 @@ mod tests {
     #[tokio::test]
     async fn a_database_that_cannot_be_opened_is_tried_at_each_look_and_not_for_each_question() {
         let (dir, path) = database();
-        let settings = Reads { min_connections: 1, deadline_ms: 10, ..Reads::default() };
+        let settings = Reads { min_connections: 1, max_connections: 1, deadline_ms: 50, ..Reads::default() };
         let pool = Pool::open(&path, &settings, Meter::none()).unwrap();
         let deadline = Instant::now() + Duration::from_secs(30);
         assert!(pool.pooled(|_| Ok(())).await.is_ok());
