@@ -9,7 +9,7 @@ use super::harness::server::{Server, veritable};
 use super::harness::wait_for;
 
 /// The code of a secret as pages show it, so many steps of half a minute from now.
-fn code(secret: &str, steps: i64) -> String {
+pub(crate) fn code(secret: &str, steps: i64) -> String {
     let secret = Secret::try_from_base32(secret.replace(' ', "")).unwrap();
     let totp = Builder::new().with_secret(secret).build().unwrap();
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();

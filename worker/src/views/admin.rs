@@ -156,6 +156,7 @@ pub(crate) struct CategoryPage<'a> {
 #[template(path = "admin/invitations.html")]
 pub(crate) struct InvitationsPage<'a> {
     pub(crate) page: Page<'a>,
+    pub(crate) role: Role,
     pub(crate) invitations: Vec<Invitation>,
     pub(crate) now: UnixMillis,
     pub(crate) next: Option<i64>,
