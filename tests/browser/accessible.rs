@@ -57,8 +57,10 @@ impl Eyes {
             chromium.set_screen(width, dark);
             let shown = format!("{shown} at {width}{}", if dark { ", dark" } else { "" });
             if let Some(axe) = &self.axe {
-                chromium.value(&format!("{axe}; 0"));
-                let Value::Array(found) = chromium.value(RUN) else { panic!("axe says nothing of {shown}") };
+                // At once, or it could be asked of another page than it was put into.
+                let Value::Array(found) = chromium.value(&format!("{axe}\n;{RUN}")) else {
+                    panic!("axe says nothing of {shown}")
+                };
                 self.faults.extend(found.iter().map(|fault| format!("{shown}: {fault}")));
             }
             if let Value::String(wide) = chromium.value(TOO_WIDE) {

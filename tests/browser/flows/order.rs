@@ -58,7 +58,7 @@ fn work_through_the_queue(stage: &mut Stage<'_>) {
     person.expect(&of(2));
     person.follow(&of(1));
     person.expect("Harmless words.");
-    person.expect("Deleted by");
+    person.follow("Show the whole topic");
     // What is deleted is folded, for those who keep order to see.
     person.enter(Control::Fold("Deleted by"));
     person.expect(&pills);

@@ -35,14 +35,14 @@ fn second_factor(stage: &mut Stage<'_>) {
     person.fill("Your password", PASSWORD);
     person.press("Switch it on");
     person.expect("not the code that the app shows");
-    person.fill("Code", &code(&secret, -1));
+    person.fill("Code", &code(&secret, 0));
     person.fill("Your password", PASSWORD);
     person.press("Switch it on");
     person.expect("Keep these recovery codes");
     let recovery = inside(person, ".codes code");
     person.follow("I have kept them");
     person.expect("10 recovery codes");
-    for (wrong, right) in [("000000", code(&secret, 0)), ("nothing", recovery)] {
+    for (wrong, right) in [("000000", code(&secret, 1)), ("nothing", recovery)] {
         person.press("Log out");
         person.expect("You are logged out");
         log_in(person, &stage.name, PASSWORD);
@@ -109,6 +109,8 @@ fn make_and_end_a_token(stage: &mut Stage<'_>) {
     person.press("Make the token");
     person.expect("has to be for something");
     person.fill("What for", "A program of mine");
+    // What was ticked is kept, and so is what was not.
+    person.tick("read what you may read");
     person.tick("post and edit as you");
     person.select("It ends", "in 30 days");
     person.press("Make the token");

@@ -28,6 +28,7 @@ pub(crate) struct UsersPage<'a> {
     pub(crate) users: Vec<User>,
     /// The number before which the list goes on.
     pub(crate) next: Option<i64>,
+    pub(crate) said: Option<&'a str>,
 }
 
 #[derive(Template)]
