@@ -15,6 +15,8 @@ pub const MAX_SOURCE_BYTES: usize = 2 * 1024 * 1024;
 pub const MAX_LABEL_CHARS: usize = 80;
 /// How the name begins that an account has whose person is gone.
 const ERASED: &str = "deleted user ";
+/// The same in the form by which names are unique.
+const ERASED_KEY: &str = "deleted_user_";
 /// Most characters of an edit's comment (MediaWiki's limit).
 pub const MAX_COMMENT_CHARS: usize = 500;
 
@@ -160,7 +162,7 @@ impl UserName {
 
     /// Whether it is like those of [`UserName::of_erased`], which nobody may take.
     pub fn is_of_erased(&self) -> bool {
-        self.key().starts_with(&user_key(ERASED))
+        self.key().starts_with(ERASED_KEY)
     }
 
     /// The form by which names are unique: lower case, spaces as underscores.

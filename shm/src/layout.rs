@@ -44,8 +44,8 @@ pub(crate) const STATEMENT_WORDS: usize =
     (16 + STATEMENT_TEXT_BYTES / WORD + HISTOGRAM_WORDS).next_multiple_of(LINE / WORD);
 /// Statements there may be: several times as many as there are, as each text that ever ran has a place.
 pub(crate) const STATEMENTS: usize = 512;
-/// Routes that are told apart: twice as many as there are, as each name that any program had has a place.
-pub(crate) const ROUTES: usize = 128;
+/// Routes that are told apart: several times as many as there are, as each name that any program had has a place.
+pub(crate) const ROUTES: usize = 512;
 /// Bytes of a route's name.
 pub(crate) const ROUTE_NAME_BYTES: usize = 64;
 /// Words of a name: hash, length, text; a multiple of a cache line.

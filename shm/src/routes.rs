@@ -55,9 +55,9 @@ const _: () = assert!(NAME + ROUTE_NAME_BYTES / WORD <= ROUTE_NAME_WORDS);
 
 /// A route's place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct RouteId(u8);
+pub struct RouteId(u16);
 
-const _: () = assert!(ROUTES <= 256, "a route's number is a byte");
+const _: () = assert!(ROUTES <= 1 << 16, "a route's number is two bytes");
 
 impl RouteId {
     /// What has no place of its own.
@@ -65,13 +65,13 @@ impl RouteId {
 
     /// Its number, for keeping.
     #[must_use]
-    pub fn number(self) -> u8 {
+    pub fn number(self) -> u16 {
         self.0
     }
 
     /// Takes back [`RouteId::number`].
     #[must_use]
-    pub fn from_number(number: u8) -> RouteId {
+    pub fn from_number(number: u16) -> RouteId {
         if usize::from(number) < ROUTES { RouteId(number) } else { RouteId::OTHER }
     }
 }
@@ -187,7 +187,7 @@ impl Routes {
                 Err(found) if found != hash => continue,
                 Err(_) => {}
             }
-            return u8::try_from(index).map_or(RouteId::OTHER, RouteId);
+            return u16::try_from(index).map_or(RouteId::OTHER, RouteId);
         }
         RouteId::OTHER
     }
@@ -345,7 +345,7 @@ mod tests {
             assert_ne!(routes.find(&format!("/{number}")), RouteId::OTHER, "{number}");
         }
         assert_eq!(routes.find("/one-too-many"), RouteId::OTHER);
-        assert_eq!(RouteId::from_number(u8::MAX), RouteId::OTHER);
+        assert_eq!(RouteId::from_number(u16::MAX), RouteId::OTHER);
         let found = routes.find("/7");
         assert_eq!(RouteId::from_number(found.number()), found);
     }

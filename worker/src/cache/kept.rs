@@ -16,7 +16,7 @@ use crate::views::slots::{self, Place};
 
 /// Bytes before the location, the places and the body: status, content type, encoding, route, lengths of the location
 /// and the places.
-const HEAD_BYTES: usize = 11;
+const HEAD_BYTES: usize = 12;
 /// Stands for the content type where there is nothing but the name of what is missing.
 const NOTHING: u8 = u8::MAX;
 
@@ -76,7 +76,8 @@ impl Stored {
         match self {
             Stored::Answer(kept) => [&kept.head()[..], &kept.body].concat(),
             Stored::Nothing(what) => {
-                [&head(StatusCode::NOT_FOUND, [NOTHING, 0, 0], "", &[])[..], what.as_bytes()].concat()
+                [&head(StatusCode::NOT_FOUND, [NOTHING, 0], RouteId::OTHER, "", &[])[..], what.as_bytes()]
+                    .concat()
             }
         }
     }
@@ -91,11 +92,11 @@ impl Stored {
         let status = StatusCode::from_u16(u16::from_le_bytes([fixed[0], fixed[1]])).ok()?;
         let content_type = ContentType::from_number(fixed[2])?;
         let encoding = Encoding::from_number(fixed[3])?;
-        let route = RouteId::from_number(fixed[4]);
-        let location_end = HEAD_BYTES + usize::from(u16::from_le_bytes([fixed[5], fixed[6]]));
+        let route = RouteId::from_number(u16::from_le_bytes([fixed[4], fixed[5]]));
+        let location_end = HEAD_BYTES + usize::from(u16::from_le_bytes([fixed[6], fixed[7]]));
         let location = std::str::from_utf8(bytes.get(HEAD_BYTES..location_end)?).ok()?;
         let location = (!location.is_empty()).then(|| location.to_owned());
-        let places_len = u32::from_le_bytes([fixed[7], fixed[8], fixed[9], fixed[10]]);
+        let places_len = u32::from_le_bytes([fixed[8], fixed[9], fixed[10], fixed[11]]);
         let places_end = location_end.checked_add(usize::try_from(places_len).ok()?)?;
         let places = match bytes.get(location_end..places_end)? {
             [] => Vec::new(),
@@ -145,13 +146,13 @@ impl Kept {
 
     fn head(&self) -> Vec<u8> {
         let location = self.location.as_deref().unwrap_or_default();
-        let numbers = [self.content_type.number(), self.encoding as u8, self.route.number()];
-        head(self.status, numbers, location, &self.places)
+        let kind = [self.content_type.number(), self.encoding as u8];
+        head(self.status, kind, self.route, location, &self.places)
     }
 }
 
-/// `numbers` are those of content type, encoding and route.
-fn head(status: StatusCode, numbers: [u8; 3], location: &str, places: &[Place]) -> Vec<u8> {
+/// `kind` are the numbers of content type and encoding.
+fn head(status: StatusCode, kind: [u8; 2], route: RouteId, location: &str, places: &[Place]) -> Vec<u8> {
     let mut encoded = Vec::new();
     if !places.is_empty() {
         // They are bounded (`slots`): what cannot be encoded reads back as nothing, which is a miss.
@@ -159,7 +160,8 @@ fn head(status: StatusCode, numbers: [u8; 3], location: &str, places: &[Place]) 
     }
     let mut bytes = Vec::with_capacity(HEAD_BYTES + location.len() + encoded.len());
     bytes.extend_from_slice(&status.as_u16().to_le_bytes());
-    bytes.extend_from_slice(&numbers);
+    bytes.extend_from_slice(&kind);
+    bytes.extend_from_slice(&route.number().to_le_bytes());
     // Addresses are bounded far below this; a longer one would read back as nothing sensible, which is a miss.
     bytes.extend_from_slice(&u16::try_from(location.len()).unwrap_or(u16::MAX).to_le_bytes());
     bytes.extend_from_slice(&u32::try_from(encoded.len()).unwrap_or(u32::MAX).to_le_bytes());

@@ -4,7 +4,7 @@
 //! The name of a request is the one its sender gave (`X-Request-Id`), or is made up when one is needed: for an error
 //! page, or for a line of the log. Whoever has a name, given or made, finds it in the answer.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{LazyLock, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -40,14 +40,14 @@ pub(crate) struct Access {
     pub(crate) head: Parts,
     begun: Instant,
     /// A [`RouteId`]'s number.
-    route: AtomicU8,
+    route: AtomicU16,
     id: OnceLock<String>,
 }
 
 impl Access {
     /// One whose head was just read.
     pub(crate) fn now(head: Parts) -> Access {
-        let route = AtomicU8::new(RouteId::OTHER.number());
+        let route = AtomicU16::new(RouteId::OTHER.number());
         Access { head, begun: Instant::now(), route, id: OnceLock::new() }
     }
 

@@ -29,8 +29,7 @@ const IN_GROUP: &str = users!("groups > 0 AND groups & ?1 <> 0 LIMIT ?2");
 const ONE: &str = users!("id = ?1");
 const SEEN: &str = "SELECT count(*), max(seen_at) FROM sessions WHERE user_id = ?1";
 
-const COUNT_WAITING: &str =
-    "SELECT count(*) FROM users WHERE approved_at IS NULL AND created_at > 0 AND erased_at IS NULL";
+const COUNT_WAITING: &str = "SELECT count(*) FROM users INDEXED BY users_waiting WHERE approved_at IS NULL AND created_at > 0 AND erased_at IS NULL";
 const COUNT_MAIL: &str = "SELECT count(*) FROM outbox WHERE next_at > 0";
 const MAIL_ERROR: &str =
     "SELECT error FROM outbox WHERE next_at > 0 AND error <> '' ORDER BY next_at DESC LIMIT 1";

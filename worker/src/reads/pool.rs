@@ -157,7 +157,12 @@ impl Pool {
         {
             self.shared.meter.show(gauge, value as u64);
         }
-        if threads <= self.shared.settings.min_connections.into() || peak * 5 >= threads {
+        let least = usize::from(self.shared.settings.min_connections);
+        // One that could not open the database is gone, and somebody may wait for it.
+        for _ in threads..least {
+            self.add_thread();
+        }
+        if threads <= least || peak * 5 >= threads {
             self.calm.store(0, Ordering::Relaxed);
         } else if self.calm.fetch_add(1, Ordering::Relaxed) + 1 >= CALM_LOOKS {
             self.calm.store(0, Ordering::Relaxed);
@@ -290,8 +295,11 @@ mod tests {
     #[tokio::test]
     async fn a_lock_is_waited_for_on_another_thread() {
         let (_dir, path) = database();
-        let pool = Pool::open(&path, &Reads::default(), Meter::none()).unwrap();
+        let one = Reads { min_connections: 1, max_connections: 1, ..Reads::default() };
+        let pool = Pool::open(&path, &one, Meter::none()).unwrap();
         let here = std::thread::current().id();
+        // Its connection is open then: opening waits for locks too.
+        assert!(pool.pooled(|_| Ok(())).await.is_ok());
         let holder = Connection::open(&path).unwrap();
         holder.execute_batch("BEGIN EXCLUSIVE").unwrap();
         let (waiting, question) = witnessed("SELECT count(*) FROM t");
