@@ -138,7 +138,7 @@ fn tokens_are_made_shown_once_and_ended() {
     let token = between(&made, "<code class=\"secret whole\">vt_", "<");
     let token = format!("vt_{token}");
     let list = mia.get("/account/tokens");
-    assert!(list.text().contains("my script") && list.text().contains("read account"), "{}", list.text());
+    assert!(list.text().contains("my script") && list.text().contains("read, account"), "{}", list.text());
     assert!(!list.text().contains(&token), "shown once");
     let get = |path: &str| {
         let bearer = format!("Authorization: Bearer {token}");
