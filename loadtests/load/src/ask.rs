@@ -25,6 +25,10 @@ pub enum Kind {
     Api,
     /// JSON read by a member, with a token.
     Member,
+    /// A page read by a member, in a session.
+    MemberPage,
+    /// A login: the page and its form.
+    LogIn,
     /// A reply.
     Reply,
     /// A new topic.
@@ -39,7 +43,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every one.
-    pub const ALL: [Kind; 13] = [
+    pub const ALL: [Kind; 15] = [
         Kind::Style,
         Kind::List,
         Kind::Topic,
@@ -48,6 +52,8 @@ impl Kind {
         Kind::Search,
         Kind::Api,
         Kind::Member,
+        Kind::MemberPage,
+        Kind::LogIn,
         Kind::Reply,
         Kind::NewTopic,
         Kind::EditPost,
@@ -66,6 +72,8 @@ impl Kind {
             Kind::Search => "search",
             Kind::Api => "API",
             Kind::Member => "member's read",
+            Kind::MemberPage => "member's page",
+            Kind::LogIn => "login",
             Kind::Reply => "reply",
             Kind::NewTopic => "new topic",
             Kind::EditPost => "edit of a post",
@@ -82,6 +90,8 @@ pub enum Method {
     Get,
     /// `POST`, `PUT` or `PATCH` with a body of JSON.
     Send(&'static str, Bytes),
+    /// `POST` of a form, as a browser sends it.
+    Form(Bytes),
 }
 
 /// A request.
@@ -103,12 +113,13 @@ pub struct Ask {
     pub plain: bool,
 }
 
-/// By what a member is recognised. A session's cookie will be another variant; the one place that turns it into a
-/// header is [`Credential::header`].
+/// By what an asker is recognised.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Credential {
     /// An API token.
     Token(Arc<str>),
+    /// Cookies, of a session or of the guest who is about to log in: `name=value; name=value`.
+    Cookie(Arc<str>),
 }
 
 impl Credential {
@@ -116,6 +127,7 @@ impl Credential {
     pub fn header(&self) -> (&'static str, String) {
         match self {
             Credential::Token(token) => ("authorization", format!("Bearer {token}")),
+            Credential::Cookie(cookies) => ("cookie", cookies.to_string()),
         }
     }
 }
@@ -157,6 +169,8 @@ pub struct Reply {
     pub etag: Option<Arc<str>>,
     /// How the server came by it.
     pub cache: CacheSays,
+    /// The cookies it sets, as they are to be sent back.
+    pub cookies: Option<Arc<str>>,
     /// Length of the body.
     pub bytes: u64,
     /// The body, if it was wanted.

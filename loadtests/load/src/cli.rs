@@ -51,6 +51,16 @@ pub struct Server {
         requires = "url"
     )]
     pub token: Vec<String>,
+    /// A member who can log in, such as ann:PASSWORD; repeated, they take turns
+    #[arg(
+        long,
+        env = "VERITABLE_LOAD_LOGIN",
+        value_name = "NAME:PASSWORD",
+        value_delimiter = ',',
+        hide_env_values = true,
+        requires = "url"
+    )]
+    pub login: Vec<String>,
     /// The data directory of the server at --url, from which its processes and its cache are known
     #[arg(long, value_name = "DIR", requires = "url")]
     pub data_dir: Option<PathBuf>,

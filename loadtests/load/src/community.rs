@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use tokio::task::LocalSet;
 
-use crate::ask::{Ask, Kind};
+use crate::ask::{Ask, Kind, Reply};
 use crate::connection::Connection;
 
 /// Topics looked at, the latest first: the tail behind them is asked for by nobody in a run of minutes.
@@ -254,10 +254,18 @@ impl Look {
     pub fn bytes(&mut self, path: &str) -> Result<bytes::Bytes, CommunityError> {
         // As the API's askers are: no encoding.
         let ask = Ask { wants_body: true, plain: true, ..Ask::get(Kind::Api, path) };
-        let asking = async { tokio::time::timeout(PATIENCE, self.connection.ask(&ask)).await };
-        let failed = |trouble: String| CommunityError::Unanswered { path: path.to_owned(), trouble };
+        Ok(self.ask(&ask)?.body)
+    }
+
+    /// An answer.
+    ///
+    /// # Errors
+    /// There is none, or not a good one.
+    pub fn ask(&mut self, ask: &Ask) -> Result<Reply, CommunityError> {
+        let asking = async { tokio::time::timeout(PATIENCE, self.connection.ask(ask)).await };
+        let failed = |trouble: String| CommunityError::Unanswered { path: ask.target.to_string(), trouble };
         match self.tasks.block_on(&self.runtime, asking) {
-            Ok(Ok(reply)) => Ok(reply.body),
+            Ok(Ok(reply)) => Ok(reply),
             Ok(Err(trouble)) => Err(failed(trouble.to_string())),
             Err(_) => Err(failed("no answer".into())),
         }

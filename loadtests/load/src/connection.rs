@@ -85,6 +85,7 @@ impl Connection {
             status,
             etag: head.headers.get(hyper::header::ETAG).and_then(|tag| tag.to_str().ok()).map(Arc::from),
             cache: cache_says(&head.headers),
+            cookies: cookies(&head.headers),
             bytes,
             body: body.freeze(),
         })
@@ -94,7 +95,8 @@ impl Connection {
 fn request(ask: &Ask, host: &str) -> Option<hyper::Request<Full<Bytes>>> {
     let (method, body) = match &ask.method {
         Method::Get => ("GET", None),
-        Method::Send(method, body) => (*method, Some(body)),
+        Method::Send(method, body) => (*method, Some((body, "application/json"))),
+        Method::Form(body) => ("POST", Some((body, "application/x-www-form-urlencoded"))),
     };
     let mut request = hyper::Request::builder()
         .method(method)
@@ -111,10 +113,21 @@ fn request(ask: &Ask, host: &str) -> Option<hyper::Request<Full<Bytes>>> {
     if let Some(known) = &ask.known {
         request = request.header("if-none-match", &**known);
     }
-    if body.is_some() {
-        request = request.header("content-type", "application/json");
+    if let Some((_, content_type)) = body {
+        request = request.header("content-type", content_type);
     }
-    request.body(Full::new(body.cloned().unwrap_or_default())).ok()
+    if let Method::Form(_) = ask.method {
+        request = request.header("origin", format!("http://{host}"));
+    }
+    request.body(Full::new(body.map(|(body, _)| body.clone()).unwrap_or_default())).ok()
+}
+
+/// What is set, without what is taken back.
+fn cookies(headers: &HeaderMap) -> Option<Arc<str>> {
+    let set = headers.get_all(hyper::header::SET_COOKIE).iter();
+    let pairs = set.filter_map(|value| value.to_str().ok()?.split(';').next());
+    let kept: Vec<&str> = pairs.filter(|pair| !pair.ends_with('=')).collect();
+    (!kept.is_empty()).then(|| kept.join("; ").into())
 }
 
 fn cache_says(headers: &HeaderMap) -> CacheSays {

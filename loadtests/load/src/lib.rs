@@ -14,6 +14,7 @@ pub mod connection;
 pub mod contenders;
 pub mod engine;
 pub mod figures;
+pub mod member;
 pub mod plot;
 pub mod popularity;
 pub mod processes;

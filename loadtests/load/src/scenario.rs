@@ -19,6 +19,10 @@ pub enum Step {
     Program,
     /// A member reads JSON with a token.
     Member,
+    /// A member reads a page in a session.
+    MemberPage,
+    /// A member logs in.
+    LogIn,
     /// A member replies to a topic.
     Reply,
     /// A member opens a topic.
@@ -30,8 +34,17 @@ pub enum Step {
 }
 
 impl Step {
-    fn needs_member(self) -> bool {
+    fn needs_token(self) -> bool {
         matches!(self, Step::Member) || self.writes()
+    }
+
+    fn needs_session(self) -> bool {
+        matches!(self, Step::MemberPage | Step::LogIn)
+    }
+
+    /// Whether it leaves something behind: a text, or a session.
+    fn changes(self) -> bool {
+        self.writes() || matches!(self, Step::LogIn)
     }
 
     fn writes(self) -> bool {
@@ -48,6 +61,8 @@ impl Step {
             Step::Search => "searches",
             Step::Program => "programs reading the API",
             Step::Member => "members reading the API",
+            Step::MemberPage => "members reading pages",
+            Step::LogIn => "logins",
             Step::Reply => "replies",
             Step::NewTopic => "new topics",
             Step::EditPost => "edits of posts",
@@ -63,8 +78,10 @@ pub enum Scenario {
     Guests,
     /// Guests search, and read what they find
     Search,
-    /// Members read with a token
+    /// Members read pages in sessions, and the API with tokens
     Members,
+    /// Members log in
+    Logins,
     /// Members reply and open topics
     Posting,
     /// Members edit posts and wiki pages
@@ -80,11 +97,13 @@ type Shares = &'static [(Step, u16)];
 
 const GUESTS: Shares = &[(Step::List, 240), (Step::Topic, 480), (Step::Wiki, 240), (Step::Profile, 40)];
 const SEARCH: Shares = &[(Step::Search, 600), (Step::Topic, 300), (Step::Wiki, 100)];
-const MEMBERS: Shares = &[(Step::Member, 1_000)];
+const MEMBERS: Shares = &[(Step::MemberPage, 800), (Step::Member, 200)];
+const LOGINS: Shares = &[(Step::LogIn, 1_000)];
 const POSTING: Shares = &[(Step::Reply, 950), (Step::NewTopic, 50)];
 const EDITING: Shares = &[(Step::EditPost, 500), (Step::EditPage, 500)];
 // One in a hundred visitors writes and nine contribute now and then, the rest read (the "90-9-1" rule of thumb of
-// online communities); of 98 readings five are searches, as many are made by programs.
+// online communities); of 98 readings five are searches, as many are made by programs. One in 125 visits begins with
+// a login: sessions last for a month.
 const MIXED: Shares = &[
     (Step::List, 190),
     (Step::Topic, 380),
@@ -92,7 +111,9 @@ const MIXED: Shares = &[
     (Step::Profile, 30),
     (Step::Search, 50),
     (Step::Program, 50),
-    (Step::Member, 80),
+    (Step::MemberPage, 64),
+    (Step::Member, 15),
+    (Step::LogIn, 1),
     (Step::Reply, 12),
     (Step::NewTopic, 1),
     (Step::EditPost, 4),
@@ -106,16 +127,22 @@ impl Scenario {
             Scenario::Guests => GUESTS.to_vec(),
             Scenario::Search => SEARCH.to_vec(),
             Scenario::Members => MEMBERS.to_vec(),
+            Scenario::Logins => LOGINS.to_vec(),
             Scenario::Posting => POSTING.to_vec(),
             Scenario::Editing => EDITING.to_vec(),
-            Scenario::Reads => MIXED.iter().copied().filter(|(step, _)| !step.writes()).collect(),
+            Scenario::Reads => MIXED.iter().copied().filter(|(step, _)| !step.changes()).collect(),
             Scenario::Mixed => MIXED.to_vec(),
         }
     }
 
     /// Whether somebody in it needs a token.
-    pub fn needs_member(self) -> bool {
-        self.shares().iter().any(|(step, _)| step.needs_member())
+    pub fn needs_token(self) -> bool {
+        self.shares().iter().any(|(step, _)| step.needs_token())
+    }
+
+    /// Whether somebody in it needs a session.
+    pub fn needs_session(self) -> bool {
+        self.shares().iter().any(|(step, _)| step.needs_session())
     }
 
     /// Whether somebody in it writes.
@@ -129,6 +156,7 @@ impl Scenario {
             Scenario::Guests => "guests",
             Scenario::Search => "search",
             Scenario::Members => "members",
+            Scenario::Logins => "logins",
             Scenario::Posting => "posting",
             Scenario::Editing => "editing",
             Scenario::Reads => "reads",
@@ -157,8 +185,12 @@ mod tests {
             let sum: u16 = scenario.shares().iter().map(|(_, share)| share).sum();
             assert_eq!(sum, 1_000, "{scenario:?}");
         }
-        assert!(!Scenario::Reads.writes() && Scenario::Reads.needs_member());
-        assert!(Scenario::Mixed.writes() && !Scenario::Guests.needs_member());
+        assert!(
+            !Scenario::Reads.shares().iter().any(|(step, _)| step.changes()) && Scenario::Reads.needs_token()
+        );
+        assert!(
+            Scenario::Mixed.writes() && !Scenario::Guests.needs_token() && !Scenario::Guests.needs_session()
+        );
         assert!(Scenario::Mixed.described().contains("topics 38.0 %"), "{}", Scenario::Mixed.described());
     }
 }

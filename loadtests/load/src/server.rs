@@ -1,6 +1,5 @@
 //! The server under test: one that runs already, or one that is started here and stopped at the end.
 
-use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read, Seek};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::unix::process::CommandExt;
@@ -13,15 +12,11 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use tempfile::TempDir;
 use veritable_config::Config;
-use veritable_domain::account::Scopes;
-use veritable_domain::permission::Role;
-use veritable_domain::text::UserName;
-use veritable_writer::database::{self, Database};
-use veritable_writer_api::message::{Accounts, By, Command as Change, IdempotencyKey, Outcome, Request};
+use veritable_writer::database::Database;
 
-use crate::ask::Credential;
 use crate::cli::Server as Asked;
 use crate::community::Look;
+use crate::member::{self, Member};
 
 /// How long a server may take until it answers.
 const START: Duration = Duration::from_secs(60);
@@ -30,8 +25,6 @@ const STOP: Duration = Duration::from_secs(30);
 const LOOK: Duration = Duration::from_millis(10);
 /// Lines of its log that are shown when it does not start.
 const LOG_LINES: usize = 5;
-/// Accounts made in a community that is spawned: several, since a member's rows are a place where writers meet.
-const MEMBERS: usize = 16;
 
 /// Why there is no server to test.
 #[derive(Debug, thiserror::Error)]
@@ -142,7 +135,7 @@ pub struct Server {
     /// What requests call it.
     pub host: String,
     /// Who may be posed as.
-    pub members: Vec<Credential>,
+    pub members: Vec<Member>,
     /// Its master's pid, if it is known.
     pub pid: Option<i32>,
     /// In words, for reports.
@@ -167,13 +160,12 @@ impl Server {
         match &asked.spawn {
             Some(source) => {
                 let dir = copy_data(&binary, source)?;
-                let members = enlist(dir.path())?;
                 let described = format!("veritable serve on a copy of {}", source.display());
-                Server::start("serve", dir, binary, asked.workers, members, &described, &[])
+                Server::start("serve", dir, binary, asked.workers, &described, &[])?.with_members()
             }
             None => {
                 let dir = scratch(&std::env::temp_dir())?;
-                Server::start("demo", dir, binary, asked.workers, Vec::new(), "veritable demo", &[])
+                Server::start("demo", dir, binary, asked.workers, "veritable demo", &[])?.with_members()
             }
         }
     }
@@ -190,7 +182,7 @@ impl Server {
     ) -> Result<Server, ServerError> {
         let binary = binary(asked);
         let dir = copy_data(&binary, source)?;
-        Server::start("serve", dir, binary, workers, Vec::new(), "veritable", environment)
+        Server::start("serve", dir, binary, workers, "veritable", environment)
     }
 
     fn there(asked: &Asked, url: &str, binary: PathBuf) -> Result<Server, ServerError> {
@@ -215,7 +207,7 @@ impl Server {
         let mut server = Server {
             address,
             host: host.to_owned(),
-            members: asked.token.iter().map(|token| Credential::Token(token.as_str().into())).collect(),
+            members: Vec::new(),
             pid: asked.pid,
             described: format!("the server at {url}"),
             data_dir: asked.data_dir.clone(),
@@ -230,6 +222,10 @@ impl Server {
             })?;
             server.pid = status["pid"].as_i64().and_then(|pid| i32::try_from(pid).ok());
         }
+        let mut look =
+            Look::at(address, &server.host).map_err(|error| ServerError::Failed(error.to_string()))?;
+        server.members = member::known(&asked.token, &asked.login, &mut look)
+            .map_err(|error| misuse(format!("--login: {error}")))?;
         Ok(server)
     }
 
@@ -238,7 +234,6 @@ impl Server {
         dir: TempDir,
         binary: PathBuf,
         workers: u16,
-        mut members: Vec<Credential>,
         described: &str,
         environment: &[(&str, &str)],
     ) -> Result<Server, ServerError> {
@@ -246,7 +241,7 @@ impl Server {
         command.arg(kind).arg("--data-dir").arg(dir.path());
         command.args(["--listen", "127.0.0.1:0", "--workers", &workers.to_string()]);
         // A handful of members writes what thousands would.
-        command.env("VERITABLE_ACCOUNTS_LIMITS", "off");
+        command.env("VERITABLE_ACCOUNTS_LIMITS", "off").env("VERITABLE_ACCOUNTS_PLAIN_HTTP", "on");
         command.env_remove("VERITABLE_LOAD_TOKEN").envs(environment.iter().copied()).stdout(Stdio::piped());
         let mut running = Running::start(command, &binary.display().to_string())?;
         let output = running.output();
@@ -260,8 +255,6 @@ impl Server {
         });
         let address = running.until(|| {
             lines.try_iter().find_map(|line| {
-                let token = line.split_whitespace().find(|word| word.starts_with("vt_"));
-                members.extend(token.map(|token| Credential::Token(token.into())));
                 line.split_once("http://")?.1.split(['/', ' ']).next()?.parse::<SocketAddr>().ok()
             })
         })?;
@@ -270,7 +263,7 @@ impl Server {
         Ok(Server {
             address,
             host,
-            members,
+            members: Vec::new(),
             pid: Some(running.pid()),
             described: described.to_owned(),
             data_dir: Some(dir.path().to_owned()),
@@ -278,6 +271,16 @@ impl Server {
             _running: Some(running),
             _copy: Some(dir),
         })
+    }
+
+    /// The same, with accounts whose parts visitors play.
+    fn with_members(mut self) -> Result<Server, ServerError> {
+        let failed = |why: String| ServerError::Failed(why);
+        let mut look = Look::at(self.address, &self.host).map_err(|error| failed(error.to_string()))?;
+        let data_dir = self.data_dir.as_deref().unwrap_or(Path::new("."));
+        let enlisted = member::enlist(&self.binary, data_dir, &mut look);
+        self.members = enlisted.map_err(|error| failed(error.to_string()))?;
+        Ok(self)
     }
 
     /// Its `forums.db`, if its data directory is known.
@@ -341,50 +344,4 @@ fn copy_data(binary: &Path, from: &Path) -> Result<TempDir, ServerError> {
         }
     }
     Ok(dir)
-}
-
-/// Makes accounts with tokens in a copy, before its server starts.
-fn enlist(data_dir: &Path) -> Result<Vec<Credential>, ServerError> {
-    let failed = |error: String| ServerError::Failed(format!("making accounts: {error}"));
-    let config = Config { data_dir: data_dir.to_owned(), ..Config::default() };
-    let db = database::open(&config, Database::Forums).map_err(|error| failed(error.to_string()))?;
-    let commit = |commands: VecDeque<Change>| {
-        let requests: Vec<Request> = (0..)
-            .zip(commands)
-            .map(|(id, command)| Request {
-                id,
-                key: IdempotencyKey::fresh(),
-                deadline: veritable_domain::time::UnixMillis(i64::MAX),
-                command,
-            })
-            .collect();
-        let committed =
-            veritable_writer::commit(&db, requests.iter()).map_err(|error| failed(error.to_string()))?;
-        let results: Result<Vec<Outcome>, _> = committed.results.into_iter().collect();
-        results.map_err(|refusal| failed(format!("{refusal:?}")))
-    };
-    let run = veritable_domain::time::UnixMillis::now().0;
-    let names = (0..MEMBERS).map(|number| UserName::new(&format!("load{run}n{number}")));
-    let accounts: Result<VecDeque<_>, _> = names
-        .map(|name| {
-            let role = Role::Member;
-            let account = |name| Accounts::CreateUser { name, role, address: None, password_hash: None };
-            name.map(|name| Change::accounts(By::OPERATOR, account(name)))
-        })
-        .collect();
-    let mut tokens = Vec::new();
-    let mut commands = VecDeque::new();
-    for outcome in commit(accounts.map_err(|error| failed(error.to_string()))?)? {
-        let Outcome::UserCreated { user } = outcome else { return Err(failed("no account".into())) };
-        let mut secret = [0_u8; 16];
-        getrandom::fill(&mut secret).map_err(|error| failed(error.to_string()))?;
-        let token = format!("vt_{}", secret.map(|byte| format!("{byte:02x}")).concat());
-        let hash = <sha2::Sha256 as sha2::Digest>::digest(token.as_bytes()).into();
-        let (name, scopes) = ("load".into(), Scopes::ALL);
-        let create = Accounts::CreateApiToken { user, name, hash, scopes, expires_at: None };
-        commands.push_back(Change::accounts(By::OPERATOR, create));
-        tokens.push(Credential::Token(token.into()));
-    }
-    commit(commands)?;
-    Ok(tokens)
 }

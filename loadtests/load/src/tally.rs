@@ -179,7 +179,7 @@ mod tests {
     use super::*;
 
     fn reply(status: u16, cache: CacheSays) -> Reply {
-        Reply { status, etag: None, cache, bytes: 10, body: bytes::Bytes::new() }
+        Reply { status, etag: None, cache, cookies: None, bytes: 10, body: bytes::Bytes::new() }
     }
 
     fn end(result: Result<&Reply, Trouble>) -> End<'_> {

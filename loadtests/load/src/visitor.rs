@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::ask::{Ask, Credential, Kind, Method, Reply, Trouble};
 use crate::community::Community;
 use crate::engine;
+use crate::member::{self, Login, Member};
 use crate::popularity::Popularity;
 use crate::scenario::{Scenario, Step};
 
@@ -36,7 +37,8 @@ pub struct World {
     community: Community,
     steps: Vec<Step>,
     weights: WeightedIndex<u16>,
-    members: Vec<Credential>,
+    tokens: Vec<Credential>,
+    sessions: Vec<(Credential, Login)>,
     popularity: Popularities,
     visit: Geometric,
 }
@@ -58,7 +60,15 @@ pub enum WorldError {
     #[error(
         "the scenario {scenario} needs a member's token: give --token, or --spawn or --demo, which make their own"
     )]
-    NoMember {
+    NoToken {
+        /// Which.
+        scenario: &'static str,
+    },
+    /// Nobody to log in as.
+    #[error(
+        "the scenario {scenario} needs a member who can log in: give --login, or --spawn or --demo, which make their own"
+    )]
+    NoLogin {
         /// Which.
         scenario: &'static str,
     },
@@ -73,14 +83,15 @@ pub enum WorldError {
 impl World {
     /// # Errors
     /// The scenario needs what is not there.
-    pub fn new(
-        community: Community,
-        scenario: Scenario,
-        members: Vec<Credential>,
-    ) -> Result<World, WorldError> {
+    pub fn new(community: Community, scenario: Scenario, members: Vec<Member>) -> Result<World, WorldError> {
         let name = scenario.name();
-        if scenario.needs_member() && members.is_empty() {
-            return Err(WorldError::NoMember { scenario: name });
+        let tokens: Vec<Credential> = members.iter().filter_map(|member| member.token.clone()).collect();
+        let sessions: Vec<_> = members.into_iter().filter_map(|member| member.session).collect();
+        if scenario.needs_token() && tokens.is_empty() {
+            return Err(WorldError::NoToken { scenario: name });
+        }
+        if scenario.needs_session() && sessions.is_empty() {
+            return Err(WorldError::NoLogin { scenario: name });
         }
         if scenario.writes() && (community.open_topics.is_empty() || community.open_categories.is_empty()) {
             return Err(WorldError::Locked { scenario: name });
@@ -100,7 +111,8 @@ impl World {
             visit: Geometric::new(1.0 / VISIT).unwrap_or_else(|_| unreachable!()),
             community,
             steps,
-            members,
+            tokens,
+            sessions,
         })
     }
 
@@ -126,7 +138,8 @@ impl World {
 #[derive(Debug)]
 pub struct Visitor {
     world: Arc<World>,
-    member: Option<Credential>,
+    token: Option<Credential>,
+    session: Option<(Credential, Login)>,
     /// What is left to do in this visit.
     left: u64,
     /// What a browser asks for of its own accord, or a program to end what it began.
@@ -139,10 +152,12 @@ pub struct Visitor {
 impl Visitor {
     /// Visitor number `number`; as a member, if one is needed, one of those there are.
     pub fn new(world: Arc<World>, number: usize) -> Visitor {
-        let member = world.members.get(number % world.members.len().max(1)).cloned();
+        let token = world.tokens.get(number % world.tokens.len().max(1)).cloned();
+        let session = world.sessions.get(number % world.sessions.len().max(1)).cloned();
         Visitor {
             world,
-            member,
+            token,
+            session,
             left: 0,
             pending: VecDeque::new(),
             has_style: false,
@@ -165,8 +180,8 @@ impl Visitor {
     }
 
     fn as_member(&self, ask: Ask) -> Ask {
-        match &self.member {
-            Some(member) => ask.by(member.clone()),
+        match &self.token {
+            Some(token) => ask.by(token.clone()),
             None => ask,
         }
     }
@@ -208,6 +223,14 @@ impl Visitor {
             }
             Step::Program => self.read_api(Kind::Api, random),
             Step::Member => self.as_member(self.read_api(Kind::Member, random)),
+            Step::MemberPage => {
+                let ask = Ask::get(Kind::MemberPage, self.member_page(random));
+                match &self.session {
+                    Some((session, _)) => ask.by(session.clone()),
+                    None => ask,
+                }
+            }
+            Step::LogIn => member::log_in_page(),
             Step::Reply => self.reply(random),
             Step::NewTopic => {
                 let place = random.random_range(0..community.open_categories.len());
@@ -248,6 +271,25 @@ impl Visitor {
             _ => match popularity.pages.pick(&community.pages, random) {
                 Some(page) => Ask::get(kind, page.api.clone()),
                 None => Ask::get(kind, latest[0]),
+            },
+        }
+    }
+
+    /// What members look at: topics above all, lists of what is new, now and then the wiki.
+    fn member_page(&self, random: &mut SmallRng) -> Arc<str> {
+        let (community, popularity) = (&self.world.community, &self.world.popularity);
+        let list = |random: &mut SmallRng| {
+            popularity.lists.pick(&community.lists, random).unwrap_or(&community.lists[0]).clone()
+        };
+        match random.random_range(0..10) {
+            0..5 => match popularity.topics.pick(&community.topics, random) {
+                Some(topic) => topic.page.clone(),
+                None => list(random),
+            },
+            5..8 => list(random),
+            _ => match popularity.pages.pick(&community.pages, random) {
+                Some(page) => page.page.clone(),
+                None => list(random),
             },
         }
     }
@@ -322,6 +364,11 @@ impl engine::Visitor for Visitor {
             self.remembered.insert(ask.target.clone(), etag.clone());
         }
         if !ask.wants_body {
+            return;
+        }
+        if ask.kind == Kind::LogIn {
+            let login = self.session.as_ref().map(|(_, login)| login);
+            self.pending.extend(login.and_then(|login| login.sent(reply)));
             return;
         }
         // An answer that is not of the API has been counted; there is nothing to go on with.

@@ -26,14 +26,19 @@ fn community() -> Community {
     }
 }
 
+fn members() -> Vec<Member> {
+    let login = Login { name: "ann".into(), password: "p".into() };
+    let session = Some((Credential::Cookie("session=x".into()), login));
+    vec![Member { token: Some(Credential::Token("vt_x".into())), session }]
+}
+
 fn visitor(scenario: Scenario) -> Visitor {
-    let members = vec![Credential::Token("vt_x".into())];
-    Visitor::new(Arc::new(World::new(community(), scenario, members).unwrap()), 0)
+    Visitor::new(Arc::new(World::new(community(), scenario, members()).unwrap()), 0)
 }
 
 fn reply(body: &Value) -> Reply {
     let body = body.to_string().into();
-    Reply { status: 200, etag: Some("\"1\"".into()), cache: CacheSays::Hit, bytes: 5, body }
+    Reply { status: 200, etag: Some("\"1\"".into()), cache: CacheSays::Hit, cookies: None, bytes: 5, body }
 }
 
 #[test]
@@ -63,7 +68,7 @@ fn shares_of_a_long_run_are_those_of_the_scenario() {
         let ask = visitor.next(&mut random);
         topics += u32::from(ask.kind == Kind::Topic);
         replies += u32::from(ask.kind == Kind::Reply);
-        members += u32::from(ask.kind == Kind::Member);
+        members += u32::from(matches!(ask.kind, Kind::Member | Kind::MemberPage));
         assert!(ask.as_member.is_some() || ask.method == Method::Get);
         assert!(ask.target.is_ascii(), "{}", ask.target);
     }
@@ -105,8 +110,7 @@ fn what_a_scenario_needs_is_said_when_it_is_not_there() {
     let error = World::new(community(), Scenario::Mixed, Vec::new()).unwrap_err().to_string();
     assert!(error.contains("mixed") && error.contains("--token"), "{error}");
     let locked = Community { open_topics: Vec::new(), ..community() };
-    let members = vec![Credential::Token("vt_x".into())];
-    assert!(World::new(locked, Scenario::Posting, members).unwrap_err().to_string().contains("locked"));
+    assert!(World::new(locked, Scenario::Posting, members()).unwrap_err().to_string().contains("locked"));
     assert!(World::new(community(), Scenario::Guests, Vec::new()).is_ok());
     // A community without a wiki can be read all the same.
     let small = Community { pages: Vec::new(), profiles: Vec::new(), ..community() };
