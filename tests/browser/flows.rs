@@ -117,8 +117,7 @@ fn read(stage: &mut Stage<'_>) {
     assert_eq!(person.chromium.value("location.hash"), "#main");
     person.follow("Latest");
     person.expect("Latest");
-    let title = person.chromium.value("document.querySelector('main .list a.name').textContent");
-    let title = title.as_str().unwrap().trim().to_owned();
+    let title = person.reads("main .list a.name");
     person.follow(&title);
     person.expect(&title);
     person.fill("Search", "wiki");

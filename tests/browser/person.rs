@@ -120,6 +120,12 @@ impl Person {
         path.as_str().unwrap_or_default().to_owned()
     }
 
+    /// What stands in the first such element.
+    pub(crate) fn reads(&mut self, selector: &str) -> String {
+        let text = self.chromium.value(&format!("document.querySelector('{selector}').textContent"));
+        text.as_str().unwrap_or_default().trim().to_owned()
+    }
+
     /// Waits until the page says something.
     pub(crate) fn expect(&mut self, text: &str) {
         self.wait(text, |said| said.contains(text));

@@ -139,8 +139,7 @@ fn invite_and_take_back(stage: &mut Stage<'_>) {
     person.fill("For whom", &format!("Once more for {name}"));
     person.press("Make a link");
     person.expect("shown only now");
-    let link = person.chromium.value("document.querySelector('code.secret').textContent");
-    let link = link.as_str().unwrap();
+    let link = person.reads("code.secret");
     let path = link[link.find("/signup").unwrap()..].to_owned();
     let person = stage.as_guest();
     person.go(&path);

@@ -102,8 +102,8 @@ fn quote(stage: &mut Stage<'_>) {
     person.press("Send the reply");
     person.expect("Well said.");
     person.expect("Quotable words.");
-    let quoted = person.chromium.value("document.querySelector('#p2 blockquote').textContent");
-    assert!(quoted.as_str().unwrap().contains("Quotable words."), "{quoted}");
+    let quoted = person.reads("#p2 blockquote");
+    assert!(quoted.contains("Quotable words."), "{quoted}");
 }
 
 fn edit_and_compare(stage: &mut Stage<'_>) {

@@ -4,7 +4,7 @@ use super::super::super::account_settings::code;
 use super::super::super::accounts::{link_in, mail_to};
 use super::super::super::harness::people::PASSWORD;
 use super::super::super::harness::wait_for;
-use super::super::person::{Control, Person};
+use super::super::person::Control;
 use super::people::log_in;
 use super::{Flow, Stage};
 
@@ -17,12 +17,6 @@ pub(super) const FLOWS: &[(&str, Flow)] = &[
     ("delete-account", delete_account),
 ];
 
-/// What stands in the first such element of the page.
-fn inside(person: &mut Person, selector: &str) -> String {
-    let text = person.chromium.value(&format!("document.querySelector('{selector}').textContent"));
-    text.as_str().unwrap().trim().to_owned()
-}
-
 fn second_factor(stage: &mut Stage<'_>) {
     stage.as_member();
     let person = &mut stage.person;
@@ -30,7 +24,7 @@ fn second_factor(stage: &mut Stage<'_>) {
     person.follow("Second factor");
     person.press("Set it up");
     person.expect("Scan this picture");
-    let secret = inside(person, "code.secret");
+    let secret = person.reads("code.secret");
     person.fill("Code", "000000");
     person.fill("Your password", PASSWORD);
     person.press("Switch it on");
@@ -39,7 +33,7 @@ fn second_factor(stage: &mut Stage<'_>) {
     person.fill("Your password", PASSWORD);
     person.press("Switch it on");
     person.expect("Keep these recovery codes");
-    let recovery = inside(person, ".codes code");
+    let recovery = person.reads(".codes code");
     person.follow("I have kept them");
     person.expect("10 recovery codes");
     for (wrong, right) in [("000000", code(&secret, 1)), ("nothing", recovery)] {
@@ -115,7 +109,7 @@ fn make_and_end_a_token(stage: &mut Stage<'_>) {
     person.select("It ends", "in 30 days");
     person.press("Make the token");
     person.expect("It is shown only now");
-    let token = inside(person, "code.secret");
+    let token = person.reads("code.secret");
     let asked = || {
         let bearer = format!("Authorization: Bearer {token}");
         stage.server.connect().send("GET", "/api/me", &[&bearer, "Connection: close"], b"").unwrap().status
