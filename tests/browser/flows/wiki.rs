@@ -49,6 +49,8 @@ fn create_a_page(stage: &mut Stage<'_>) {
     person.expect("See Backups and Nothing there.");
     person.fill("What you changed", "It was missing");
     person.press("Create the page");
+    // The preview said so too.
+    person.expect_not("What you changed");
     person.expect("See Backups and Nothing there.");
     person.follow("Backups");
     person.follow("Links here");
