@@ -8,13 +8,13 @@ use super::harness::server::{Server, veritable};
 /// Runs `veritable-load` against a server; yields its exit code and what it said.
 fn run(server: &Server, out: &Path, args: &[&str]) -> (u8, String) {
     let url = format!("http://{}", server.address);
-    let token = server.token();
+    let (token, login) = (server.token(), format!("admin:{}", server.password()));
     let dir = server.data_dir().to_str().unwrap().to_owned();
     let binary = env!("CARGO_BIN_EXE_veritable");
     let whole = [
         &["veritable-load"],
         args,
-        &["--url", &url, "--token", &token, "--data-dir", &dir, "--binary", binary],
+        &["--url", &url, "--token", &token, "--login", &login, "--data-dir", &dir, "--binary", binary],
         &["--out", out.to_str().unwrap()],
     ]
     .concat();
@@ -85,7 +85,7 @@ fn a_progression_says_what_it_measured_and_whether_budgets_are_kept() {
 fn every_scenario_can_be_played_on_the_demonstration_without_errors() {
     let (data, out) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let server = demo(data.path());
-    for scenario in ["guests", "search", "members", "posting", "editing", "reads", "mixed"] {
+    for scenario in ["guests", "search", "members", "logins", "posting", "editing", "reads", "mixed"] {
         let asked = ["users", "4", "--seconds", "1", "--think", "0.02", "--scenario", scenario];
         let (code, said) = run(&server, out.path(), &asked);
         let report = json(out.path(), "users.json");

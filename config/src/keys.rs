@@ -187,7 +187,7 @@ pub const KEYS: &[Key] = &[
         Kind::Choice(&["on", "off"]),
         "\"on\"",
         "Whether changes are counted by account and address, and refused (429) when there are too many; stricter for \
-         accounts that are a day old. `off` is for measuring. Logins are always counted.",
+         accounts that are a day old. `off` is for measuring. Failed logins are always counted.",
     ),
     key(
         "mail.transport",

@@ -84,6 +84,24 @@ impl Limits {
         Verdict::RetryAfter { ms: interval }
     }
 
+    /// Takes back one use that was allowed and turned out not to count. When others keep using the key it may stay
+    /// counted.
+    pub fn give_back(&self, key: &[u8], rate: Rate, now_ms: u64) {
+        let hash = xxh3_64_with_seed(key, self.segment.seed());
+        let (interval, now) = (u64::from(rate.interval_ms), now_ms & TIME);
+        for _ in 0..TRIES_MAX {
+            let Some((word, seen)) = self.find(hash, now).filter(|(_, seen)| is_of(*seen, hash)) else {
+                return;
+            };
+            // Before now there is nothing to give back: no more than a burst is ever saved up.
+            let used = (seen & TIME).saturating_sub(interval).max(now);
+            let new = hash & !TIME | used.min(seen & TIME);
+            if word.compare_exchange(seen, new, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+                return;
+            }
+        }
+    }
+
     /// The key's word, or the one of its set that is free first.
     fn find(&self, hash: u64, now: u64) -> Option<(&AtomicU64, u64)> {
         let table = self.segment.area(Area::Limits);
@@ -130,6 +148,22 @@ mod tests {
         assert_eq!(allowed(&limits, b"a", 20, 90_000), 5, "no more than a burst is saved up");
         assert_eq!(allowed(&limits, b"b", 20, 90_000), 5, "keys do not share");
         assert_eq!(limits.check(b"c", Rate { burst: 0, interval_ms: 9 }, 0), Verdict::RetryAfter { ms: 9 });
+    }
+
+    #[test]
+    fn what_is_given_back_was_not_used_and_no_more_is_saved_up() {
+        let limits = limits();
+        for _ in 0..100 {
+            assert_eq!(limits.check(b"a", RATE, 50_000), Verdict::Allowed);
+            limits.give_back(b"a", RATE, 50_000);
+        }
+        limits.give_back(b"a", RATE, 50_000);
+        limits.give_back(b"of nobody", RATE, 50_000);
+        assert_eq!(allowed(&limits, b"a", 20, 50_000), 5);
+        limits.give_back(b"a", RATE, 50_000);
+        assert_eq!(allowed(&limits, b"a", 20, 50_000), 1);
+        limits.give_back(b"a", RATE, 90_000);
+        assert_eq!(allowed(&limits, b"a", 20, 90_000), 5);
     }
 
     #[test]

@@ -18,13 +18,19 @@ pub(crate) struct Limit {
     pub(crate) every: u32,
 }
 
+impl Limit {
+    fn rate(self) -> Rate {
+        Rate { burst: self.burst, interval_ms: self.every.saturating_mul(1_000) }
+    }
+}
+
 const fn limit(name: &'static str, burst: u32, every: u32) -> Limit {
     Limit { name, burst, every }
 }
 
 /// Logins from an address: a household that mistypes, not a list of passwords.
 pub(crate) const LOGIN_ADDRESS: Limit = limit("login-address", 20, 10);
-/// Tries at one account, from wherever: 10^6 guesses take a year.
+/// Tries at one account that failed, from wherever: 10^6 guesses take a year.
 pub(crate) const LOGIN_ACCOUNT: Limit = limit("login-account", 10, 30);
 /// Codes of a second factor for an account whose password is known: three of a million are right at a time.
 pub(crate) const LOGIN_CODE: Limit = limit("login-code", 5, 120);
@@ -63,11 +69,15 @@ impl Limiter {
     /// # Errors
     /// [`Error::TooMany`] when there were too many.
     pub(crate) fn count(&self, limit: Limit, who: &[u8]) -> Result<(), Error> {
-        let rate = Rate { burst: limit.burst, interval_ms: limit.every.saturating_mul(1_000) };
-        match self.0.check(&key(limit.name, who), rate, veritable_shm::now_ms()) {
+        match self.0.check(&key(limit.name, who), limit.rate(), veritable_shm::now_ms()) {
             Verdict::Allowed => Ok(()),
             Verdict::RetryAfter { ms } => Err(Error::TooMany { retry_seconds: ms.div_ceil(1_000).max(1) }),
         }
+    }
+
+    /// Takes back one use that turned out not to count.
+    pub(crate) fn give_back(&self, limit: Limit, who: &[u8]) {
+        self.0.give_back(&key(limit.name, who), limit.rate(), veritable_shm::now_ms());
     }
 
     /// The same of an address; whoever comes from this host is not counted.

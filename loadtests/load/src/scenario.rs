@@ -92,36 +92,37 @@ pub enum Scenario {
     Mixed,
 }
 
-/// Steps of a thousand.
+/// Steps of ten thousand.
 type Shares = &'static [(Step, u16)];
 
-const GUESTS: Shares = &[(Step::List, 240), (Step::Topic, 480), (Step::Wiki, 240), (Step::Profile, 40)];
-const SEARCH: Shares = &[(Step::Search, 600), (Step::Topic, 300), (Step::Wiki, 100)];
-const MEMBERS: Shares = &[(Step::MemberPage, 800), (Step::Member, 200)];
-const LOGINS: Shares = &[(Step::LogIn, 1_000)];
-const POSTING: Shares = &[(Step::Reply, 950), (Step::NewTopic, 50)];
-const EDITING: Shares = &[(Step::EditPost, 500), (Step::EditPage, 500)];
+const GUESTS: Shares =
+    &[(Step::List, 2_400), (Step::Topic, 4_800), (Step::Wiki, 2_400), (Step::Profile, 400)];
+const SEARCH: Shares = &[(Step::Search, 6_000), (Step::Topic, 3_000), (Step::Wiki, 1_000)];
+const MEMBERS: Shares = &[(Step::MemberPage, 8_000), (Step::Member, 2_000)];
+const LOGINS: Shares = &[(Step::LogIn, 10_000)];
+const POSTING: Shares = &[(Step::Reply, 9_500), (Step::NewTopic, 500)];
+const EDITING: Shares = &[(Step::EditPost, 5_000), (Step::EditPage, 5_000)];
 // One in a hundred visitors writes and nine contribute now and then, the rest read (the "90-9-1" rule of thumb of
-// online communities); of 98 readings five are searches, as many are made by programs. One in 125 visits begins with
-// a login: sessions last for a month.
+// online communities); of 98 readings five are searches, as many are made by programs. Members log in once in 300
+// pages: sessions last for a month.
 const MIXED: Shares = &[
-    (Step::List, 190),
-    (Step::Topic, 380),
-    (Step::Wiki, 200),
-    (Step::Profile, 30),
-    (Step::Search, 50),
-    (Step::Program, 50),
-    (Step::MemberPage, 64),
-    (Step::Member, 15),
-    (Step::LogIn, 1),
-    (Step::Reply, 12),
-    (Step::NewTopic, 1),
-    (Step::EditPost, 4),
-    (Step::EditPage, 3),
+    (Step::List, 1_900),
+    (Step::Topic, 3_800),
+    (Step::Wiki, 2_000),
+    (Step::Profile, 300),
+    (Step::Search, 500),
+    (Step::Program, 500),
+    (Step::MemberPage, 648),
+    (Step::Member, 150),
+    (Step::LogIn, 2),
+    (Step::Reply, 120),
+    (Step::NewTopic, 10),
+    (Step::EditPost, 40),
+    (Step::EditPage, 30),
 ];
 
 impl Scenario {
-    /// Its steps, each with its share of a thousand (of what is listed, for `reads`).
+    /// Its steps, each with its share of ten thousand (of what is listed, for `reads`).
     pub fn shares(self) -> Vec<(Step, u16)> {
         match self {
             Scenario::Guests => GUESTS.to_vec(),
@@ -169,7 +170,7 @@ impl Scenario {
         let shares = self.shares();
         let sum: u16 = shares.iter().map(|(_, share)| share).sum();
         let part = |(step, share): &(Step, u16)| {
-            format!("{} {:.1} %", step.name(), 100.0 * f64::from(*share) / f64::from(sum))
+            format!("{} {:.2} %", step.name(), 100.0 * f64::from(*share) / f64::from(sum))
         };
         shares.iter().map(part).collect::<Vec<_>>().join(", ")
     }
@@ -180,10 +181,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shares_add_up_to_a_thousand_and_reads_write_nothing() {
+    fn shares_add_up_and_reads_write_nothing() {
         for scenario in Scenario::value_variants().iter().filter(|s| **s != Scenario::Reads) {
             let sum: u16 = scenario.shares().iter().map(|(_, share)| share).sum();
-            assert_eq!(sum, 1_000, "{scenario:?}");
+            assert_eq!(sum, 10_000, "{scenario:?}");
         }
         assert!(
             !Scenario::Reads.shares().iter().any(|(step, _)| step.changes()) && Scenario::Reads.needs_token()
@@ -191,6 +192,6 @@ mod tests {
         assert!(
             Scenario::Mixed.writes() && !Scenario::Guests.needs_token() && !Scenario::Guests.needs_session()
         );
-        assert!(Scenario::Mixed.described().contains("topics 38.0 %"), "{}", Scenario::Mixed.described());
+        assert!(Scenario::Mixed.described().contains("topics 38.00 %"), "{}", Scenario::Mixed.described());
     }
 }

@@ -66,6 +66,8 @@ pub(crate) fn submit<'a>(app: &'a App, form: Submission) -> Pending<'a> {
             let answer = show(app, &form.asker, &Tried { user, next, remember, fault, said: None }).await?;
             return Ok(answer.with_status(StatusCode::UNAUTHORIZED));
         };
+        // Tries were counted before they were looked at, as many may come at once; who was right did not try.
+        app.limits.give_back(limits::LOGIN_ACCOUNT, user_key(user).as_bytes());
         if let (Verdict::Outdated, Some(old)) = (verdict, stored) {
             rehash(app, login.user, old, password).await;
         }

@@ -98,7 +98,9 @@ pub(super) async fn current(app: &App, form: &Submission, faults: &mut Faults) -
     let typed = form.fields.get("current");
     let right = typed.len() <= MAX_PASSWORD_BYTES
         && app.hashing.verify(typed, login.password_hash.clone()).await? != Verdict::Wrong;
-    if !right {
+    if right {
+        app.limits.give_back(limits::LOGIN_ACCOUNT, &user.0.to_le_bytes());
+    } else {
         faults.insert("current", "This is not your password.".into());
     }
     Ok(login)
