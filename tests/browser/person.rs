@@ -129,7 +129,8 @@ impl Person {
     /// Waits until the page says something.
     pub(crate) fn expect(&mut self, text: &str) {
         self.wait(text, |said| said.contains(text));
-        if self.scripts {
+        // What is plain text is as the browser shows it.
+        if self.scripts && self.chromium.value("document.contentType") == "text/html" {
             let shown = format!("{} with {text:?}", self.path());
             self.eyes.look(&mut self.chromium, &shown);
         }
