@@ -208,7 +208,7 @@ fn reports_wait_for_those_who_keep_order_and_say_what_became_of_them() {
         "{}",
         queue.text()
     );
-    assert!(queue.text().contains("<q>the third &#60;time&#62;</q>") && queue.text().contains("off-topic"));
+    assert!(queue.text().contains("<q>the third &#60;time&#62;</q>") && queue.text().contains("Off-topic"));
     let listed = town.mo.get("/api/moderation/reports").json();
     assert_eq!(listed["reports"].as_array().unwrap().len(), 2);
     let handle = format!("/moderation/posts/{post}");
