@@ -83,6 +83,7 @@ fn lock_and_pin(stage: &mut Stage<'_>) {
     let person = &mut stage.person;
     person.go(&path);
     person.press("Unlock");
+    person.reach(Control::Button("Lock"));
     person.expect("Send the reply");
     person.press("Unpin");
     person.expect_not("pinned");

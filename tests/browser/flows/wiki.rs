@@ -230,6 +230,8 @@ fn delete_and_restore(stage: &mut Stage<'_>) {
     person.follow(&title);
     person.expect("Words that go.");
     person.press("Restore it with its history");
+    // Its text stood on the page before, too.
+    person.expect_not("Restore it with its history");
     person.expect("Words that go.");
     person.reach(Control::Link("Protect"));
 }
