@@ -32,6 +32,7 @@ fn open_a_topic(stage: &mut Stage<'_>) {
     person.expect("1 post");
     person.expect_not("**strong** words");
     person.follow("Bicycles");
+    person.expect("New topic");
     person.expect(&title);
 }
 

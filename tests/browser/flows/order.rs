@@ -107,6 +107,7 @@ fn rename_and_move(stage: &mut Stage<'_>) {
     person.expect(&title);
     person.expect("pinned");
     person.follow("Gardens");
+    person.expect("New topic");
     person.expect(&title);
     // The address of old leads there.
     person.go(&path);

@@ -143,6 +143,7 @@ fn edit_other_lines(stage: &mut Stage<'_>) {
     person.expect("Both changes fit together");
     assert!(person.value("Text").starts_with("First."), "the merged text is offered");
     person.press("Save");
+    person.expect_not("Both changes fit together");
     person.expect("First.");
     person.expect("Four. Last.");
 }
@@ -182,6 +183,7 @@ fn compare_and_revert(stage: &mut Stage<'_>) {
     person.follow("go back to the first");
     person.expect("What this changes");
     person.press("Revert to it");
+    person.expect_not("What this changes");
     person.expect("Second words.");
     person.expect_not("Vandalism.");
     person.follow("History");
