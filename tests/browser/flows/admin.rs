@@ -69,7 +69,7 @@ fn make_fill_and_delete_a_group(stage: &mut Stage<'_>) {
     person.fill("Description", "Who has a key");
     person.press("Make the group");
     person.expect("It is made");
-    person.expect("Nobody is in it");
+    person.expect("Nobody is in it.");
     person.fill("User name", "nobody there");
     person.press("Take in");
     person.expect("no such");
@@ -77,7 +77,7 @@ fn make_fill_and_delete_a_group(stage: &mut Stage<'_>) {
     person.press("Take in");
     person.reach(Control::ButtonOf(&name, "Take out"));
     person.press("Take out");
-    person.expect("Nobody is in it");
+    person.expect("Nobody is in it.");
     find(stage, &name);
     let person = &mut stage.person;
     person.tick(&group);
