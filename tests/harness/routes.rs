@@ -187,13 +187,22 @@ impl Objects {
 
     /// A pattern's address.
     pub(crate) fn address(&self, pattern: &str) -> String {
+        self.address_with(pattern, "", "")
+    }
+
+    /// The same with `text` for the part that stands as `{part}` in it.
+    pub(crate) fn address_with(&self, pattern: &str, part: &str, text: &str) -> String {
         let mut address = String::new();
         let mut rest = pattern;
         while let Some((before, after)) = rest.split_once('{') {
             let (name, after) = after.split_once('}').unwrap();
-            let part = self.part(pattern, name.trim_start_matches('*'));
+            let known = if name == part {
+                Some(text.to_owned())
+            } else {
+                self.part(pattern, name.trim_start_matches('*'))
+            };
             address.push_str(before);
-            address.push_str(&part.unwrap_or_else(|| {
+            address.push_str(&known.unwrap_or_else(|| {
                 panic!("{pattern}: tests/harness/routes.rs does not know what {{{name}}} is")
             }));
             rest = after;

@@ -23,7 +23,7 @@ use super::encoding::Encoding;
 use super::reply::{PRIVATE, Reply, plain, refuse, refuse_to, send, send_own};
 use super::router::{Found, ReadRoute, query};
 use super::stream::Origin;
-use super::{health, own, peer, problem, upload, write};
+use super::{csrf, health, own, peer, problem, upload, write};
 use crate::answer::{Answer, ContentType};
 use crate::app::App;
 use crate::assets;
@@ -151,6 +151,7 @@ async fn routed(
         return Ok(plain(&write::answer(app, found, head, body, (address, now)).await?, accepted));
     }
     if let Some(page) = &found.route.own {
+        csrf::check_destination(&head.headers)?;
         let asker = asker::of(app, &head.headers, address, now).await?;
         let query = query(raw_query, page.query)?;
         let asked = own::Asked { path, raw_query, params: found.params, query };
