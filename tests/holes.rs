@@ -141,3 +141,11 @@ fn a_post_saved_as_it_was_is_no_new_version() {
     let locked = mark(&mut town.mo, &path, &format!("/topics/{}/edit", topic_id(&path)), "locked", "1");
     assert_eq!(locked.status, 303);
 }
+
+#[test]
+fn a_request_that_names_two_hosts_is_none() {
+    let town = Town::found();
+    let reply = town.server.connect().send("GET", "/latest", &["Host: evil.example"], b"").unwrap();
+    assert_eq!(reply.status, 400, "the test's own client names one already");
+    assert_eq!(town.server.get("/latest").status, 200);
+}

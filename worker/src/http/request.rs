@@ -96,6 +96,14 @@ fn refused(app: &App, access: &Access, error: &Error) -> Reply {
 async fn dispatch(app: &Arc<App>, origin: &Origin, access: &Access, body: Incoming) -> Reply {
     let (head, path) = (&access.head, access.path());
     let reading = matches!(head.method, Method::GET | Method::HEAD);
+    // A proxy may have looked at the one and we at the other (RFC 9112, 3.2).
+    if head.headers.get_all(header::HOST).iter().nth(1).is_some() {
+        return refused(
+            app,
+            access,
+            &Error::Invalid { where_: "header Host", why: "it is there twice".into() },
+        );
+    }
     let accepted =
         Encoding::accepted(head.headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()));
     let anonymous = asker::is_anonymous(app, &head.headers);
