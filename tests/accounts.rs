@@ -41,7 +41,12 @@ pub(crate) fn sign_up(browser: &mut Browser, name: &str, address: &str) -> Form 
 
 /// A member, logged in.
 pub(crate) fn member(server: &Server, name: &str) -> Browser {
-    let (mut browser, address) = (Browser::new(server), format!("{name}@example.org"));
+    join(server, Browser::new(server), name)
+}
+
+/// The same with a browser of theirs.
+pub(crate) fn join(server: &Server, mut browser: Browser, name: &str) -> Browser {
+    let address = format!("{name}@example.org");
     let form = sign_up(&mut browser, name, &address);
     assert_eq!(browser.submit(&form).status, 200);
     let link = link_in(&mail_to(server, &address), "verify");
