@@ -2,7 +2,7 @@
 
 use rusqlite::Connection as Database;
 
-use super::accounts::{PASSWORD, member};
+use super::accounts::{PASSWORD, link_in, mail_to, member};
 use super::harness::browser::{Browser, Form};
 use super::harness::server::Server;
 use super::harness::wait_for;
@@ -155,4 +155,96 @@ fn nobody_learns_who_has_an_account() {
         (reply.status, reply.text().replace(address, ""))
     };
     assert_eq!(join("ann", "mia@example.org"), join("bob", "bob@example.org"));
+    // Nor afterwards: neither sees the account, has the name, nor logs in; and neither is told why by its address.
+    for path in ["/u/", "/api/users/", "/users/"] {
+        let shown = |name: &str| {
+            let reply = server.get(&format!("{path}{name}"));
+            (reply.status, reply.text().replace(name, ""))
+        };
+        assert!(shown("ann").0 != 200 && shown("ann").0 == shown("bob").0, "{path}");
+    }
+    assert_eq!(join("ann", "x@example.org").0, 422);
+    assert_eq!(join("bob", "y@example.org").0, 422, "both names are taken");
+    let try_in = |user: &str, address: &str| {
+        let reply = Browser::new(&server).log_in(user, "yet other unusual words");
+        (reply.status, reply.text().replace(address, "").replace(user, ""))
+    };
+    let (ann, bob) = (try_in("ann", "mia@example.org"), try_in("bob", "bob@example.org"));
+    assert!(
+        ann.0 == 403 && ann.1.contains("not confirmed yet") && ann.1.len() == bob.1.len(),
+        "{ann:?} {bob:?}"
+    );
+    assert_eq!(ann.0, bob.0);
+    assert_eq!(try_in("mia@example.org", "").0, try_in("bob@example.org", "").0);
+    assert_eq!(forgot("ann"), forgot("bob"));
+    // Only the owner of the mailbox knows: two messages for two tries, neither with a link to confirm anything.
+    wait_for("the owner to be told", || {
+        mail_to(&server, "mia@example.org").contains("already has an account").then_some(())
+    });
+    // Numbers of accounts tell nothing either.
+    let ids = "SELECT count(*) FROM users WHERE name IN ('ann', 'bob')";
+    assert_eq!(database(&server).query_row(ids, [], |row| row.get::<_, i64>(0)).unwrap(), 2);
+    // Whoever confirms is seen.
+    let link = link_in(&mail_to(&server, "bob@example.org"), "verify");
+    let mut bob = Browser::new(&server);
+    let form = bob.form(&link, &link);
+    assert_eq!(bob.submit(&form).status, 303);
+    assert_eq!(server.get("/u/bob").status, 200);
+}
+
+#[test]
+fn without_an_invitation_nobody_learns_who_has_an_account() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut server = Server::demo(dir.path());
+    member(&server, "mia");
+    assert_eq!(server.command("stop", &[]).status.code(), Some(0));
+    server.wait();
+    let file = dir.path().join("veritable.toml");
+    std::fs::write(&file, "workers = 2\n[accounts]\nregistration = \"invitation\"\n").unwrap();
+    let server = Server::serve(dir.path(), &["--plain-http", "--config", file.to_str().unwrap()]);
+    let join = |name: &str, address: &str| {
+        let mut browser = Browser::new(&server);
+        let form = browser.form("/signup?invitation=made-up", "/signup");
+        let form = form.set("name", name).set("address", address).set("password", PASSWORD);
+        let reply = browser.submit(&form.set("invitation", "made-up"));
+        assert!(reply.status == 422 && reply.text().contains("invitation-fault"), "{}", reply.text());
+        reply.text().replace(address, "").replace(name, "").len()
+    };
+    let free = join("ann", "ann@example.org");
+    assert_eq!(join("ann", "mia@example.org"), free);
+    assert_eq!(join("mia", "ann@example.org"), free);
+}
+
+#[test]
+fn an_account_is_taken_back_whole_from_whoever_had_its_password() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::demo(dir.path());
+    let mut mallory = member(&server, "mia");
+    let form = mallory.form("/account", "/account/address");
+    let asked = mallory.submit(&form.set("address", "mallory@example.org").set("current", PASSWORD));
+    assert_eq!(asked.status, 200);
+    let theirs = link_in(&mail_to(&server, "mallory@example.org"), "verify");
+    // The owner replaces the password.
+    let mut mia = Browser::new(&server);
+    let form = mia.form("/forgot", "/forgot").set("user", "mia");
+    assert_eq!(mia.submit(&form).status, 200);
+    let link = wait_for("the link", || {
+        let mail = mail_to(&server, "mia@example.org");
+        mail.contains("/reset/").then(|| link_in(&mail, "reset"))
+    });
+    let form = mia.form(&link, &link).set("password", "quite other words");
+    assert_eq!(mia.submit(&form).status, 303);
+    let form = mallory.form(&theirs, &theirs);
+    assert_eq!(mallory.submit(&form).status, 410);
+    mia.log_in("mia", "quite other words");
+    assert!(mia.get("/account").text().contains("mia@example.org"));
+    // The owner's own change is told to the old address once it is done.
+    let form = mia.form("/account", "/account/address");
+    mia.submit(&form.set("address", "new@example.org").set("current", "quite other words"));
+    let link = link_in(&mail_to(&server, "new@example.org"), "verify");
+    let form = mia.form(&link, &link);
+    assert_eq!(mia.submit(&form).status, 303);
+    wait_for("the old address to be told", || {
+        mail_to(&server, "mia@example.org").contains("has another e-mail address now").then_some(())
+    });
 }

@@ -8,6 +8,8 @@ use veritable_domain::permission::{Actor, Groups, Role};
 use veritable_domain::text::user_key;
 use veritable_domain::time::UnixMillis;
 
+use veritable_writer_api::message::LinkKind;
+
 use super::{When, first, rows, when};
 
 const BY_TOKEN: &str = "SELECT u.id, u.role, u.groups, t.scopes FROM api_tokens t \
@@ -42,8 +44,11 @@ const MADE_AT: &str = "SELECT created_at FROM users WHERE id = ?1";
 
 const NAME: &str = "SELECT name FROM users WHERE id = ?1";
 
-const BY_NAME: &str =
-    "SELECT id, name, display_name, role, post_count, edit_count, created_at FROM users WHERE name_key = ?1";
+const BY_NAME: &str = "SELECT id, name, display_name, role, post_count, edit_count, created_at FROM users WHERE name_key = ?1 \
+    AND approved_at IS NOT NULL AND (verified_at IS NOT NULL OR address IS NULL)";
+
+/// An account that a link sent by mail is of, with the address that the link shows to be its owner's.
+const LINK: &str = "SELECT user_id, address FROM links WHERE hash = ?1 AND kind = ?2 AND expires_at > ?3";
 
 #[cfg(test)]
 pub(crate) const ALL: &[(&str, &str)] = &[
@@ -57,6 +62,7 @@ pub(crate) const ALL: &[(&str, &str)] = &[
     ("accounts::MADE_AT", MADE_AT),
     ("accounts::NAME", NAME),
     ("accounts::BY_NAME", BY_NAME),
+    ("accounts::LINK", LINK),
 ];
 
 /// A public profile.
@@ -140,6 +146,20 @@ pub(crate) fn login(db: &Connection, typed: &str) -> rusqlite::Result<Option<Log
 /// The same of a known account.
 pub(crate) fn login_of(db: &Connection, user: UserId) -> rusqlite::Result<Option<Login>> {
     first(db, LOGIN_BY_ID, [user.0], login_row)
+}
+
+/// The account of a link that is good, and the address that the link shows to be its owner's.
+pub(crate) fn by_link(
+    db: &Connection,
+    hash: &[u8; 32],
+    kind: LinkKind,
+    now: UnixMillis,
+) -> rusqlite::Result<Option<(Login, String)>> {
+    let found = first(db, LINK, params![hash, kind.number(), now.0], |row| {
+        Ok((UserId(row.get(0)?), row.get::<_, String>(1)?))
+    })?;
+    let Some((user, address)) = found else { return Ok(None) };
+    Ok(login_of(db, user)?.map(|login| (login, address)))
 }
 
 /// An account as its owner sees it.
@@ -229,7 +249,8 @@ pub(crate) fn name(db: &Connection, user: UserId) -> rusqlite::Result<Option<Str
     first(db, NAME, [user.0], |row| row.get(0))
 }
 
-/// The account known by `key` (see `UserName::key`).
+/// The account known by `key` (see `UserName::key`), unless it is yet to be confirmed or approved: whether there is such a
+/// one is nobody's business.
 pub(crate) fn by_name(db: &Connection, key: &str) -> rusqlite::Result<Option<Profile>> {
     first(db, BY_NAME, [key], profile)
 }

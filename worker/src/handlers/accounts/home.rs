@@ -3,7 +3,7 @@
 use veritable_domain::account::Address;
 use veritable_domain::ids::SessionId;
 use veritable_domain::text::DisplayName;
-use veritable_writer_api::message::{Accounts, Command, Refusal};
+use veritable_writer_api::message::{Accounts, Command, Outcome};
 
 use super::{FAULTY, Faults, joining, notice, passwords, said, told};
 use crate::answer::Answer;
@@ -81,14 +81,11 @@ pub(crate) fn address<'a>(app: &'a App, form: Submission) -> Pending<'a> {
         let what = "somebody asked for another e-mail address for your account. It is used as soon as it is confirmed, \
                     and no more mail comes to this one then.";
         let change = Accounts::ChangeAddress { address: new.clone(), link, notice: told(app, &login, what) };
-        match app.send(Command::accounts(form.asker.by(), change), &form.key).await {
-            // Whose address it is, is told to its owner alone.
-            Err(Error::Refused(Refusal::AddressTaken)) if sends => {
-                joining::tell_owner(app, &form, &new).await?
-            }
-            other => {
-                other?;
-            }
+        // Whose address it is, is told to its owner alone.
+        if let Outcome::Account { user } =
+            app.send(Command::accounts(form.asker.by(), change), &form.key).await?
+        {
+            joining::tell_owner(app, &form, user).await?;
         }
         if !sends {
             return Ok(Answer::see_other("/account?done=address"));

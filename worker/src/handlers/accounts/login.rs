@@ -7,7 +7,7 @@ use veritable_domain::password::Verdict;
 use veritable_domain::text::user_key;
 use veritable_writer_api::message::{Accounts, By, Command, Factor, IdempotencyKey, NewSession};
 
-use super::{local, notice, said, second_step};
+use super::{joining, local, notice, said, second_step};
 use crate::answer::Answer;
 use crate::app::App;
 use crate::error::Error;
@@ -91,15 +91,10 @@ pub(super) async fn kept_out(
     let (title, text) = if login.disabled {
         ("This account is switched off", "Ask an administrator why.".to_owned())
     } else if !login.verified {
-        let text = match login.address.as_deref().map(veritable_domain::account::Address::new) {
-            Some(Ok(address)) if mails::are_sent(&app.config) => {
-                app.limits.count(limits::MAIL, address.key().as_bytes())?;
-                let link = mails::verify(&app.config, &address, &login.name, form.now)?;
-                let send = Accounts::SendLink { user: login.user, link };
-                app.send(Command::accounts(form.asker.by(), send), &form.key).await?;
-                format!("We have sent another message to {}. Follow the link in it.", address.as_str())
-            }
-            _ => "Ask an administrator to confirm it.".to_owned(),
+        let sent = mails::are_sent(&app.config) && joining::confirm_again(app, form, login).await?;
+        let text = match login.address.as_deref().filter(|_| sent) {
+            Some(address) => format!("We have sent another message to {address}. Follow the link in it."),
+            None => "Ask an administrator to confirm it.".to_owned(),
         };
         ("Your e-mail address is not confirmed yet", text)
     } else if !login.approved {

@@ -4,7 +4,7 @@ use veritable_domain::account::{Address, MAX_PASSWORD_BYTES};
 use veritable_domain::password::Verdict;
 use veritable_writer_api::message::{Accounts, Command};
 
-use super::{FAULTY, Faults, home, new_password, notice, told};
+use super::{FAULTY, Faults, home, joining, new_password, notice, told};
 use crate::answer::Answer;
 use crate::app::App;
 use crate::error::Error;
@@ -37,6 +37,14 @@ pub(crate) fn forgot<'a>(app: &'a App, form: Submission) -> Pending<'a> {
         app.limits.count(limits::MAIL, typed.to_lowercase().as_bytes())?;
         let found = app.run(Cost::Point, move |db| Ok(accounts::login(db, &typed)?)).await?;
         let found = found.filter(|login| !login.disabled);
+        // A password is offered to an address only once it is known whose it is.
+        let found = match found {
+            Some(login) if !login.verified && login.address.is_some() => {
+                joining::confirm_again(app, &form, &login).await?;
+                None
+            }
+            found => found,
+        };
         let address = found.as_ref().and_then(|login| Address::new(login.address.as_deref()?).ok());
         if let Some((login, address)) = found.zip(address) {
             let link = mails::reset(&app.config, &address, &login.name, form.now)?;

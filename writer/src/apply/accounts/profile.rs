@@ -17,14 +17,15 @@ pub(super) fn change_address(
     notice: Option<&Mail>,
 ) -> Result<Outcome, Failure> {
     let user = own(tx, by)?;
-    if owner(tx, address)?.is_some_and(|owner| owner != user) {
-        return Err(Refusal::AddressTaken.into());
-    }
+    let holder = owner(tx, address)?.filter(|owner| *owner != user);
     match link {
         Some(link) if link.mail.to != *address => {
             return Err(malformed("a link shows the address that it is sent to"));
         }
+        // The old address is told all the same: whoever asks must not learn from it whether this one is somebody's.
+        Some(_) if holder.is_some() => {}
         Some(link) => links::insert(tx, user, link)?,
+        None if holder.is_some() => return Err(Refusal::AddressTaken.into()),
         None => {
             tx.run(
                 "UPDATE users SET address = ?2, address_key = ?3, verified_at = ?4 WHERE id = ?1",
@@ -33,7 +34,7 @@ pub(super) fn change_address(
         }
     }
     links::post_all(tx, notice)?;
-    Ok(Outcome::Done)
+    Ok(holder.map_or(Outcome::Done, |user| Outcome::Account { user }))
 }
 
 pub(super) fn set_display_name(

@@ -45,6 +45,13 @@ pub(super) fn create(
     Ok(Outcome::TokenCreated { token })
 }
 
+/// Ends all tokens of an account.
+pub(super) fn end_all(tx: &Transaction<'_>, user: UserId) -> rusqlite::Result<()> {
+    let sql = "UPDATE api_tokens SET revoked_at = ?2 WHERE user_id = ?1 AND revoked_at IS NULL";
+    tx.run(sql, [user.0, tx.now.0])?;
+    Ok(())
+}
+
 /// One of those who ask; it is asked of the database with each request, so it ends at once.
 pub(super) fn revoke(tx: &mut Transaction<'_>, by: &By, token: TokenId) -> Result<Outcome, Failure> {
     let user = own(tx, by)?;
