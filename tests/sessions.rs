@@ -185,10 +185,13 @@ fn nobody_learns_who_has_an_account() {
     let ids = "SELECT count(*) FROM users WHERE name IN ('ann', 'bob')";
     assert_eq!(database(&server).query_row(ids, [], |row| row.get::<_, i64>(0)).unwrap(), 2);
     // Whoever confirms is seen.
-    let link = link_in(&mail_to(&server, "bob@example.org"), "verify");
-    let mut bob = Browser::new(&server);
-    let form = bob.form(&link, &link);
-    assert_eq!(bob.submit(&form).status, 303);
+    // The newest link is the one that is good; another may be on its way.
+    wait_for("a link that is good", || {
+        let link = link_in(&mail_to(&server, "bob@example.org"), "verify");
+        let mut bob = Browser::new(&server);
+        let form = bob.form(&link, &link);
+        (bob.submit(&form).status == 303).then_some(())
+    });
     assert_eq!(server.get("/u/bob").status, 200);
 }
 
@@ -247,4 +250,84 @@ fn an_account_is_taken_back_whole_from_whoever_had_its_password() {
     wait_for("the old address to be told", || {
         mail_to(&server, "mia@example.org").contains("has another e-mail address now").then_some(())
     });
+}
+
+#[test]
+fn nobody_keeps_an_account_s_owner_out_by_trying_wrong_passwords() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::demo(dir.path());
+    let mut known = member(&server, "mia");
+    let at = |place: u8| {
+        let mut browser = Browser::new(&server);
+        browser.from = Some(format!("192.0.2.{place}"));
+        browser
+    };
+    let try_at = |place: u8, tries: usize| -> Vec<u16> {
+        let mut browser = at(place);
+        (0..tries).map(|_| browser.log_in("mia", "none of hers").status).collect()
+    };
+    let tried = try_at(1, 12);
+    assert!(tried[..10] == [401; 10] && tried[10..] == [429; 2], "{tried:?}");
+    assert_eq!(at(1).log_in("mia", PASSWORD).status, 429, "that place has to wait");
+    assert_eq!(at(2).log_in("mia", PASSWORD).status, 303, "another has not");
+    // All places together are bounded too; the browser that she logged in with before is not among them.
+    let all: Vec<u16> = (3..14).flat_map(|place| try_at(place, 10)).collect();
+    assert!(all.contains(&429) && all[..80] == [401; 80], "{all:?}");
+    assert_eq!(at(20).log_in("mia", PASSWORD).status, 429);
+    known.from = Some("192.0.2.21".to_owned());
+    let out = super::harness::browser::form_in(known.get("/latest").text(), "/logout").unwrap();
+    assert_eq!(known.submit(&out).status, 303);
+    assert_eq!(known.log_in("mia", PASSWORD).status, 303);
+    // It does not speak for others, and wrong tries in it are counted.
+    let out = super::harness::browser::form_in(known.get("/latest").text(), "/logout").unwrap();
+    known.submit(&out);
+    let tried: Vec<u16> = (0..12).map(|_| known.log_in("mia", "none of hers").status).collect();
+    assert!(tried[..10] == [401; 10] && tried[11] == 429, "{tried:?}");
+}
+
+#[test]
+fn logging_in_again_ends_the_session_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::demo(dir.path());
+    let mut mia = member(&server, "mia");
+    let mut before = mia.copy();
+    // The form of a page that was open since before, with the secret of the session as it is.
+    let token = mia.form("/account", "/account/password").get("csrf").unwrap().to_owned();
+    let fields = [("csrf", token.as_str()), ("user", "mia"), ("password", PASSWORD), ("next", "/")];
+    let fields = fields.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    assert_eq!(mia.submit(&Form { action: "/login".into(), fields }).status, 303);
+    assert!(mia.get("/latest").text().contains(">mia</a>"));
+    assert!(before.get("/latest").text().contains("Log in"), "whoever has its token has nothing");
+}
+
+#[test]
+fn what_a_proxy_is_told_keeps_nobody_from_pages_and_fields_are_bounded() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::demo(dir.path());
+    let ask = |path: &str, line: &str| {
+        server.connect().send("GET", path, &[line, "Connection: close"], b"").unwrap().status
+    };
+    for line in ["Authorization: Basic YTpi", "Authorization: Digest x", "Authorization: x"] {
+        assert_eq!(
+            (ask("/latest", line), ask("/login", line), ask("/api/forums", line)),
+            (200, 200, 401),
+            "{line}"
+        );
+    }
+    for line in ["Authorization: Bearer none", "Authorization: bearer none"] {
+        assert_eq!((ask("/latest", line), ask("/api/forums", line)), (401, 401), "{line}");
+    }
+    let token = server.token();
+    assert_eq!(ask("/api/me", &format!("Authorization: bearer {token}")), 200);
+    let mut mia = member(&server, "mia");
+    let mut with = |line: &str| mia.send("GET", "/latest", &[line], b"");
+    assert!(with("Authorization: Basic YTpi").text().contains(">mia</a>"));
+    let mut guest = Browser::new(&server);
+    for (path, field) in
+        [("/signup", "name"), ("/signup", "address"), ("/login", "user"), ("/forgot", "user")]
+    {
+        let form = guest.form(path, path).set(field, &"x".repeat(100_000));
+        let refused = guest.submit(&form);
+        assert!(refused.status == 400 && refused.text().contains("is longer than"), "{path} {field}");
+    }
 }

@@ -328,7 +328,14 @@ fn token(
     let (secret, _) = secrets::secret()?;
     let text = format!("vt_{secret}");
     let hash = secrets::digest(&text);
-    let create = Accounts::CreateApiToken { user, name: label.as_str().to_owned(), hash, scopes, expires_at };
+    let create = Accounts::CreateApiToken {
+        user,
+        name: label.as_str().to_owned(),
+        hash,
+        scopes,
+        expires_at,
+        notice: None,
+    };
     call(config, Command::accounts(By::OPERATOR, create))?;
     // Alone on its line, for scripts; the rest is for people.
     out::line(&text);

@@ -12,7 +12,7 @@ use veritable_writer_api::message::LinkKind;
 
 use super::{When, first, rows, when};
 
-const BY_TOKEN: &str = "SELECT u.id, u.role, u.groups, t.scopes FROM api_tokens t \
+const BY_TOKEN: &str = "SELECT u.id, u.role, u.groups, t.scopes, t.expires_at FROM api_tokens t \
     CROSS JOIN users u ON u.id = t.user_id WHERE t.token_hash = ?1 AND t.revoked_at IS NULL \
     AND (t.expires_at IS NULL OR t.expires_at > ?2) AND u.disabled_at IS NULL AND u.erased_at IS NULL";
 
@@ -99,7 +99,7 @@ impl Login {
     }
 }
 
-/// Who the token with this SHA-256 speaks for and what it is for, unless it or the account was switched off.
+/// Who the token with this SHA-256 speaks for, what it is for and when it ends, unless it or the account was switched off.
 ///
 /// # Errors
 /// SQLite's.
@@ -107,10 +107,11 @@ pub fn by_token(
     db: &Connection,
     hash: &[u8; 32],
     now: UnixMillis,
-) -> rusqlite::Result<Option<(Actor, Scopes)>> {
+) -> rusqlite::Result<Option<(Actor, Scopes, Option<UnixMillis>)>> {
     first(db, BY_TOKEN, params![hash, now.0], |row| {
         let (role, groups) = (Role::from_number(row.get(1)?), Groups::from_bits(row.get(2)?));
-        Ok((Actor::account(UserId(row.get(0)?), role, groups), Scopes::from_bits(row.get(3)?)))
+        let ends = row.get::<_, Option<i64>>(4)?.map(UnixMillis);
+        Ok((Actor::account(UserId(row.get(0)?), role, groups), Scopes::from_bits(row.get(3)?), ends))
     })
 }
 

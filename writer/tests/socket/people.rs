@@ -30,7 +30,7 @@ fn in_future() -> UnixMillis {
 fn open(user: UserId, token: u8, factor: Factor) -> Command {
     let session =
         NewSession { hash: [token; 32], csrf: [1; 16], expires_at: in_future(), user_agent: "a test".into() };
-    Command::accounts(By::OPERATOR, Accounts::OpenSession { user, session, factor })
+    Command::accounts(By::OPERATOR, Accounts::OpenSession { user, session, factor, replaces: None })
 }
 
 /// Somebody who joins and has not confirmed the address.
@@ -285,6 +285,7 @@ fn whatever_takes_an_account_back_ends_every_link_that_was_asked_for_before() {
         hash: [hash; 32],
         scopes,
         expires_at: None,
+        notice: None,
     };
     client.call(own(here.member, token(1))).unwrap();
     let user = here.member;

@@ -44,7 +44,7 @@ pub(super) async fn show(
 
 pub(crate) fn display_name<'a>(app: &'a App, form: Submission) -> Pending<'a> {
     Box::pin(async move {
-        let name = match DisplayName::new(form.fields.get("display-name")) {
+        let name = match DisplayName::new(form.fields.line("display-name")?) {
             Ok(name) => name,
             Err(error) => {
                 let faults = Faults::from([("display-name", error.to_string())]);
@@ -61,7 +61,7 @@ pub(crate) fn display_name<'a>(app: &'a App, form: Submission) -> Pending<'a> {
 pub(crate) fn address<'a>(app: &'a App, form: Submission) -> Pending<'a> {
     Box::pin(async move {
         let mut faults = Faults::new();
-        let new = Address::new(form.fields.get("address"))
+        let new = Address::new(form.fields.line("address")?)
             .map_err(|error| faults.insert("address", error.to_string()))
             .ok();
         let login = passwords::current(app, &form, &mut faults).await?;

@@ -71,8 +71,9 @@ fn needs_address(app: &App, invited: Option<Role>) -> bool {
 
 pub(crate) fn submit<'a>(app: &'a App, form: Submission) -> Pending<'a> {
     Box::pin(async move {
-        let typed = |name: &str| form.fields.get(name).trim().to_owned();
-        let (typed_name, typed_address, code) = (typed("name"), typed("address"), typed("invitation"));
+        app.limits.count_address(limits::SIGN_UP_TRY, form.asker.address)?;
+        let typed = |name| Ok::<_, Error>(form.fields.line(name)?.to_owned());
+        let (typed_name, typed_address, code) = (typed("name")?, typed("address")?, typed("invitation")?);
         let again = |faults: Faults| {
             let asker = form.asker.clone();
             let (name, address, code) = (typed_name.clone(), typed_address.clone(), code.clone());

@@ -149,6 +149,8 @@ pub enum Accounts {
         password_hash: String,
         /// The session that goes on.
         session: Option<SecretHash>,
+        /// API tokens end with it.
+        ends_tokens: bool,
         /// Tells the owner.
         notice: Option<Mail>,
     },
@@ -169,6 +171,8 @@ pub enum Accounts {
         session: NewSession,
         /// The second factor that was checked.
         factor: Factor,
+        /// The session that this one takes the place of in its browser; it ends.
+        replaces: Option<SecretHash>,
     },
     /// Say that a session is used, so that it ends later.
     TouchSession {
@@ -216,6 +220,8 @@ pub enum Accounts {
         scopes: Scopes,
         /// When it ends, if it does.
         expires_at: Option<UnixMillis>,
+        /// Tells the owner.
+        notice: Option<Mail>,
     },
     /// End an API token of the one who asks.
     RevokeApiToken {

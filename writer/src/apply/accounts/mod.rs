@@ -51,19 +51,22 @@ pub(super) fn apply(tx: &mut Transaction<'_>, by: &By, change: &Accounts) -> Res
         Accounts::SendLink { user, link } => links::send(tx, *user, link),
         Accounts::Verify { hash, notice } => links::verify(tx, hash, notice.as_ref()),
         Accounts::ResetPassword { hash, password_hash } => links::reset_password(tx, hash, password_hash),
-        Accounts::ChangePassword { password_hash, session, notice } => {
-            passwords::change(tx, by, password_hash, session.as_ref(), notice.as_ref())
+        Accounts::ChangePassword { password_hash, session, ends_tokens, notice } => {
+            let kept = (session.as_ref(), !ends_tokens);
+            passwords::change(tx, by, password_hash, kept, notice.as_ref())
         }
         Accounts::Rehash { user, old, new } => passwords::rehash(tx, *user, old, new),
-        Accounts::OpenSession { user, session, factor } => sessions::open(tx, by, *user, session, *factor),
+        Accounts::OpenSession { user, session, factor, replaces } => {
+            sessions::open(tx, by, *user, session, *factor, replaces.as_ref())
+        }
         Accounts::TouchSession { hash, expires_at } => sessions::touch(tx, hash, *expires_at),
         Accounts::CloseSession { hash } => sessions::close(tx, hash),
         Accounts::RevokeSession { session } => sessions::revoke(tx, by, *session),
         Accounts::RevokeSessions { except } => sessions::revoke_all(tx, by, except.as_ref()),
         Accounts::SaveDraft { place, body } => drafts::save(tx, by, place, body),
         Accounts::DropDraft { place } => drafts::forget(tx, own(tx, by)?, place),
-        Accounts::CreateApiToken { user, name, hash, scopes, expires_at } => {
-            tokens::create(tx, by, *user, name, hash, (*scopes, *expires_at))
+        Accounts::CreateApiToken { user, name, hash, scopes, expires_at, notice } => {
+            tokens::create(tx, by, *user, name, hash, (*scopes, *expires_at), notice.as_ref())
         }
         Accounts::RevokeApiToken { token } => tokens::revoke(tx, by, *token),
         Accounts::ChangeAddress { address, link, notice } => {
