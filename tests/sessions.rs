@@ -331,3 +331,33 @@ fn what_a_proxy_is_told_keeps_nobody_from_pages_and_fields_are_bounded() {
         assert!(refused.status == 400 && refused.text().contains("is longer than"), "{path} {field}");
     }
 }
+
+#[test]
+fn nobody_joins_under_a_name_that_looks_like_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::demo(dir.path());
+    let mut mia = member(&server, "mia");
+    let mut guest = Browser::new(&server);
+    for name in [
+        "аdmin",
+        "Аdmіn",
+        "ａｄｍｉｎ",
+        "adm\u{AD}in",
+        "admin\u{200B}",
+        "M\u{456}a",
+        "міа",
+        "..",
+        ".",
+        "\u{3164}",
+        "\u{2800}",
+    ] {
+        let form = guest.form("/signup", "/signup").set("name", name).set("address", "x@example.org");
+        let refused = guest.submit(&form.set("password", PASSWORD));
+        assert!(refused.status == 422 && refused.text().contains("id=\"name-fault\""), "{name:?}");
+    }
+    let form = mia.form("/account", "/account/name").set("display-name", "Аdmin");
+    let refused = mia.submit(&form);
+    assert!(refused.status == 422 && refused.text().contains("somebody else"), "{}", refused.text());
+    let form = mia.form("/account", "/account/name").set("display-name", "Mia");
+    assert_eq!(mia.submit(&form).status, 303);
+}

@@ -12,6 +12,8 @@ ALTER TABLE users ADD COLUMN totp_confirmed_at INTEGER;             -- NULL: bei
 ALTER TABLE users ADD COLUMN totp_step INTEGER NOT NULL DEFAULT 0;  -- the last one used: a code is good once
 ALTER TABLE users ADD COLUMN preferences TEXT NOT NULL DEFAULT '';  -- JSON
 ALTER TABLE users ADD COLUMN erased_at INTEGER;                     -- its person is gone, its posts have nobody's name
+ALTER TABLE users ADD COLUMN likeness TEXT;                         -- of the name: alike where people would take them for one another
+CREATE INDEX users_by_likeness ON users (likeness);
 -- Whoever has an account already is known here.
 UPDATE users SET approved_at = created_at, verified_at = created_at;
 CREATE UNIQUE INDEX users_by_address ON users (address_key) WHERE address_key IS NOT NULL;

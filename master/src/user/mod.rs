@@ -199,7 +199,7 @@ fn cost(settings: &AccountSettings) -> Cost {
 }
 
 fn create(config: &Config, new: &UserNew) -> Result<(), Failure> {
-    let name = UserName::new(&new.name).map_err(misuse)?;
+    let name = UserName::wanted(&new.name).map_err(misuse)?;
     let address = new.address.as_deref().map(Address::new).transpose().map_err(misuse)?;
     let password_hash = if new.no_password {
         None

@@ -4,14 +4,15 @@ use rusqlite::Connection;
 use veritable_domain::account::{Address, Scopes};
 use veritable_domain::ids::{InvitationId, UserId};
 use veritable_domain::permission::{Denial, Groups, Role};
-use veritable_domain::text::{Comment, Label, UserName};
+use veritable_domain::text::{Comment, DisplayName, Label, UserName};
 use veritable_domain::time::UnixMillis;
 use veritable_writer_api::blocking::Client;
 use veritable_writer_api::message::{
-    Accounts, Administration, By, Command, Factor, Link, LinkKind, Mail, NewSession, Outcome, Refusal,
+    Accounts, Administration, By, Command, Factor, Import, ImportUser, Link, LinkKind, Mail, NewSession,
+    Outcome, Refusal,
 };
 
-use super::harness::{Community, Writer, column, number, refusal, topic, user};
+use super::harness::{Community, Writer, column, import, number, refusal, topic, user};
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
@@ -468,4 +469,43 @@ fn an_administrator_who_cannot_log_in_is_not_the_one_who_is_left() {
         Administration::OfferPassword { user: second, hash: [9; 32], expires_at: in_future(), mail: None };
     client.call(administer(here.administrator, offer)).unwrap();
     client.call(last()).unwrap();
+}
+
+#[test]
+fn no_new_name_looks_like_another_and_imported_ones_stay_as_they_are() {
+    let writer = Writer::start();
+    let client = &mut writer.client();
+    let here = Community::found(client);
+    let create = |name: &str| {
+        let name = UserName::new(name).unwrap();
+        let create = Accounts::CreateUser { name, role: Role::Member, address: None, password_hash: None };
+        Command::accounts(By::OPERATOR, create)
+    };
+    // One letter of each is Cyrillic, or not seen, or of another width.
+    for posing in ["Аda", "Adа", "A\u{AD}da", "ａda", "ADA", "M\u{456}a", "0tto", "deIeted user 3"] {
+        assert_eq!(refusal(client, create(posing)), Refusal::NameTaken, "{posing:?}");
+    }
+    client.call(create("Adam")).unwrap();
+    // Those that come with a community keep theirs.
+    let users = ["Аda", "Adа", ".."].map(|name| ImportUser {
+        foreign_id: name.into(),
+        name: UserName::new(name).unwrap(),
+        display_name: String::new(),
+        role: Role::Member,
+        created_at: UnixMillis(1),
+    });
+    let tally = import(client, Import::Users { source: "test".into(), users: users.to_vec() });
+    assert_eq!((tally.added, tally.notes.len()), (3, 0), "{tally:?}");
+    // Nobody is called as somebody else is; as oneself one may be.
+    let called =
+        |name: &str| own(here.member, Accounts::SetDisplayName { name: DisplayName::new(name).unwrap() });
+    for posing in ["Ada", "Аda", "a d a\u{200B}".replace(' ', "").as_str(), "MO"] {
+        assert_eq!(refusal(client, called(posing)), Refusal::NameTaken, "{posing:?}");
+    }
+    for good in ["Mia", "Mia M.", ""] {
+        client.call(called(good)).unwrap();
+    }
+    // The name of somebody who is gone is free again.
+    client.call(own(here.other, Accounts::Erase)).unwrap();
+    client.call(create("0tto")).unwrap();
 }

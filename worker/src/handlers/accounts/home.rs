@@ -3,7 +3,7 @@
 use veritable_domain::account::Address;
 use veritable_domain::ids::SessionId;
 use veritable_domain::text::DisplayName;
-use veritable_writer_api::message::{Accounts, Command, Outcome};
+use veritable_writer_api::message::{Accounts, Command, Outcome, Refusal};
 
 use super::{FAULTY, Faults, joining, notice, passwords, said, told};
 use crate::answer::Answer;
@@ -52,7 +52,15 @@ pub(crate) fn display_name<'a>(app: &'a App, form: Submission) -> Pending<'a> {
             }
         };
         app.limits.count(limits::DISPLAY_NAME, &form.asker.user()?.0.to_le_bytes())?;
-        app.send(Command::accounts(form.asker.by(), Accounts::SetDisplayName { name }), &form.key).await?;
+        let set = Command::accounts(form.asker.by(), Accounts::SetDisplayName { name });
+        match app.send(set, &form.key).await {
+            Err(Error::Refused(Refusal::NameTaken)) => {
+                let text = "This is somebody else's name, or looks like it.".to_owned();
+                let faults = Faults::from([("display-name", text)]);
+                return Ok(show(app, &form.asker, None, faults).await?.with_status(FAULTY));
+            }
+            other => other?,
+        };
         Ok(Answer::see_other("/account?done=name"))
     })
 }

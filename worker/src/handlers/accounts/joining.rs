@@ -88,7 +88,8 @@ pub(crate) fn submit<'a>(app: &'a App, form: Submission) -> Pending<'a> {
             return again(Faults::new()).await;
         }
         let mut faults = Faults::new();
-        let name = UserName::new(&typed_name).map_err(|error| faults.insert("name", error.to_string())).ok();
+        let name =
+            UserName::wanted(&typed_name).map_err(|error| faults.insert("name", error.to_string())).ok();
         let needs_address = needs_address(app, invited);
         let address = match typed_address.as_str() {
             "" if !needs_address => None,
@@ -129,7 +130,8 @@ pub(crate) fn submit<'a>(app: &'a App, form: Submission) -> Pending<'a> {
                 return Err(Error::Internal(format!("the writer answered another command: {other:?}")));
             }
             Err(Error::Refused(Refusal::NameTaken)) => {
-                let text = "Somebody has this name already. Take another one.".to_owned();
+                let text =
+                    "Somebody has this name already, or one that looks like it. Take another one.".to_owned();
                 return again(Faults::from([("name", text)])).await;
             }
             Err(Error::Refused(Refusal::LinkDead)) => {

@@ -158,7 +158,7 @@ fn insert_new(
     address: Option<&Address>,
     password_hash: Option<&str>,
 ) -> Result<UserId, Failure> {
-    if name.is_of_erased() || holder(tx, name)?.is_some() {
+    if name.is_of_erased() || holder(tx, name)?.is_some() || looks_like(tx, &name.likeness(), None)? {
         return Err(Refusal::NameTaken.into());
     }
     let user = insert_user(tx, name, "", role, tx.now)?;
@@ -248,15 +248,25 @@ fn insert_user(
     at: UnixMillis,
 ) -> rusqlite::Result<UserId> {
     tx.run(
-        "INSERT INTO users (name, name_key, display_name, role, created_at, approved_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, NULL)",
-        params![name.as_str(), name.key(), display_name, role.number(), at.0],
+        "INSERT INTO users (name, name_key, likeness, display_name, role, created_at, approved_at)
+         VALUES (?1, ?2, ?6, ?3, ?4, ?5, NULL)",
+        params![name.as_str(), name.key(), display_name, role.number(), at.0, name.likeness()],
     )?;
     Ok(UserId(tx.db.last_insert_rowid()))
 }
 
 fn holder(tx: &Transaction<'_>, name: &UserName) -> rusqlite::Result<Option<i64>> {
     tx.row("SELECT id FROM users WHERE name_key = ?1", [name.key()], |row| row.get(0))
+}
+
+/// Whether people would take a name for that of an account, other than `but`.
+pub(super) fn looks_like(
+    tx: &Transaction<'_>,
+    likeness: &str,
+    but: Option<UserId>,
+) -> rusqlite::Result<bool> {
+    let sql = "SELECT 1 FROM users WHERE likeness = ?1 AND id IS NOT ?2 LIMIT 1";
+    Ok(tx.row(sql, params![likeness, but.map(|user| user.0)], |_| Ok(()))?.is_some())
 }
 
 /// `name`, or the first of `name-2`, `name-3`, ... that nobody has.

@@ -7,7 +7,7 @@ use veritable_domain::text::DisplayName;
 use veritable_writer_api::message::{By, Link, Mail, Outcome, Refusal};
 
 use super::super::{Failure, Transaction, malformed};
-use super::{links, own, owner};
+use super::{links, looks_like, own, owner};
 
 pub(super) fn change_address(
     tx: &mut Transaction<'_>,
@@ -43,6 +43,10 @@ pub(super) fn set_display_name(
     name: &DisplayName,
 ) -> Result<Outcome, Failure> {
     let user = own(tx, by)?;
+    // It stands where names stand: nobody is called as somebody else is.
+    if !name.as_str().is_empty() && looks_like(tx, &name.likeness(), Some(user))? {
+        return Err(Refusal::NameTaken.into());
+    }
     tx.run("UPDATE users SET display_name = ?2 WHERE id = ?1", params![user.0, name.as_str()])?;
     // Bylines have it, wherever this person wrote.
     tx.touch([Tag::Site, Tag::User(user)]);
