@@ -10,7 +10,15 @@ use super::harness::wait_for;
 
 /// The code of a secret as pages show it, so many steps of half a minute from now.
 fn code(secret: &str, steps: i64) -> String {
-    let secret = Secret::try_from_base32(secret.replace(' ', "")).unwrap();
+    code_at(Secret::try_from_base32(secret.replace(' ', "")).unwrap(), steps)
+}
+
+/// The code of a secret now.
+pub(crate) fn code_of(secret: &[u8]) -> String {
+    code_at(Secret::from(secret.to_vec()), 0)
+}
+
+fn code_at(secret: Secret, steps: i64) -> String {
     let totp = Builder::new().with_secret(secret).build().unwrap();
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
     totp.generate(now.saturating_add_signed(steps * 30)).to_string()
@@ -302,7 +310,7 @@ fn all_of_ones_data_comes_in_one_document_and_an_account_can_be_deleted() {
 }
 
 /// A body that comes in chunks (RFC 9112, 7.1).
-fn download(address: &str, path: &str, cookie: &str) -> String {
+pub(super) fn download(address: &str, path: &str, cookie: &str) -> String {
     use std::io::{Read, Write};
     let mut stream = std::net::TcpStream::connect(address).unwrap();
     write!(stream, "GET {path} HTTP/1.1\r\nHost: test\r\n{cookie}\r\nConnection: close\r\n\r\n").unwrap();

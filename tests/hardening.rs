@@ -181,6 +181,11 @@ fn stays(location: &str) -> bool {
     path.starts_with('/') && !path.starts_with("//")
 }
 
+/// The names of the parts of a pattern that stand for something.
+fn parts(pattern: &str) -> impl Iterator<Item = &str> {
+    pattern.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'))
+}
+
 #[test]
 fn nobody_is_led_elsewhere() {
     let mut community = Community::new();
@@ -199,8 +204,8 @@ fn nobody_is_led_elsewhere() {
                     .map(|name| format!("{}?{name}={escaped}", objects.address(pattern)))
                     .collect();
                 // Each part of the path, by itself.
-                for part in pattern.split('/').filter(|part| part.starts_with('{')) {
-                    paths.push(objects.address(&pattern.replace(part, "\u{1}")).replace('\u{1}', &escaped));
+                for part in parts(pattern) {
+                    paths.push(objects.address_with(pattern, part, &escaped));
                 }
                 for path in paths {
                     let reply = community.browser(who).copy().send("GET", &path, &[], b"");
@@ -277,9 +282,9 @@ fn no_path_leads_out_of_its_place() {
     ];
     for (pattern, endpoint) in table() {
         let method = endpoint.method().to_string();
-        for part in pattern.split('/').filter(|part| part.starts_with('{')) {
+        for part in parts(pattern) {
             for text in outside {
-                let path = objects.address(&pattern.replace(part, "\u{1}")).replace('\u{1}', text);
+                let path = objects.address_with(pattern, part, text);
                 let mut browser = community.browser(Who::Administrator).copy();
                 let reply = browser.send(&method, &path, &["Origin: http://test", JSON], b"");
                 assert!(reply.status < 500, "{method} {path}: {} {}", reply.status, reply.text());
@@ -392,7 +397,8 @@ fn the_log_has_no_secrets_and_takes_no_lines_from_requests() {
     let dir = tempfile::tempdir().unwrap();
     let log = dir.path().join("log");
     let mut program = veritable();
-    program.env("VERITABLE_LOG_LEVEL", "trace").env("VERITABLE_ACCOUNTS_SCRYPT_LOG_N", "10");
+    program.env("VERITABLE_LOG_LEVEL", "trace").env("VERITABLE_LOG_ACCESS", "on");
+    program.env("VERITABLE_ACCOUNTS_SCRYPT_LOG_N", "10");
     let data = dir.path().join("data");
     let server = Server::start_logging(program, "demo", &data, &[], Stdio::from(File::create(&log).unwrap()));
     let mut secrets = vec![PASSWORD.to_owned(), server.password(), server.token()];

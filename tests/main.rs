@@ -19,6 +19,7 @@ mod durability;
 mod forum_writing;
 mod hardening;
 mod health;
+mod holes;
 mod lint;
 mod load;
 mod logs;

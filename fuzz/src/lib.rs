@@ -12,6 +12,7 @@ mod head;
 mod import;
 mod markup;
 mod messages;
+mod picture;
 mod proxy;
 mod segment;
 
@@ -34,6 +35,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "markdown", check: markup::markdown },
     Target { name: "mediawiki", check: import::mediawiki },
     Target { name: "messages", check: messages::check },
+    Target { name: "multipart", check: picture::multipart },
+    Target { name: "picture", check: picture::picture },
     Target { name: "proxy", check: proxy::check },
     Target { name: "segment", check: segment::check },
     Target { name: "wikitext", check: markup::wikitext },

@@ -1,76 +1,117 @@
-//! Who may do what at the forum's addresses.
+//! Who reads what of the forum: open, hidden, deleted.
 
-use serde_json::json;
-
-use super::table::{ALL, MEMBERS, MEMBERS_ON, MOVED, form, json, own, read};
-use super::{Row, World};
+use super::table::{ALL, GONE, HIDDEN_READ, KEEPERS_SEE, MOVED, read, read_at};
+use super::{Row, Who, World};
 
 /// The rows.
 pub(super) fn rows() -> Vec<Row> {
-    vec![
+    let mut rows = vec![
         read("/", ALL),
         read("/latest", ALL),
         read("/c/{slug}/{id}", ALL),
         read("/t/{slug}/{id}", ALL),
         read("/t/{slug}/{id}/{number}", ALL),
-        own("/drafts", MEMBERS),
-        form("/drafts/forget", "", MEMBERS_ON, |world, _| {
-            ("/drafts/forget".into(), vec![("place", format!("topic:{}", world.objects.category))])
-        }),
+        read("/posts/{id}/history", ALL),
+        read("/posts/{id}/versions/{version}", ALL),
+        read("/posts/{id}/diff", ALL),
         read("/t/{id}", MOVED),
         read("/c/{parent}/{slug}/{id}", MOVED),
         read("/p/{id}", MOVED),
+        read("/categories", MOVED),
         read("/api/forums", ALL),
         read("/api/forums/topics", ALL),
         read("/api/forums/{id}/topics", ALL),
-        json("POST", "/api/forums/{id}/topics", "", [401, 201, 201, 201, 201], |world, _| {
-            let path = format!("/api/forums/{}/topics", world.objects.category);
-            (path, json!({"title": format!("Topic {}", world.fresh()), "body": "words"}))
-        }),
-        json(
-            "POST",
-            "/api/forums/{id}/topics",
-            "in a hidden category",
-            [401, 404, 404, 404, 201],
-            |world, _| {
-                let path = format!("/api/forums/{}/topics", world.hidden.category);
-                (path, json!({"title": format!("Topic {}", world.fresh()), "body": "words"}))
-            },
-        ),
         read("/api/forums/{id}/posts", ALL),
         read("/api/topics/{id}", ALL),
         read("/api/topics/{id}/posts", ALL),
-        json("POST", "/api/topics/{id}/posts", "", [401, 201, 201, 201, 201], |world, _| {
-            let number = world.fresh();
-            (format!("/api/topics/{}/posts", world.objects.topic), json!({"body": format!("words {number}")}))
-        }),
-        json("POST", "/api/topics/{id}/posts", "in a hidden topic", [401, 404, 404, 404, 201], |world, _| {
-            let number = world.fresh();
-            (format!("/api/topics/{}/posts", world.hidden.topic), json!({"body": format!("words {number}")}))
-        }),
-        json("POST", "/api/topics/{id}/posts", "in a locked topic", [401, 403, 403, 201, 201], |world, _| {
-            let topic = world.topic().topic;
-            world.execute("UPDATE topics SET locked = 1 WHERE id = ?1", topic);
-            (format!("/api/topics/{topic}/posts"), json!({"body": "words"}))
-        }),
         read("/api/posts/{id}", ALL),
-        json("PATCH", "/api/posts/{id}", "the owner's", [401, 200, 403, 200, 200], |world, _| {
-            let post = world.topic().post;
-            (format!("/api/posts/{post}"), json!({"body": "other words", "base_version": 1}))
+        read("/api/posts/{id}/history", ALL),
+        read("/api/posts/{id}/versions/{version}", ALL),
+    ];
+    rows.extend(hidden());
+    rows.extend(deleted_posts());
+    rows.extend(deleted_topics());
+    rows
+}
+
+/// What is in a category that only administrators see.
+fn hidden() -> Vec<Row> {
+    macro_rules! hidden {
+        ($($pattern:literal),*) => {
+            vec![$(read_at($pattern, "in a hidden category", HIDDEN_READ, |world, _| {
+                world.hidden.asked($pattern)
+            })),*]
+        };
+    }
+    let mut rows = hidden![
+        "/c/{slug}/{id}",
+        "/t/{slug}/{id}",
+        "/t/{slug}/{id}/{number}",
+        "/posts/{id}/history",
+        "/posts/{id}/versions/{version}",
+        "/posts/{id}/diff",
+        "/api/forums/{id}/topics",
+        "/api/forums/{id}/posts",
+        "/api/topics/{id}",
+        "/api/topics/{id}/posts",
+        "/api/posts/{id}",
+        "/api/posts/{id}/history",
+        "/api/posts/{id}/versions/{version}"
+    ];
+    let by_id = [404, 404, 404, 404, 301];
+    rows.extend([
+        read_at("/t/{id}", "in a hidden category", by_id, |world, _| world.hidden.asked("/t/{id}")),
+        read_at("/p/{id}", "in a hidden category", by_id, |world, _| world.hidden.asked("/p/{id}")),
+    ]);
+    rows
+}
+
+/// A post that its author deleted: its place is there, what it said is for those who keep order.
+fn deleted_posts() -> Vec<Row> {
+    fn post(world: &mut World) -> i64 {
+        world.objects.deleted_post
+    }
+    vec![
+        read_at("/api/posts/{id}", "a deleted one", ALL, |world, _| format!("/api/posts/{}", post(world))),
+        read_at("/posts/{id}/history", "of a deleted one", KEEPERS_SEE, |world, _| {
+            format!("/posts/{}/history", post(world))
         }),
-        json("PATCH", "/api/posts/{id}", "the owner's, hidden", [401, 404, 404, 404, 200], |world, _| {
-            let post = world.hidden.post;
-            let version = version(world, post);
-            let number = world.fresh();
-            (
-                format!("/api/posts/{post}"),
-                json!({"body": format!("words {number}"), "base_version": version}),
-            )
+        read_at("/posts/{id}/versions/{version}", "of a deleted one", KEEPERS_SEE, |world, _| {
+            format!("/posts/{}/versions/1", post(world))
+        }),
+        read_at("/posts/{id}/diff", "of a deleted one", KEEPERS_SEE, |world, _| {
+            format!("/posts/{}/diff?old=1&new=1", post(world))
+        }),
+        read_at("/api/posts/{id}/history", "of a deleted one", KEEPERS_SEE, |world, _| {
+            format!("/api/posts/{}/history", post(world))
+        }),
+        read_at("/api/posts/{id}/versions/{version}", "of a deleted one", KEEPERS_SEE, |world, _| {
+            format!("/api/posts/{}/versions/1", post(world))
         }),
     ]
 }
 
-fn version(world: &World, post: i64) -> i64 {
-    let sql = "SELECT coalesce(max(version), 1) FROM post_revisions WHERE post_id = ?1";
-    world.community.database().query_row(sql, [post], |row| row.get(0)).unwrap()
+/// A topic that was deleted is gone with all its posts, but for those who keep order.
+fn deleted_topics() -> Vec<Row> {
+    fn at(pattern: &'static str) -> impl Fn(&mut World) -> String {
+        move |world| world.deleted_topic().asked(pattern)
+    }
+    macro_rules! deleted {
+        ($($pattern:literal),*) => {
+            vec![$(read_at($pattern, "in a deleted topic", KEEPERS_SEE, |world, _: Who| at($pattern)(world))),*]
+        };
+    }
+    let mut rows = deleted![
+        "/t/{slug}/{id}",
+        "/t/{slug}/{id}/{number}",
+        "/posts/{id}/history",
+        "/posts/{id}/versions/{version}",
+        "/api/topics/{id}",
+        "/api/topics/{id}/posts",
+        "/api/posts/{id}",
+        "/api/posts/{id}/history",
+        "/api/posts/{id}/versions/{version}"
+    ];
+    rows.push(read_at("/c/{slug}/{id}", "none there is", GONE, |_, _| "/c/none/987654".into()));
+    rows
 }

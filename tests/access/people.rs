@@ -1,24 +1,49 @@
-//! Who may do what at the addresses of accounts.
+//! Who joins, logs in, and is shown to others.
 
-use super::super::harness::people::{PASSWORD, Who};
-use super::table::{ALL, ALL_ON, MEMBERS, MEMBERS_ON, form, own};
+use super::super::harness::people::PASSWORD;
+use super::table::{ALL, ALL_ON, MOVED, form, own, read};
 use super::{Row, World};
 
 /// The rows.
 pub(super) fn rows() -> Vec<Row> {
     vec![
+        read("/u/{name}", ALL),
+        read("/u/{name}/edits", ALL),
+        read("/users/{name}", MOVED),
+        read("/u/{name}/{*part}", MOVED),
+        read("/api/users/{name}", ALL),
+        read("/api/users/{name}/edits", ALL),
+        read("/api/users/{name}/posts", ALL),
         own("/login", [200, 303, 303, 303, 303]),
         form("/login", "", ALL_ON, |world, _| {
-            let name = format!("login{}", world.fresh());
-            let sql = "INSERT INTO users (name, name_key, role, password_hash, created_at, verified_at, approved_at) \
-                       SELECT ?1, ?1, 1, password_hash, 0, 1, 1 FROM users WHERE name_key = 'owner'";
-            assert_eq!(world.community.database().execute(sql, [&name]).unwrap(), 1);
-            ("/login".into(), vec![("user", name), ("password", PASSWORD.into())])
+            let account = world.account(1);
+            let fields = vec![("user", name(world, account)), ("password", PASSWORD.into())];
+            ("/login".into(), fields)
+        }),
+        form("/login", "with a wrong password", [401; 5], |world, _| {
+            let account = world.account(1);
+            let fields = vec![("user", name(world, account)), ("password", "not this one".into())];
+            ("/login".into(), fields)
+        }),
+        form("/login", "to an account that is switched off", [403; 5], |world, _| {
+            let account = world.account(1);
+            world.execute("UPDATE users SET disabled_at = 1 WHERE id = ?1", account);
+            let fields = vec![("user", name(world, account)), ("password", PASSWORD.into())];
+            ("/login".into(), fields)
+        }),
+        form("/login", "to an account that waits for approval", [403; 5], |world, _| {
+            let account = world.account(1);
+            world.execute("UPDATE users SET approved_at = NULL WHERE id = ?1", account);
+            let fields = vec![("user", name(world, account)), ("password", PASSWORD.into())];
+            ("/login".into(), fields)
+        }),
+        form("/login/code", "by whoever has not shown a password", ALL_ON, |_, _| {
+            ("/login/code".into(), vec![("code", "123456".into()), ("ticket", "made.up".into())])
         }),
         form("/logout", "", ALL_ON, |_, _| ("/logout".into(), Vec::new())),
         own("/signup", [200, 303, 303, 303, 303]),
         form("/signup", "", ALL, |world, _| {
-            let name = format!("new{}", world.fresh());
+            let name = format!("joined{}", world.fresh());
             let address = format!("{name}@example.org");
             let fields = [("name", name), ("address", address), ("password", PASSWORD.into())];
             ("/signup".into(), fields.into())
@@ -39,24 +64,13 @@ pub(super) fn rows() -> Vec<Row> {
         form("/reset/{secret}", "a link to something else", [410; 5], |world, _| {
             (link(world, "reset", 1), vec![("password", PASSWORD.into())])
         }),
-        own("/account", MEMBERS),
-        form("/account/password", "", [401, 303, 303, 303, 303], |world, who| {
-            let current =
-                if who == Who::Administrator { world.community.server.password() } else { PASSWORD.into() };
-            ("/account/password".into(), vec![("current", current.clone()), ("password", current)])
-        }),
-        form("/account/sessions/end", "one's own", MEMBERS_ON, |world, who| {
-            let fields = vec![("session", session_of(world, who).to_string())];
-            ("/account/sessions/end".into(), fields)
-        }),
-        form("/account/sessions/end", "another's", [401, 404, 404, 404, 404], |world, who| {
-            let of = if who == Who::Owner { Who::Other } else { Who::Owner };
-            ("/account/sessions/end".into(), vec![("session", session_of(world, of).to_string())])
-        }),
-        form("/account/sessions/end-others", "", MEMBERS_ON, |_, _| {
-            ("/account/sessions/end-others".into(), Vec::new())
-        }),
     ]
+}
+
+/// What an account is called.
+pub(super) fn name(world: &World, account: i64) -> String {
+    let sql = "SELECT name FROM users WHERE id = ?1";
+    world.community.database().query_row(sql, [account], |row| row.get(0)).unwrap()
 }
 
 /// A link as mail carries it, of a new account.
@@ -72,14 +86,4 @@ fn link(world: &mut World, name: &str, kind: i64) -> String {
                VALUES (?1, ?2, ?3, ?4 || '@example.org', 0, 9000000000000)";
     db.execute(sql, rusqlite::params![hash, db.last_insert_rowid(), kind, user]).unwrap();
     format!("/{name}/{secret}")
-}
-
-/// A session of somebody's that nobody uses.
-fn session_of(world: &mut World, who: Who) -> i64 {
-    // A guest has none; another's will do.
-    let who = if who == Who::Guest { Who::Other } else { who };
-    let _unused = world.session(who);
-    let sql = "SELECT max(id) FROM sessions WHERE user_id = ?1";
-    let user = world.community.user(who);
-    world.community.database().query_row(sql, [user], |row| row.get(0)).unwrap()
 }

@@ -45,6 +45,9 @@ pub enum Error {
     /// A page of another site asks for a change.
     #[error("this change was asked for by another site and was not made")]
     ForeignOrigin,
+    /// Another page has it as a part, such as a picture.
+    #[error("this is a page of your own and no part of another page")]
+    Embedded,
     /// The form does not hold what this session's forms hold.
     #[error("this form is too old; go back, load its page again, and send it once more")]
     StaleForm,
@@ -117,6 +120,7 @@ impl Error {
             Error::Denied(_)
             | Error::Refused(Refusal::Denied(_) | Refusal::WrongCode)
             | Error::ForeignOrigin
+            | Error::Embedded
             | Error::StaleForm
             | Error::NoCookie => StatusCode::FORBIDDEN,
             Error::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,

@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
+use bytes::Bytes;
 use http::HeaderMap;
+use http_body_util::Full;
 use ipnet::IpNet;
 use rusqlite::Connection;
 use veritable_config::settings::{Entry, Site};
@@ -20,7 +22,8 @@ use crate::http::encoding::Encoding;
 use crate::http::peer::{self, ProxyHeader};
 use crate::http::router::{self, Router};
 use crate::http::stream::Origin;
-use crate::http::write;
+use crate::http::{upload, write};
+use crate::pictures;
 use crate::routes::View;
 use crate::views::slots;
 
@@ -53,6 +56,26 @@ pub fn has_own_origin(headers: &HeaderMap, authority: Option<&str>, base_url: &s
 /// Whether a body is said to be of a media type.
 pub fn is_of_type(headers: &HeaderMap, media: &str) -> bool {
     is_of(headers, media)
+}
+
+/// Name and bytes of the file in a form in parts, of at most `most` bytes; what is wrong with it where there is none.
+///
+/// # Errors
+/// As an upload's.
+pub async fn multipart(content_type: &str, body: Bytes, most: u64) -> Result<(String, Bytes), String> {
+    let mut headers = HeaderMap::new();
+    let value = content_type.parse().map_err(|_| "no header".to_owned())?;
+    headers.insert(http::header::CONTENT_TYPE, value);
+    upload::parts(&headers, Full::new(body), most, None).await.map_err(|error| error.to_string())
+}
+
+/// What becomes of a picture: its bytes, width and height; what is wrong with it where it is none.
+///
+/// # Errors
+/// As an upload's.
+pub fn picture(file: &[u8]) -> Result<(Vec<u8>, u32, u32), String> {
+    let made = pictures::make(file).map_err(|error| error.to_string())?;
+    Ok((made.content, made.upload.width, made.upload.height))
 }
 
 /// The name in an `Idempotency-Key`.

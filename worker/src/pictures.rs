@@ -70,6 +70,14 @@ pub(crate) fn make(file: &[u8]) -> Result<Made, PictureError> {
 type Written = (Media, (u32, u32), Vec<u8>);
 
 fn still(file: &[u8], format: ImageFormat) -> Result<Written, PictureError> {
+    let bare;
+    let file = match format {
+        ImageFormat::Png => {
+            bare = bare_png(file);
+            &bare
+        }
+        _ => file,
+    };
     let mut reader = ImageReader::with_format(Cursor::new(file), format);
     let mut limits = Limits::default();
     limits.max_image_width = Some(MAX_SIDE);
@@ -110,6 +118,27 @@ fn still(file: &[u8], format: ImageFormat) -> Result<Written, PictureError> {
     };
     written.map_err(|error| fault(&error))?;
     Ok((media, size, content))
+}
+
+/// A PNG without the chunks that a picture can do without, colour profiles above all: they are compressed, and their
+/// reader unpacks them whole, however long they become. What it does not understand it leaves to the reader.
+fn bare_png(file: &[u8]) -> Vec<u8> {
+    /// Length, name and checksum of a chunk (PNG, third edition, 5.3).
+    const AROUND: usize = 12;
+    const KEPT: [&[u8]; 6] = [b"IHDR", b"PLTE", b"tRNS", b"eXIf", b"IDAT", b"IEND"];
+    let (signature, mut rest) = file.split_at(file.len().min(8));
+    let mut bare = signature.to_vec();
+    while let Some(head) = rest.first_chunk::<8>() {
+        let length = u32::from_be_bytes([head[0], head[1], head[2], head[3]]);
+        let whole = usize::try_from(length).unwrap_or(usize::MAX).saturating_add(AROUND).min(rest.len());
+        let (chunk, after) = rest.split_at(whole);
+        // Those that must be understood begin with a capital letter.
+        if KEPT.contains(&&head[4..]) || head[4].is_ascii_uppercase() {
+            bare.extend_from_slice(chunk);
+        }
+        rest = after;
+    }
+    bare
 }
 
 fn is_opaque(picture: &DynamicImage) -> bool {

@@ -208,3 +208,22 @@ fn what_says_it_is_huge_is_refused_before_it_takes_memory() {
     assert!(frames.len() < 3_000_000, "{} bytes", frames.len());
     assert_eq!(make(&frames).unwrap_err(), PictureError::TooLarge);
 }
+
+#[test]
+fn a_colour_profile_that_unpacks_without_end_is_not_unpacked() {
+    let mut profile = flate2::write::ZlibEncoder::new(b"bomb\0\0".to_vec(), flate2::Compression::best());
+    for _ in 0..64 {
+        std::io::Write::write_all(&mut profile, &vec![0; 1 << 20]).unwrap();
+    }
+    let profile = chunk(b"iCCP", &profile.finish().unwrap());
+    let plain = written(sample(4, 4), ImageFormat::Png);
+    // Behind the signature and IHDR.
+    let (head, rest) = plain.split_at(8 + 12 + 13);
+    let bomb = [head, &profile, rest].concat();
+    assert_eq!(bare_png(&bomb), plain);
+    assert_eq!(make(&bomb).unwrap().content, make(&plain).unwrap().content);
+    // What is no chunk is left as it is, for the reader to refuse.
+    for cut in [0, 5, 8, 11, 15, 20] {
+        assert!(make(&bomb[..cut]).is_err(), "{cut}");
+    }
+}

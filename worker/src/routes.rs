@@ -172,6 +172,17 @@ pub type Form = for<'a> fn(&'a App, Submission) -> Pending<'a>;
 /// What takes a picture.
 pub type Upload = for<'a> fn(&'a App, Sending) -> Pending<'a>;
 
+/// Whether people write in a form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Text {
+    /// No.
+    None,
+    /// Yes: it is shown back whatever fails, to be sent again.
+    Short,
+    /// The same, and it has buttons for a preview and for a draft, which may be pressed more often than what is sent.
+    Drafted,
+}
+
 /// What answers a route.
 pub enum Endpoint {
     /// `GET` and `HEAD`, kept in the shared cache.
@@ -198,8 +209,8 @@ pub enum Endpoint {
     Form {
         /// Who it is for.
         who: Who,
-        /// People write in it: their text is shown back whatever fails, to be sent again.
-        is_written: bool,
+        /// Whether people write in it.
+        text: Text,
         /// What runs.
         run: Form,
     },
@@ -244,12 +255,17 @@ const fn mine(who: Who, scope: Scope, query: &'static [&'static str], run: Own) 
 }
 
 const fn form(who: Who, run: Form) -> Endpoint {
-    Endpoint::Form { who, is_written: false, run }
+    Endpoint::Form { who, text: Text::None, run }
 }
 
-/// A form of members in which they write.
+/// A form of members in which they write, with buttons for a preview and a draft.
 const fn text(run: Form) -> Endpoint {
-    Endpoint::Form { who: Who::Member, is_written: true, run }
+    Endpoint::Form { who: Who::Member, text: Text::Drafted, run }
+}
+
+/// The same without these buttons.
+const fn short_text(run: Form) -> Endpoint {
+    Endpoint::Form { who: Who::Member, text: Text::Short, run }
 }
 
 impl Endpoint {
@@ -293,9 +309,9 @@ pub fn table() -> Vec<(&'static str, Endpoint)> {
             get(POINT, &["action", "before", "redirect", "from", "oldid", "diff", "section"], wiki::page),
         ),
         ("/wiki-edit/{*title}", own(Who::Member, &["section", "kept", "anew"], wiki::editing::page)),
-        ("/wiki-edit/{*title}", form(Who::Member, wiki::editing::submit)),
+        ("/wiki-edit/{*title}", text(wiki::editing::submit)),
         ("/wiki-move/{*title}", own(Who::Member, &[], wiki::moving::page)),
-        ("/wiki-move/{*title}", form(Who::Member, wiki::moving::submit)),
+        ("/wiki-move/{*title}", short_text(wiki::moving::submit)),
         ("/wiki-links/{*title}", get(POINT, &["from"], wiki::backlinks::page)),
         ("/wiki-delete/{*title}", own(Who::Moderator, &[], wiki::keeping::delete_page)),
         ("/wiki-delete/{*title}", form(Who::Moderator, wiki::keeping::delete)),
@@ -328,9 +344,9 @@ pub fn table() -> Vec<(&'static str, Endpoint)> {
         ("/posts/{id}/restore", own(Who::Member, &[], posts::restore_page)),
         ("/posts/{id}/restore", form(Who::Member, posts::restore)),
         ("/posts/{id}/report", own(Who::Member, &[], posts::report_page)),
-        ("/posts/{id}/report", text(posts::report)),
+        ("/posts/{id}/report", short_text(posts::report)),
         ("/topics/{id}/edit", own(Who::Member, &[], topics::edit_page)),
-        ("/topics/{id}/edit", text(topics::edit)),
+        ("/topics/{id}/edit", short_text(topics::edit)),
         ("/topics/{id}/delete", own(Who::Member, &[], topics::delete_page)),
         ("/topics/{id}/delete", form(Who::Member, topics::delete)),
         ("/topics/{id}/restore", form(Who::Member, topics::restore)),

@@ -38,9 +38,21 @@ pub struct Person {
     pub wrote: i64,
 }
 
-const COLUMNS: &str = "id, name, display_name, role, groups, address, created_at, disabled_at, \
-    verified_at IS NOT NULL, approved_at IS NOT NULL, totp_confirmed_at IS NOT NULL, \
-    (SELECT count(*) FROM sessions s WHERE s.user_id = users.id AND s.expires_at > ?2), post_count + edit_count";
+macro_rules! people {
+    ($where:literal) => {
+        concat!(
+            "SELECT id, name, display_name, role, groups, address, created_at, disabled_at, ",
+            "verified_at IS NOT NULL, approved_at IS NOT NULL, totp_confirmed_at IS NOT NULL, ",
+            "(SELECT count(*) FROM sessions s WHERE s.user_id = users.id AND s.expires_at > ?2), ",
+            "post_count + edit_count FROM users WHERE erased_at IS NULL AND ",
+            $where
+        )
+    };
+}
+
+const BY_ADDRESS: &str = people!("address_key = ?1");
+const BY_NAME: &str = people!("name_key = ?1");
+const AT_LEAST: &str = people!("role >= ?1 ORDER BY id");
 
 fn person(row: &Row<'_>) -> rusqlite::Result<Person> {
     Ok(Person {
@@ -65,13 +77,9 @@ fn person(row: &Row<'_>) -> rusqlite::Result<Person> {
 /// # Errors
 /// SQLite's.
 pub fn find(db: &Connection, name: &str) -> rusqlite::Result<Option<Person>> {
-    let (column, key) = if name.contains('@') {
-        ("address_key", name.trim().to_lowercase())
-    } else {
-        ("name_key", user_key(name))
-    };
-    let sql = format!("SELECT {COLUMNS} FROM users WHERE {column} = ?1 AND erased_at IS NULL");
-    db.query_row(&sql, (key, UnixMillis::now().0), person).optional()
+    let (sql, key) =
+        if name.contains('@') { (BY_ADDRESS, name.trim().to_lowercase()) } else { (BY_NAME, user_key(name)) };
+    db.query_row(sql, (key, UnixMillis::now().0), person).optional()
 }
 
 /// Every account with at least this role, in the order they were made, each handed to `each`.
@@ -79,8 +87,7 @@ pub fn find(db: &Connection, name: &str) -> rusqlite::Result<Option<Person>> {
 /// # Errors
 /// SQLite's.
 pub fn list(db: &Connection, least: Role, mut each: impl FnMut(Person)) -> rusqlite::Result<()> {
-    let sql = format!("SELECT {COLUMNS} FROM users WHERE role >= ?1 AND erased_at IS NULL ORDER BY id");
-    let mut statement = db.prepare(&sql)?;
+    let mut statement = db.prepare(AT_LEAST)?;
     for found in statement.query_map((least.number(), UnixMillis::now().0), person)? {
         each(found?);
     }

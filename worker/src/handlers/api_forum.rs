@@ -68,12 +68,14 @@ pub(crate) fn post(view: &View<'_>) -> Result<Answer, Error> {
 }
 
 pub(crate) fn user(view: &View<'_>) -> Result<Answer, Error> {
-    let user = accounts::by_name(view.db, &user_key(param(view, "name")))?.ok_or_else(|| missing("user"))?;
+    let user = accounts::seen_by(view.db, &user_key(param(view, "name")), view.audience)?
+        .ok_or_else(|| missing("user"))?;
     answer(&user, vec![Tag::Site, Tag::User(UserId(user.id))])
 }
 
 pub(crate) fn user_posts(view: &View<'_>) -> Result<Answer, Error> {
-    let user = accounts::by_name(view.db, &user_key(param(view, "name")))?.ok_or_else(|| missing("user"))?;
+    let user = accounts::seen_by(view.db, &user_key(param(view, "name")), view.audience)?
+        .ok_or_else(|| missing("user"))?;
     let limit = limit(view, PAGE)?;
     let mut found = posts::by_author(view.db, view.audience, user.id, before(view)?, limit + 1)?;
     let next = cut(&mut found, limit, posts::RecentPost::place);

@@ -55,7 +55,8 @@ pub(crate) fn changes(view: &View<'_>) -> Result<Answer, Error> {
 }
 
 pub(crate) fn user_edits(view: &View<'_>) -> Result<Answer, Error> {
-    let user = accounts::by_name(view.db, &user_key(param(view, "name")))?.ok_or_else(|| missing("user"))?;
+    let user = accounts::seen_by(view.db, &user_key(param(view, "name")), view.audience)?
+        .ok_or_else(|| missing("user"))?;
     let limit = limit(view, PAGE)?;
     let mut changes = wiki::edits(view.db, user.id, before(view)?, limit + 1)?;
     let next = cut(&mut changes, limit, wiki::Revision::place);

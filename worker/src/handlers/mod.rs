@@ -67,7 +67,7 @@ pub(crate) fn asked<'v>(view: &'v View<'_>, name: &'static str) -> Option<&'v st
 
 /// How many entries an API answer is to have.
 pub(crate) fn limit(view: &View<'_>, usual: usize) -> Result<usize, Error> {
-    match asked(view, "limit").map(str::parse) {
+    match view.query.get("limit").map(|text| text.parse()) {
         None => Ok(usual),
         Some(Ok(limit @ 1..=MAX_LIMIT)) => Ok(limit),
         Some(_) => Err(invalid("limit", "must be between 1 and 100")),

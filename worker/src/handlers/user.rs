@@ -52,7 +52,7 @@ pub(crate) fn edits(view: &View<'_>) -> Result<Answer, Error> {
 }
 
 fn account(view: &View<'_>) -> Result<accounts::Profile, Error> {
-    accounts::by_name(view.db, &user_key(param(view, "name")))?.ok_or_else(|| missing("user"))
+    accounts::seen_by(view.db, &user_key(param(view, "name")), view.audience)?.ok_or_else(|| missing("user"))
 }
 
 fn item(post: posts::RecentPost) -> Item {

@@ -3,7 +3,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::{HeaderMap, Uri, header};
+use http::{HeaderMap, HeaderValue, Uri, header};
 use subtle::ConstantTimeEq;
 
 use crate::error::Error;
@@ -100,6 +100,18 @@ pub(crate) fn check_origin(
         },
     };
     if named.eq_ignore_ascii_case(&own) { Ok(()) } else { Err(Error::ForeignOrigin) }
+}
+
+/// Whether a page of a person's own may be given out for what the request says that it is for: something that a person
+/// looks at, not a part of another page. A picture in a post is no reader's download.
+///
+/// # Errors
+/// [`Error::Embedded`].
+pub(crate) fn check_destination(headers: &HeaderMap) -> Result<(), Error> {
+    match headers.get("sec-fetch-dest").map(HeaderValue::as_bytes) {
+        None | Some(b"document" | b"empty") => Ok(()),
+        Some(_) => Err(Error::Embedded),
+    }
 }
 
 #[cfg(test)]

@@ -23,5 +23,5 @@ pub(crate) mod serve;
 mod socket;
 pub(crate) mod stream;
 mod trace;
-mod upload;
+pub(crate) mod upload;
 pub(crate) mod write;

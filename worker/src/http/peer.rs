@@ -32,13 +32,17 @@ pub(crate) fn proxy_header(seen: &[u8]) -> ProxyHeader {
     if seen.is_empty() {
         return ProxyHeader::Part;
     }
-    // Of a line the parser takes one without its last byte for a wrong one, and some whole ones for parts.
+    // A line is shown to the parser when it is whole, and nothing else then: it takes one without its last byte for a
+    // wrong one, some whole ones for parts, and a line feed alone for an end.
     let is_line = seen.starts_with(b"PROXY");
-    let is_whole = seen.len() >= V1_BYTES || seen.contains(&b'\n');
-    if is_line && !is_whole {
-        return ProxyHeader::Part;
-    }
-    let parsed = HeaderResult::parse(seen);
+    let line = seen.windows(2).position(|two| two == b"\r\n").map(|at| at + 2).filter(|end| *end <= V1_BYTES);
+    let shown = match line {
+        Some(end) if is_line => &seen[..end],
+        None if is_line && seen.len() < V1_BYTES => return ProxyHeader::Part,
+        None if is_line => return ProxyHeader::Absent,
+        _ => seen,
+    };
+    let parsed = HeaderResult::parse(shown);
     if parsed.is_incomplete() {
         if is_line {
             return ProxyHeader::Absent;
@@ -52,7 +56,10 @@ pub(crate) fn proxy_header(seen: &[u8]) -> ProxyHeader {
                 v1::Addresses::Tcp6(of) => Some(SocketAddr::from((of.source_address, of.source_port))),
                 v1::Addresses::Unknown => None,
             };
-            ProxyHeader::Whole { bytes: header.header.len(), source }
+            match header.header.len() {
+                bytes if bytes == shown.len() => ProxyHeader::Whole { bytes, source },
+                _ => ProxyHeader::Absent,
+            }
         }
         HeaderResult::V2(Ok(header)) => {
             let source = match header.addresses {

@@ -23,7 +23,7 @@ use super::encoding::Encoding;
 use super::reply::{PRIVATE, Reply, plain, refuse, refuse_to, send, send_own};
 use super::router::{Found, ReadRoute, query};
 use super::stream::Origin;
-use super::{health, own, peer, problem, upload, write};
+use super::{csrf, health, own, peer, problem, upload, write};
 use crate::answer::{Answer, ContentType};
 use crate::app::App;
 use crate::assets;
@@ -96,6 +96,14 @@ fn refused(app: &App, access: &Access, error: &Error) -> Reply {
 async fn dispatch(app: &Arc<App>, origin: &Origin, access: &Access, body: Incoming) -> Reply {
     let (head, path) = (&access.head, access.path());
     let reading = matches!(head.method, Method::GET | Method::HEAD);
+    // A proxy may have looked at the one and we at the other (RFC 9112, 3.2).
+    if head.headers.get_all(header::HOST).iter().nth(1).is_some() {
+        return refused(
+            app,
+            access,
+            &Error::Invalid { where_: "header Host", why: "it is there twice".into() },
+        );
+    }
     let accepted =
         Encoding::accepted(head.headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()));
     let anonymous = asker::is_anonymous(app, &head.headers, path);
@@ -151,6 +159,7 @@ async fn routed(
         return Ok(plain(&write::answer(app, found, head, body, (address, now)).await?, accepted));
     }
     if let Some(page) = &found.route.own {
+        csrf::check_destination(&head.headers)?;
         let asker = asker::of(app, (&head.headers, path), address, now).await?;
         let query = query(raw_query, page.query)?;
         let asked = own::Asked { path, raw_query, params: found.params, query };

@@ -8,7 +8,7 @@ use veritable_domain::account::Scope;
 use veritable_shm::{RouteId, Routes};
 
 use crate::error::Error;
-use crate::routes::{Cost, Endpoint, Form, Own, Read, Upload, Who, Write};
+use crate::routes::{Cost, Endpoint, Form, Own, Read, Text, Upload, Who, Write};
 
 /// The table, ready for look-ups.
 pub(crate) struct Router {
@@ -50,7 +50,7 @@ pub(crate) struct OwnRoute {
 pub(crate) struct FormRoute {
     pub(crate) who: Who,
     /// People write in it: their text is shown back whatever fails.
-    pub(crate) is_written: bool,
+    pub(crate) text: Text,
     pub(crate) run: Form,
 }
 
@@ -95,8 +95,8 @@ impl Router {
                 Endpoint::Own { who, scope, query, run } => {
                     route.own = Some(OwnRoute { who, scope, query, run });
                 }
-                Endpoint::Form { who, is_written, run } => {
-                    route.form = Some(FormRoute { who, is_written, run });
+                Endpoint::Form { who, text, run } => {
+                    route.form = Some(FormRoute { who, text, run });
                 }
                 Endpoint::Upload { is_form, run } => route.upload = Some(UploadRoute { is_form, run }),
                 Endpoint::Write { method, scope, run } => route.writes.push((method, scope, run)),

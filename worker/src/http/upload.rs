@@ -111,12 +111,16 @@ fn limit(app: &App, asker: &Asker) -> Result<(), Error> {
 
 /// Name and bytes of the file in a form. With somebody to be known by `secret`, the form's own is looked at before any
 /// byte of the file: browsers send fields in the order of the page.
-async fn parts(
+pub(crate) async fn parts<B>(
     headers: &HeaderMap,
-    body: Limited<Incoming>,
+    body: B,
     most: u64,
     secret: Option<&Asker>,
-) -> Result<(String, Bytes), Error> {
+) -> Result<(String, Bytes), Error>
+where
+    B: hyper::body::Body<Data = Bytes> + Send + Unpin + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
     let invalid = |why: &str| Error::Invalid { where_: "body", why: why.to_owned() };
     let boundary =
         headers.get(CONTENT_TYPE).and_then(|value| multer::parse_boundary(value.to_str().ok()?).ok());

@@ -24,7 +24,7 @@ use crate::app::App;
 use crate::error::Error;
 use crate::limits;
 use crate::reads::accounts;
-use crate::routes::{Change, ChangeKey, Cost, Submission, Who};
+use crate::routes::{Change, ChangeKey, Cost, Submission, Text, Who};
 
 /// Longest `Idempotency-Key` (the IETF draft leaves it to the server).
 const KEY_BYTES: usize = 255;
@@ -96,7 +96,7 @@ async fn submit(
     asker: Asker,
     now: UnixMillis,
 ) -> Result<Answer, Error> {
-    if form.is_written && asker.actor.user.is_none() {
+    if form.text != Text::None && asker.actor.user.is_none() {
         // What is sent after the session is over is shown back; but not to whoever sends as much as it takes.
         app.limits.count_address(limits::WRITE_ADDRESS, asker.address)?;
     } else {
@@ -107,7 +107,7 @@ async fn submit(
     }
     let body = body::read(app, body).await?;
     let fields = Fields::parse(&body)?;
-    if form.is_written && !matches!(asker.known_by, KnownBy::Token { .. }) {
+    if form.text != Text::None && !matches!(asker.known_by, KnownBy::Token { .. }) {
         let address = head.uri.path_and_query().map_or(head.uri.path(), |address| address.as_str());
         let sent = carry_out(app, found, form, head, (&asker, fields.clone()), now).await;
         return match sent {
@@ -126,11 +126,11 @@ async fn carry_out(
     (asker, fields): (&Asker, Fields),
     now: UnixMillis,
 ) -> Result<Answer, Error> {
-    let FormRoute { who, is_written, run } = form;
+    let FormRoute { who, text, run } = form;
     who.admit(asker.actor)?;
     // No token of an API is for forms: what they do is not what its scopes say.
     check_secret(asker, fields.get(CSRF_FIELD))?;
-    if is_written && (fields.has(PREVIEW_FIELD) || fields.has(DRAFT_FIELD)) {
+    if text == Text::Drafted && (fields.has(PREVIEW_FIELD) || fields.has(DRAFT_FIELD)) {
         app.limits.count(limits::DRAFT, &asker.user()?.0.to_le_bytes())?;
     } else if who != Who::Anyone {
         limit(app, asker, now).await?;

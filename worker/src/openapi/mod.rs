@@ -30,6 +30,8 @@ use operations::Operation;
 const API: &str = "/api";
 /// What an uploaded picture may be.
 const PICTURES: [&str; 4] = ["image/gif", "image/jpeg", "image/png", "image/webp"];
+/// The status of an answer without a body.
+const NO_CONTENT: u16 = 204;
 /// The document's own address.
 pub(crate) const PATH: &str = "/api/openapi.json";
 
@@ -126,9 +128,9 @@ fn described(
             described = described.parameter(key);
             if let Some(body) = operation.takes {
                 let content = ContentBuilder::new().schema(Some(Ref::from_schema_name(body))).build();
-                let body = RequestBodyBuilder::new()
-                    .content("application/json", content)
-                    .required(Some(Required::True));
+                let needed = if operation.is_optional { Required::False } else { Required::True };
+                let body =
+                    RequestBodyBuilder::new().content("application/json", content).required(Some(needed));
                 described = described.request_body(Some(body.build()));
             }
             (operations::OF_CHANGES.to_vec(), vec![needs("token"), needs("session")])
@@ -138,12 +140,25 @@ fn described(
             for media in PICTURES {
                 body = body.content(media, ContentBuilder::new().build());
             }
+            let file = Object::builder()
+                .schema_type(Type::String)
+                .format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)));
+            let form = Object::builder().property("file", file.build()).required("file").build();
+            let form = ContentBuilder::new().schema(Some(form)).build();
+            body = body.content("multipart/form-data", form);
             described = described
                 .description(Some("A token needs the scope `write`."))
                 .request_body(Some(body.build()));
             (operations::OF_CHANGES.to_vec(), vec![needs("token"), needs("session")])
         }
-        Endpoint::Own { .. } => (operations::OF_OWN.to_vec(), vec![needs("token"), needs("session")]),
+        Endpoint::Own { scope, .. } => {
+            if let Some(scope) = scope {
+                described =
+                    described.description(Some(format!("A token needs the scope `{}`.", scope.name())));
+            }
+            (operations::OF_OWN.to_vec(), vec![needs("token"), needs("session")])
+        }
+        _ if operation.is_shut => (operations::OF_OWN.to_vec(), vec![needs("token"), needs("session")]),
         _ => (operations::OF_READS.to_vec(), Vec::new()),
     };
     if pattern.contains('{') {
@@ -154,8 +169,11 @@ fn described(
             "" => RefOr::T(Schema::Object(Object::with_type(Type::Object))),
             name => Ref::from_schema_name(name).into(),
         };
-        let content = ContentBuilder::new().schema(Some(schema)).build();
-        let answer = ResponseBuilder::new().description(*said).content("application/json", content);
+        let mut answer = ResponseBuilder::new().description(*said);
+        if *status != NO_CONTENT {
+            let content = ContentBuilder::new().schema(Some(schema)).build();
+            answer = answer.content("application/json", content);
+        }
         described = described.response(status.to_string(), answer.build());
     }
     if endpoint.method() == Method::GET {

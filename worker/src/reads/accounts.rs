@@ -50,6 +50,11 @@ const BY_NAME: &str = "SELECT id, name, display_name, role, post_count, edit_cou
 /// An account that a link sent by mail is of, with the address that the link shows to be its owner's.
 const LINK: &str = "SELECT user_id, address FROM links WHERE hash = ?1 AND kind = ?2 AND expires_at > ?3";
 
+const IS_ANY_HIDDEN: &str = "SELECT 1 FROM categories WHERE read_groups & ?1 = 0 LIMIT 1";
+
+const HIDDEN_POSTS: &str = "SELECT count(*) FROM posts p WHERE p.author_id = ?1 AND p.deleted_at IS NULL \
+    AND (SELECT c.read_groups FROM categories c WHERE c.id = p.category_id) & ?2 = 0";
+
 #[cfg(test)]
 pub(crate) const ALL: &[(&str, &str)] = &[
     ("accounts::BY_TOKEN", BY_TOKEN),
@@ -63,6 +68,8 @@ pub(crate) const ALL: &[(&str, &str)] = &[
     ("accounts::NAME", NAME),
     ("accounts::BY_NAME", BY_NAME),
     ("accounts::LINK", LINK),
+    ("accounts::IS_ANY_HIDDEN", IS_ANY_HIDDEN),
+    ("accounts::HIDDEN_POSTS", HIDDEN_POSTS),
 ];
 
 /// A public profile.
@@ -250,8 +257,20 @@ pub(crate) fn name(db: &Connection, user: UserId) -> rusqlite::Result<Option<Str
     first(db, NAME, [user.0], |row| row.get(0))
 }
 
-/// The account known by `key` (see `UserName::key`), unless it is yet to be confirmed or approved: whether there is such a
-/// one is nobody's business.
+/// The account known by `key` (see `UserName::key`), as `audience` may know of it.
+pub(crate) fn seen_by(db: &Connection, key: &str, audience: Groups) -> rusqlite::Result<Option<Profile>> {
+    let Some(mut profile) = by_name(db, key)? else { return Ok(None) };
+    let groups = i64::from(audience.bits());
+    // Where everybody reads everything there is nothing to count.
+    if first(db, IS_ANY_HIDDEN, [groups], |_| Ok(()))?.is_some() {
+        let hidden: Option<i64> = first(db, HIDDEN_POSTS, [profile.id, groups], |row| row.get(0))?;
+        profile.post_count -= hidden.unwrap_or_default();
+    }
+    Ok(Some(profile))
+}
+
+/// The same with all that it has, unless it is yet to be confirmed or approved: whether there is such a one is nobody's
+/// business.
 pub(crate) fn by_name(db: &Connection, key: &str) -> rusqlite::Result<Option<Profile>> {
     first(db, BY_NAME, [key], profile)
 }

@@ -29,11 +29,15 @@ pub(crate) const ALL: &[(&str, &str)] = &[
 pub(crate) struct Token {
     pub(crate) id: i64,
     pub(crate) name: String,
-    /// Their names, separated by spaces.
-    pub(crate) scopes: String,
+    #[serde(serialize_with = "named")]
+    pub(crate) scopes: Scopes,
     pub(crate) created_at: When,
     pub(crate) expires_at: Option<When>,
     pub(crate) expired: bool,
+}
+
+fn named<S: serde::Serializer>(scopes: &Scopes, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(scopes.names().split_whitespace())
 }
 
 /// The tokens of an account that were not revoked, the newest first. There are few.
@@ -43,7 +47,7 @@ pub(crate) fn tokens(db: &Connection, user: UserId, now: UnixMillis) -> rusqlite
         Ok(Token {
             id: row.get(0)?,
             name: row.get(1)?,
-            scopes: Scopes::from_bits(row.get(2)?).names(),
+            scopes: Scopes::from_bits(row.get(2)?),
             created_at: when(row, 3)?,
             expires_at: expires_at.map(When),
             expired: expires_at.is_some_and(|at| at <= now),

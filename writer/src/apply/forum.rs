@@ -209,6 +209,15 @@ fn edit_post(
     if current != base_version {
         return Err(Refusal::Conflict { current: current.into() }.into());
     }
+    let same = tx.row(
+        "SELECT 1 FROM post_revisions WHERE post_id = ?1 AND version = ?2 AND format = ?3 AND source = ?4",
+        params![post.0, current, content.format.name(), content.source.as_str()],
+        |_| Ok(()),
+    )?;
+    if same.is_some() {
+        drafts::forget(tx, editor, &Place::Post(post))?;
+        return Ok(Outcome::PostEdited { version: current });
+    }
     let version = current + 1;
     insert_version(tx, post, version, editor, tx.now, comment.as_str(), content)?;
     tx.run(

@@ -35,7 +35,7 @@ pub(crate) fn me<'a>(app: &'a App, visit: Visit) -> Pending<'a> {
             "display_name": own.display_name,
             "role": own.role,
             "created_at": own.created_at.iso(),
-            "scopes": scopes.names().split_whitespace().collect::<Vec<_>>(),
+            "scopes": list(scopes),
         });
         if scopes.has(Scope::Account) {
             me["address"] = own.address.into();
@@ -43,6 +43,11 @@ pub(crate) fn me<'a>(app: &'a App, visit: Visit) -> Pending<'a> {
         }
         answer(&me, Vec::new())
     })
+}
+
+/// The names of scopes.
+fn list(scopes: Scopes) -> Vec<String> {
+    scopes.names().split_whitespace().map(str::to_owned).collect()
 }
 
 #[derive(Deserialize)]
@@ -147,7 +152,7 @@ pub(crate) fn create_token<'a>(app: &'a App, change: Change) -> Pending<'a> {
             }
         };
         let (text, token) = make(app, &change.asker, &login, name.as_str(), (scopes, expires_at)).await?;
-        let said = json!({"token": {"id": token, "name": name, "scopes": scopes.names()}, "secret": text});
+        let said = json!({"token": {"id": token, "name": name, "scopes": list(scopes)}, "secret": text});
         Ok(done(StatusCode::CREATED, None, &said))
     })
 }

@@ -9,6 +9,7 @@ use rusqlite::{Connection, OpenFlags};
 use serde_json::json;
 use tokio::sync::mpsc::{Sender, channel};
 use veritable_domain::ids::UserId;
+use veritable_domain::permission::Groups;
 use veritable_domain::time::UnixMillis;
 
 use crate::answer::{Answer, ContentType, Parts};
@@ -59,11 +60,11 @@ pub(crate) fn download<'a>(app: &'a App, visit: Visit) -> Pending<'a> {
         let user = visit.asker.user()?;
         let turn = Turn::take().ok_or(Error::Busy)?;
         app.limits.count(limits::EXPORT, &user.0.to_le_bytes())?;
-        let (path, now) = (app.config.forums_db(), visit.now);
+        let (path, now, groups) = (app.config.forums_db(), visit.now, visit.asker.actor.groups);
         let (parts, body) = channel(AHEAD);
         let work = move || {
             let _turn = turn;
-            let written = write(&path, user, now, &parts);
+            let written = write(&path, (user, groups), now, &parts);
             if let Err(error) = written {
                 tracing::warn!(%error, "a download of somebody's data was broken off");
                 // The client sees that it is not whole.
@@ -90,7 +91,12 @@ enum Broken {
     Gone,
 }
 
-fn write(path: &Path, user: UserId, now: UnixMillis, parts: &Sender<Part>) -> Result<(), Broken> {
+fn write(
+    path: &Path,
+    (user, groups): (UserId, Groups),
+    now: UnixMillis,
+    parts: &Sender<Part>,
+) -> Result<(), Broken> {
     let db = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     veritable_sql::keep_prepared(&db, STATEMENTS)?;
     let send = |text: String| parts.blocking_send(Ok(text.into())).map_err(|_| Broken::Gone);
@@ -100,7 +106,7 @@ fn write(path: &Path, user: UserId, now: UnixMillis, parts: &Sender<Part>) -> Re
         let (mut place, mut separator) = (Some(export::BEGIN), "");
         while let Some(from) = place {
             // A read transaction for each part: no client that reads slowly holds the log.
-            let (entries, next) = export::some(&db, user, section, from)?;
+            let (entries, next) = export::some(&db, (user, groups), section, from)?;
             let mut text = String::new();
             for entry in entries {
                 text.push_str(std::mem::replace(&mut separator, ",\n"));

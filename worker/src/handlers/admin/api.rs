@@ -4,7 +4,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use veritable_domain::ids::UserId;
-use veritable_domain::permission::{Groups, Role};
+use veritable_domain::permission::{Deed, Groups, Role, may};
 use veritable_domain::text::Comment;
 use veritable_writer_api::message::{Administration, Command, IdempotencyKey};
 
@@ -52,8 +52,10 @@ struct UserChange {
 /// Each of what is named, one after the other: where one is refused, those before it are done.
 pub(crate) fn change_user<'a>(app: &'a App, change: Change) -> Pending<'a> {
     Box::pin(async move {
+        // The answer is the whole account, also where nothing of it is changed.
+        may(change.asker.actor, Deed::Administer)?;
         let asked: UserChange = body(&change)?;
-        let user = UserId(id(&change)?);
+        let (user, reason) = (UserId(id(&change)?), Comment::new(&asked.reason)?);
         let mut changes = Vec::new();
         if let Some(name) = &asked.role {
             let role = Role::of_account(name);
@@ -62,10 +64,13 @@ pub(crate) fn change_user<'a>(app: &'a App, change: Change) -> Pending<'a> {
         }
         if let Some(numbers) = &asked.groups {
             let groups = numbers.iter().fold(Groups::NONE, |set, number| set.and(Groups::one(*number)));
+            // Those of the roles come with the role; taken for others, somebody would believe they were given.
+            if !numbers.iter().all(|number| (Groups::FIRST_OWN..Groups::MAX).contains(number)) {
+                return Err(invalid("groups", "has a number that is no group's of this site's own"));
+            }
             changes.push(Administration::SetGroups { user, groups });
         }
         if let Some(disabled) = asked.disabled {
-            let reason = Comment::new(&asked.reason)?;
             changes.push(Administration::SetDisabled { user, disabled, reason });
         }
         match asked.approved {

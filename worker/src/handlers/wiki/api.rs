@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use veritable_domain::content::Format;
 use veritable_domain::ids::{PageId, RevisionId};
 use veritable_domain::tag::Tag;
@@ -113,15 +113,21 @@ pub(crate) fn save_page<'a>(app: &'a App, change: Change) -> Pending<'a> {
     })
 }
 
-/// Sends a change of a page that is there before and after, and tells where it is then.
-async fn send(app: &App, change: &Change, wiki: Wiki, path: Option<String>) -> Result<Answer, Error> {
+/// Sends a change of a page; its ids, and those of the revision that tells of it.
+async fn send(app: &App, change: &Change, wiki: Wiki) -> Result<Value, Error> {
     match app.send(Command::wiki(change.asker.by(), wiki), &change.key).await? {
         Outcome::PageSaved { page, revision, .. } => {
-            let value = json!({"page": {"id": page}, "revision": {"id": revision}, "path": path});
-            Ok(done(StatusCode::OK, path, &value))
+            Ok(json!({"page": {"id": page}, "revision": {"id": revision}}))
         }
         other => Err(unexpected(&other)),
     }
+}
+
+/// The same, and tells where the page is then.
+async fn send_to(app: &App, change: &Change, wiki: Wiki, path: String) -> Result<Answer, Error> {
+    let mut value = send(app, change, wiki).await?;
+    value["path"] = path.as_str().into();
+    Ok(done(StatusCode::OK, Some(path), &value))
 }
 
 fn page_of(db: &rusqlite::Connection, id: i64) -> Result<wiki::Page, Error> {
@@ -138,7 +144,7 @@ pub(crate) fn move_page<'a>(app: &'a App, change: Change) -> Pending<'a> {
             moving::prepare(db, &page, base, &asked.title, asked.redirect, comment)
         });
         let moving::Ready { command, path } = ready.await?;
-        send(app, &change, command, Some(path)).await
+        send_to(app, &change, command, path).await
     })
 }
 
@@ -151,7 +157,7 @@ pub(crate) fn revert<'a>(app: &'a App, change: Change) -> Pending<'a> {
             if page.id == id { Ok((edit, page.path())) } else { Err(missing("revision of this page")) }
         });
         let (edit, path) = ready.await?;
-        send(app, &change, edit, Some(path)).await
+        send_to(app, &change, edit, path).await
     })
 }
 
@@ -164,7 +170,7 @@ fn why(change: &Change) -> Result<Comment, Error> {
 pub(crate) fn delete<'a>(app: &'a App, change: Change) -> Pending<'a> {
     Box::pin(async move {
         let delete = Wiki::DeletePage { page: PageId(id(&change)?), comment: why(&change)? };
-        send(app, &change, delete, None).await
+        Ok(done(StatusCode::OK, None, &send(app, &change, delete).await?))
     })
 }
 
@@ -172,17 +178,20 @@ pub(crate) fn restore<'a>(app: &'a App, change: Change) -> Pending<'a> {
     Box::pin(async move {
         let id = id(&change)?;
         let restore = Wiki::RestorePage { page: PageId(id), comment: why(&change)? };
-        let answer = send(app, &change, restore, None).await?;
-        let page = app.run(Cost::Point, move |db| page_of(db, id)).await?;
-        Ok(Answer { location: Some(page.path()), ..answer })
+        let mut value = send(app, &change, restore).await?;
+        let path = app.run(Cost::Point, move |db| Ok(page_of(db, id)?.path())).await?;
+        value["path"] = path.as_str().into();
+        Ok(done(StatusCode::OK, Some(path), &value))
     })
 }
 
 pub(crate) fn protect<'a>(app: &'a App, change: Change) -> Pending<'a> {
     Box::pin(async move {
         let asked: Protection = body(&change)?;
-        let (page, comment) = (PageId(id(&change)?), Comment::new(&asked.comment)?);
-        send(app, &change, Wiki::ProtectPage { page, protected: asked.protected, comment }, None).await
+        let (id, comment) = (id(&change)?, Comment::new(&asked.comment)?);
+        let path = app.run(Cost::Point, move |db| Ok(page_of(db, id)?.path())).await?;
+        let protect = Wiki::ProtectPage { page: PageId(id), protected: asked.protected, comment };
+        send_to(app, &change, protect, path).await
     })
 }
 

@@ -23,14 +23,38 @@ pub(super) fn delete_post(tx: &mut Transaction<'_>, by: &By, post: PostId) -> Re
     let found = post_found(tx, post)?.ok_or_else(|| no_such("post"))?;
     let FoundPost { author, access, topic_locked, .. } = found;
     allowed(actor, Deed::EditPost { access, author: Some(author), topic_locked }, "post")?;
-    if !found.deleted {
-        take_post(tx, by, actor, post, &found)?;
-    }
+    keep_away(tx, by, actor, post, &found)?;
     Ok(Outcome::Done)
 }
 
+/// Sees to it that a post is out of sight because `by` wants it so. One that its author deleted becomes the keeper's:
+/// its author does not bring back what somebody who keeps order has judged.
+pub(super) fn keep_away(
+    tx: &mut Transaction<'_>,
+    by: &By,
+    actor: Actor,
+    post: PostId,
+    found: &FoundPost,
+) -> Result<(), Failure> {
+    if !found.deleted {
+        return take_post(tx, by, actor, post, found);
+    }
+    let user = actor.user.ok_or(Denial::LoginRequired)?;
+    if user == found.author || found.deleted_by != Some(found.author) {
+        return Ok(());
+    }
+    tx.run(
+        "UPDATE posts SET deleted_by = ?3 WHERE topic_id = ?1 AND path = ?2",
+        params![found.topic.0, found.path, user.0],
+    )?;
+    tx.audit(by, "post.delete", &format!("post:{post}"), &found.title)?;
+    reports::close(tx, user, post, Verdict::Deleted)?;
+    tx.touch(changed_by_post(found.topic, found.category, found.author));
+    Ok(())
+}
+
 /// Takes a post out of sight for one who may.
-pub(super) fn take_post(
+fn take_post(
     tx: &mut Transaction<'_>,
     by: &By,
     actor: Actor,

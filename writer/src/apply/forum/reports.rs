@@ -9,7 +9,7 @@ use veritable_domain::text::Comment;
 use veritable_writer_api::message::{By, Outcome};
 
 use super::super::{Failure, Transaction, allowed, no_such};
-use super::deletion::take_post;
+use super::deletion::keep_away;
 use super::post_found;
 
 pub(super) fn report(
@@ -52,8 +52,8 @@ pub(super) fn handle(
         Verdict::Dismissed => "report.dismiss",
     };
     tx.audit(by, deed, &format!("post:{post}"), &found.title)?;
-    if verdict == Verdict::Deleted && !found.deleted {
-        take_post(tx, by, actor, post, &found)?;
+    if verdict == Verdict::Deleted {
+        keep_away(tx, by, actor, post, &found)?;
     }
     Ok(Outcome::Done)
 }
