@@ -568,7 +568,7 @@ fn what_is_moved_out_of_sight_is_gone_from_every_page_that_showed_it() {
 #[test]
 fn who_changes_a_topic_that_another_has_changed_meanwhile_is_shown_it_first() {
     let mut town = Town::found();
-    let topic = town.topic(town.open, "First");
+    let topic = topic_id(&open_topic(&mut town.mia, town.open, "First", "words"));
     let edit = format!("/topics/{topic}/edit");
     let (slow, quick) = (town.admin.form(&edit, &edit), town.mo.form(&edit, &edit));
     assert_eq!(town.mo.submit(&quick.set("title", "By the quick")).status, 303);

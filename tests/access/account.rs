@@ -198,7 +198,7 @@ fn tokens() -> Vec<Row> {
 
 fn by_programs() -> Vec<Row> {
     fn asked(scope: &str) -> (String, Value) {
-        ("/api/me/tokens".into(), json!({"name": "a job", "scopes": [scope]}))
+        ("/api/me/tokens".into(), json!({"name": "a job", "scopes": [scope], "current": PASSWORD}))
     }
     vec![
         with_scope(ACCOUNT, "PATCH", "/api/me", "", API_MEMBERS, |_, _| {

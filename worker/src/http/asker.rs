@@ -109,7 +109,7 @@ const API: &str = "/api";
 /// 11.1). What is not a token is not for us on a page: it may be for a proxy in front, and browsers repeat it.
 fn authorization<'h>(headers: &'h HeaderMap, path: &str) -> Option<Result<&'h str, Error>> {
     let value = headers.get(header::AUTHORIZATION)?;
-    let token = value.to_str().ok().and_then(|value| value.split_once(' '));
+    let token = value.to_str().ok().map(|value| value.split_once(' ').unwrap_or((value, "")));
     match token.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")) {
         Some((_, token)) if token.len() <= TOKEN_BYTES => Some(Ok(token.trim())),
         Some(_) => Some(Err(Error::Unauthorized)),
