@@ -9,7 +9,7 @@ use super::harness::server::{Server, veritable};
 use super::harness::wait_for;
 
 /// The code of a secret as pages show it, so many steps of half a minute from now.
-fn code(secret: &str, steps: i64) -> String {
+pub(crate) fn code(secret: &str, steps: i64) -> String {
     code_at(Secret::try_from_base32(secret.replace(' ', "")).unwrap(), steps)
 }
 
@@ -154,7 +154,7 @@ fn tokens_are_made_shown_once_and_ended() {
     let token = between(&made, "<code class=\"secret whole\">vt_", "<");
     let token = format!("vt_{token}");
     let list = mia.get("/account/tokens");
-    assert!(list.text().contains("my script") && list.text().contains("read account"), "{}", list.text());
+    assert!(list.text().contains("my script") && list.text().contains("read, account"), "{}", list.text());
     assert!(!list.text().contains(&token), "shown once");
     let get = |path: &str| {
         let bearer = format!("Authorization: Bearer {token}");

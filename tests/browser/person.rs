@@ -1,26 +1,37 @@
 //! Somebody in front of a real browser who has a keyboard only: goes from control to control with Tab, and looks where
 //! the focus is.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
+use super::super::harness::browser::Browser;
 use super::super::harness::chromium::Chromium;
 use super::super::harness::server::Server;
 use super::super::harness::wait_for;
+use super::accessible::Eyes;
 
 /// More than any page has.
 const MOST_CONTROLS: usize = 600;
+/// More than any list to choose from has.
+const MOST_CHOICES: usize = 100;
 
-/// Tells what has the focus, and whether a person sees it.
+/// Tells what has the focus, whether a person sees it, and what it stands in.
 const FOCUSED: &str = r#"(() => {
   const e = document.activeElement;
   if (!e || e === document.body || e === document.documentElement) return null;
-  const said = e.ariaLabel || [...(e.labels || [])].map(label => label.textContent).join(' ')
+  const called = e => e.ariaLabel || [...(e.labels || [])].map(label => label.textContent).join(' ')
     || (e.matches('input,textarea,select') ? e.placeholder : e.textContent) || '';
+  const tidy = text => text.trim().replace(/\s+/g, ' ');
   const style = getComputedStyle(e), box = e.getBoundingClientRect();
   return {
     kind: e.matches('input,textarea,select') ? 'field' : e.matches('button') ? 'button' : e.matches('a') ? 'link'
       : e.localName,
-    name: said.trim().replace(/\s+/g, ' '),
+    name: tidy(called(e)),
+    value: e.matches('select') ? tidy(e.selectedOptions[0]?.textContent ?? '') : e.matches('[type=checkbox],[type=radio]') ? e.checked : e.value,
+    choices: e.type === 'radio' && e.form ? [e.form.elements[e.name]].flatMap(all => all.length ? [...all] : [all])
+      .map(one => tidy(called(one))) : [],
+    around: tidy((e.closest('li,article,fieldset,section') ?? e.closest('form') ?? e).textContent),
     rings: (style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2) || style.boxShadow !== 'none',
     seen: box.width > 0 && box.height > 0 && box.bottom > 0 && box.top < innerHeight && box.right > 0
       && box.left < innerWidth,
@@ -33,17 +44,33 @@ const FOCUSED: &str = r#"(() => {
 pub(crate) enum Control<'a> {
     /// By the beginning of its label.
     Field(&'a str),
+    /// Some of the choices of which one can be taken, by the beginning of one's label.
+    Choice(&'a str),
     Button(&'a str),
     Link(&'a str),
+    /// Where what it is called ends with something that changes.
+    LinkBeginning(&'a str),
+    /// What folds and unfolds something.
+    Fold(&'a str),
+    /// A button in the item, post or section that has a text.
+    ButtonOf(&'a str, &'a str),
 }
 
 impl Control<'_> {
     fn is(self, focused: &Value) -> bool {
-        let name = focused["name"].as_str().unwrap_or_default();
+        let text = |key: &str| focused[key].as_str().unwrap_or_default();
+        let named = |kind: &str, name: &str| text("kind") == kind && text("name") == name;
         match self {
-            Control::Field(label) => focused["kind"] == "field" && name.starts_with(label),
-            Control::Button(text) => focused["kind"] == "button" && name == text,
-            Control::Link(text) => focused["kind"] == "link" && name == text,
+            Control::Field(label) => text("kind") == "field" && text("name").starts_with(label),
+            Control::Choice(label) => {
+                let mut choices = focused["choices"].as_array().into_iter().flatten();
+                choices.any(|choice| choice.as_str().is_some_and(|choice| choice.starts_with(label)))
+            }
+            Control::Button(name) => named("button", name),
+            Control::Link(name) => named("link", name),
+            Control::LinkBeginning(name) => text("kind") == "link" && text("name").starts_with(name),
+            Control::Fold(name) => text("kind") == "summary" && text("name").starts_with(name),
+            Control::ButtonOf(of, name) => named("button", name) && text("around").contains(of),
         }
     }
 }
@@ -51,15 +78,29 @@ impl Control<'_> {
 /// One who has a server to look at.
 pub(crate) struct Person {
     pub(crate) chromium: Chromium,
+    /// Looks at each page that says what is expected; only where scripts run.
+    pub(crate) eyes: Eyes,
+    pub(crate) scripts: bool,
     base: String,
-    /// What pictures are called, and how many there are.
-    pictures: (String, usize),
 }
 
 impl Person {
-    /// `name` is what pictures are called.
-    pub(crate) fn new(chromium: Chromium, server: &Server, name: &str) -> Person {
-        Person { chromium, base: format!("http://{}", server.address), pictures: (name.to_owned(), 0) }
+    pub(crate) fn new(chromium: Chromium, eyes: Eyes, server: &Server) -> Person {
+        Person { chromium, eyes, scripts: false, base: format!("http://{}", server.address) }
+    }
+
+    /// Becomes another person, somewhere else, as whom nobody is logged in.
+    pub(crate) fn renew(&mut self, scripts: bool, address: &str) {
+        self.scripts = scripts;
+        self.chromium.set_scripts(scripts);
+        self.chromium.set_cookies(&self.base, std::iter::empty());
+        let headers = json!({"headers": {"X-Forwarded-For": address}});
+        self.chromium.call("Network.setExtraHTTPHeaders", headers);
+    }
+
+    /// Goes on with somebody else's session.
+    pub(crate) fn be(&mut self, browser: &Browser) {
+        self.chromium.set_cookies(&self.base, browser.cookies());
     }
 
     pub(crate) fn go(&mut self, path: &str) {
@@ -79,24 +120,37 @@ impl Person {
         path.as_str().unwrap_or_default().to_owned()
     }
 
-    /// Waits until the page says something. With `PICTURES=FOLDER` in the environment a picture of it is left there, for
-    /// people to look at.
+    /// What stands in the first such element.
+    pub(crate) fn reads(&mut self, selector: &str) -> String {
+        let text = self.chromium.value(&format!("document.querySelector('{selector}').textContent"));
+        text.as_str().unwrap_or_default().trim().to_owned()
+    }
+
+    /// Waits until the page says something.
     pub(crate) fn expect(&mut self, text: &str) {
+        self.wait(text, |said| said.contains(text));
+        // What is plain text is as the browser shows it.
+        if self.scripts && self.chromium.value("document.contentType") == "text/html" {
+            let shown = format!("{} with {text:?}", self.path());
+            self.eyes.look(&mut self.chromium, &shown);
+        }
+    }
+
+    /// Waits until the page says something no more.
+    pub(crate) fn expect_not(&mut self, text: &str) {
+        self.wait(&format!("no {text}"), |said| !said.is_empty() && !said.contains(text));
+    }
+
+    fn wait(&mut self, what: &str, is: impl Fn(&str) -> bool) {
         let mut last = String::new();
         let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            wait_for(text, || {
+            wait_for(what, || {
                 last = self.text();
-                last.contains(text).then_some(())
+                is(&last).then_some(())
             });
         }));
         if found.is_err() {
-            panic!("{} does not say {text:?}: {last}", self.path());
-        }
-        if let Some(folder) = std::env::var_os("PICTURES") {
-            let (name, number) = &mut self.pictures;
-            *number += 1;
-            let path = std::path::PathBuf::from(folder).join(format!("{name}-{number:02}.png"));
-            self.chromium.picture(&path);
+            panic!("{} does not say {what:?}: {last}", self.path());
         }
     }
 
@@ -124,18 +178,80 @@ impl Person {
     /// Fills in a field, whatever was in it.
     pub(crate) fn fill(&mut self, label: &str, text: &str) {
         self.reach(Control::Field(label));
-        let select = json!({"type": "rawKeyDown", "key": "a", "modifiers": 2, "commands": ["selectAll"]});
-        self.chromium.call("Input.dispatchKeyEvent", select);
+        self.edit("selectAll");
         self.chromium.type_text(text);
     }
 
-    pub(crate) fn press(&mut self, button: &str) {
-        self.reach(Control::Button(button));
+    /// Writes at the end of what a field has.
+    pub(crate) fn append(&mut self, label: &str, text: &str) {
+        self.reach(Control::Field(label));
+        self.edit("moveToEndOfDocument");
+        self.chromium.type_text(text);
+    }
+
+    fn edit(&mut self, command: &str) {
+        let key = json!({"type": "rawKeyDown", "key": "a", "modifiers": 2, "commands": [command]});
+        self.chromium.call("Input.dispatchKeyEvent", key);
+    }
+
+    /// What a field has.
+    pub(crate) fn value(&mut self, label: &str) -> String {
+        self.reach(Control::Field(label));
+        self.chromium.value(FOCUSED)["value"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// Ticks a box, or takes its tick away.
+    pub(crate) fn tick(&mut self, label: &str) {
+        self.reach(Control::Field(label));
+        self.chromium.press("Space");
+    }
+
+    /// Takes one of several choices, by the beginning of its label.
+    pub(crate) fn choose(&mut self, label: &str) {
+        self.reach(Control::Choice(label));
+        for _ in 0..MOST_CHOICES {
+            if Control::Field(label).is(&self.chromium.value(FOCUSED)) {
+                // The first of them has the focus and is not taken where none is.
+                self.chromium.press("Space");
+                return;
+            }
+            self.chromium.press("ArrowDown");
+        }
+        panic!("{label:?} cannot be chosen on {}", self.path());
+    }
+
+    /// Selects one of a field's values.
+    pub(crate) fn select(&mut self, label: &str, value: &str) {
+        self.reach(Control::Field(label));
+        self.chromium.press("Home");
+        for _ in 0..MOST_CHOICES {
+            if self.chromium.value(FOCUSED)["value"] == value {
+                return;
+            }
+            self.chromium.press("ArrowDown");
+        }
+        panic!("{value:?} cannot be selected on {}", self.path());
+    }
+
+    /// Puts a file into a field; which one, the system's own dialog would ask.
+    pub(crate) fn choose_file(&mut self, label: &str, file: &Path) {
+        self.reach(Control::Field(label));
+        let field = self.chromium.call("Runtime.evaluate", json!({"expression": "document.activeElement"}));
+        let params = json!({"objectId": field["result"]["objectId"], "files": [file]});
+        self.chromium.call("DOM.setFileInputFiles", params);
+    }
+
+    /// Presses whatever control.
+    pub(crate) fn enter(&mut self, control: Control<'_>) {
+        self.reach(control);
         self.chromium.press("Enter");
     }
 
+    pub(crate) fn press(&mut self, button: &str) {
+        self.enter(Control::Button(button));
+    }
+
     pub(crate) fn follow(&mut self, link: &str) {
-        self.reach(Control::Link(link));
-        self.chromium.press("Enter");
+        self.enter(Control::Link(link));
     }
 }

@@ -239,6 +239,7 @@ impl Chromium {
             "Space" => (" ", "Space", 32, " "),
             "ArrowDown" => ("ArrowDown", "ArrowDown", 40, ""),
             "Escape" => ("Escape", "Escape", 27, ""),
+            "Home" => ("Home", "Home", 36, ""),
             other => panic!("no key is called {other}"),
         };
         let mut down = json!({

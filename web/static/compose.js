@@ -88,7 +88,8 @@ function compose(form) {
       if (!answer.ok || !shown) throw new Error(String(answer.status));
       place.replaceChildren(...shown.childNodes);
       place.hidden = false;
-      place.scrollIntoView({ block: "nearest" });
+      // Where the keyboard is, is in sight, and what is read out.
+      place.focus();
       say("");
     } catch (error) {
       say(error.message === "401" ? "You are logged out: log in in another tab." : "The preview could not be made.");

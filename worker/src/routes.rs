@@ -393,7 +393,7 @@ pub fn table() -> Vec<(&'static str, Endpoint)> {
         ("/invitations/revoke", form(Who::Moderator, invitations::revoke)),
         ("/admin", own(Who::Administrator, &[], overview::page)),
         ("/admin/approvals", own(Who::Administrator, &["done"], users::approvals)),
-        ("/admin/users", own(Who::Administrator, &["q", "which", "before"], users::list)),
+        ("/admin/users", own(Who::Administrator, &["q", "which", "before", "done"], users::list)),
         ("/admin/users/{id}", own(Who::Administrator, &["done"], users::page)),
         ("/admin/users/{id}/{deed}", form(Who::Administrator, users::act)),
         ("/admin/groups", own(Who::Administrator, &["done"], groups::list)),

@@ -11,7 +11,7 @@ use crate::app::App;
 use crate::error::Error;
 use crate::reads::drafts;
 use crate::routes::{Asker, ChangeKey, Cost, Pending, Submission, Visit};
-use crate::views::{DraftsPage, Page, render};
+use crate::views::{DraftsPage, Page, Tabs, render};
 
 /// What somebody was writing at a place.
 ///
@@ -44,7 +44,7 @@ pub(crate) fn list<'a>(app: &'a App, visit: Visit) -> Pending<'a> {
         let user = visit.asker.user()?;
         let drafts = app.run(Cost::Point, move |db| Ok(drafts::drafts(db, user)?)).await?;
         let page = Page::own(app, &visit.asker, "Drafts").await?;
-        Ok(Answer::html(render(&DraftsPage { page, drafts })?, Vec::new()))
+        Ok(Answer::html(render(&DraftsPage { page, tabs: Tabs::at("/drafts"), drafts })?, Vec::new()))
     })
 }
 

@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::pictures::PictureError;
 use crate::reads::uploads::{self, Picture};
 use crate::routes::{Asker, Change, Cost, Pending, Sending, Submission, Visit};
-use crate::views::{Page, UploadsPage, render};
+use crate::views::{Page, Tabs, UploadsPage, render};
 
 const HERE: &str = "/uploads";
 /// What a picture is called that came without a name.
@@ -55,6 +55,7 @@ async fn show(
     let is_faulty = !faults.is_empty();
     let shown = UploadsPage {
         page,
+        tabs: Tabs::at(HERE),
         pictures,
         said,
         most: if settings.max_bytes == 0 { String::new() } else { megabytes(settings.max_bytes) },

@@ -260,7 +260,7 @@ pub(crate) fn name(db: &Connection, user: UserId) -> rusqlite::Result<Option<Str
 /// The account known by `key` (see `UserName::key`), as `audience` may know of it.
 pub(crate) fn seen_by(db: &Connection, key: &str, audience: Groups) -> rusqlite::Result<Option<Profile>> {
     let Some(mut profile) = by_name(db, key)? else { return Ok(None) };
-    let groups = i64::from(audience.bits());
+    let groups = audience.bits();
     // Where everybody reads everything there is nothing to count.
     if first(db, IS_ANY_HIDDEN, [groups], |_| Ok(()))?.is_some() {
         let hidden: Option<i64> = first(db, HIDDEN_POSTS, [profile.id, groups], |row| row.get(0))?;

@@ -87,7 +87,7 @@ pub(crate) fn some(
     section: Section,
     place: Place,
 ) -> rusqlite::Result<(Vec<Value>, Option<Place>)> {
-    let params = (user.0, place.0, place.1, section.at_once.cast_signed(), i64::from(groups.bits()));
+    let params = (user.0, place.0, place.1, section.at_once.cast_signed(), groups.bits());
     let read =
         rows(db, section.sql, params, |row| Ok((object(row)?, (row.get("created_at")?, row.get("id")?))))?;
     let next = read.last().filter(|_| read.len() == section.at_once).map(|(_, place)| *place);

@@ -76,6 +76,7 @@ pub(crate) struct ResetPage<'a> {
 #[template(path = "accounts/drafts.html")]
 pub(crate) struct DraftsPage<'a> {
     pub(crate) page: Page<'a>,
+    pub(crate) tabs: Tabs,
     pub(crate) drafts: Vec<(Place, When, Draft)>,
 }
 

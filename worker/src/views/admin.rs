@@ -28,6 +28,7 @@ pub(crate) struct UsersPage<'a> {
     pub(crate) users: Vec<User>,
     /// The number before which the list goes on.
     pub(crate) next: Option<i64>,
+    pub(crate) said: Option<&'a str>,
 }
 
 #[derive(Template)]
@@ -156,6 +157,7 @@ pub(crate) struct CategoryPage<'a> {
 #[template(path = "admin/invitations.html")]
 pub(crate) struct InvitationsPage<'a> {
     pub(crate) page: Page<'a>,
+    pub(crate) role: Role,
     pub(crate) invitations: Vec<Invitation>,
     pub(crate) now: UnixMillis,
     pub(crate) next: Option<i64>,

@@ -1,40 +1,37 @@
 //! Pages of one's own account beside its first.
 
 use askama::Template;
-use veritable_domain::account::Scope;
-use veritable_domain::permission::Role;
+use veritable_domain::account::{Scope, Scopes};
 
 use super::{Page, count};
 use crate::handlers::accounts::{Faults, tokens};
 use crate::reads::When;
 use crate::reads::settings::Token;
-use crate::routes::Asker;
 use crate::second_factor::Enrolment;
 
 /// The pages of one's own account, as each of them lists them.
 pub(crate) struct Tabs {
     here: &'static str,
-    is_moderator: bool,
 }
 
 impl Tabs {
     /// On the page at `path`.
-    pub(crate) fn at(path: &'static str, asker: &Asker) -> Tabs {
-        Tabs { here: path, is_moderator: asker.actor.role >= Role::Moderator }
+    pub(crate) fn at(path: &'static str) -> Tabs {
+        Tabs { here: path }
     }
 
     /// Path, name, and whether it is the page shown.
     pub(crate) fn entries(&self) -> Vec<(&'static str, &'static str, bool)> {
         let all = [
             ("/account", "Account"),
+            ("/drafts", "Drafts"),
+            ("/uploads", "Pictures"),
             ("/account/second-factor", "Second factor"),
             ("/account/tokens", "API tokens"),
             ("/account/data", "Your data"),
-            ("/drafts", "Drafts"),
             ("/account/delete", "Delete"),
         ];
-        let invitations = self.is_moderator.then_some(("/invitations", "Invitations"));
-        all.into_iter().chain(invitations).map(|(path, name)| (path, name, path == self.here)).collect()
+        all.into_iter().map(|(path, name)| (path, name, path == self.here)).collect()
     }
 }
 
@@ -76,8 +73,16 @@ pub(crate) struct TokensPage<'a> {
     /// What a new one may be for.
     pub(crate) scopes: Vec<Scope>,
     pub(crate) name: &'a str,
+    pub(crate) chosen: Scopes,
+    pub(crate) chosen_days: i64,
     pub(crate) said: Option<&'a str>,
     pub(crate) faults: Faults,
+}
+
+impl TokensPage<'_> {
+    fn is_chosen(&self, scope: &Scope) -> bool {
+        self.chosen.has(*scope)
+    }
 }
 
 /// What a scope allows, for people.

@@ -2,8 +2,8 @@
 
 use askama::Template;
 
-use super::Page;
 use super::counts::count;
+use super::{Page, Tabs};
 use crate::handlers::accounts::Faults;
 use crate::reads::uploads::Picture;
 
@@ -11,6 +11,7 @@ use crate::reads::uploads::Picture;
 #[template(path = "uploads/uploads.html")]
 pub(crate) struct UploadsPage<'a> {
     pub(crate) page: Page<'a>,
+    pub(crate) tabs: Tabs,
     pub(crate) pictures: Vec<Picture>,
     /// What was said on arriving here.
     pub(crate) said: Option<&'a str>,

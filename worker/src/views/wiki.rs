@@ -2,7 +2,7 @@
 
 use askama::Template;
 use veritable_domain::markup::Heading;
-use veritable_domain::permission::{Actor, Deed, may};
+use veritable_domain::permission::{Actor, Deed, Groups, Role, may};
 use veritable_domain::wiki::{path_part, tool_path};
 
 use super::Page;
@@ -23,6 +23,8 @@ pub(crate) struct Tools {
     pub(crate) protected: bool,
     /// Whether those who see it may change it.
     pub(crate) may_edit: bool,
+    /// Whether they are guests, who may change it once they have logged in.
+    pub(crate) may_log_in: bool,
     /// Whether they keep order.
     pub(crate) keeps_order: bool,
 }
@@ -31,13 +33,15 @@ impl Tools {
     /// For all who may see the same as each other.
     pub(crate) fn shared(view: &View<'_>, title: String, protected: bool) -> Tools {
         let may_edit = view.may(Deed::EditPage { protected });
-        Tools { title, protected, may_edit, keeps_order: view.may(Deed::KeepOrder) }
+        let may_log_in = view.audience == Groups::EVERYONE && !protected;
+        Tools { title, protected, may_edit, may_log_in, keeps_order: view.may(Deed::KeepOrder) }
     }
 
     /// For one person.
     pub(crate) fn own(actor: Actor, title: String, protected: bool) -> Tools {
         let may_edit = may(actor, Deed::EditPage { protected }).is_ok();
-        Tools { title, protected, may_edit, keeps_order: may(actor, Deed::KeepOrder).is_ok() }
+        let keeps_order = may(actor, Deed::KeepOrder).is_ok();
+        Tools { title, protected, may_edit, may_log_in: false, keeps_order }
     }
 
     fn path(&self) -> String {
@@ -54,6 +58,8 @@ impl Tools {
 pub(crate) struct WikiPage<'a> {
     pub(crate) page: Page<'a>,
     pub(crate) tools: Tools,
+    /// It is where the wiki begins.
+    pub(crate) is_start: bool,
     pub(crate) path: String,
     pub(crate) html: String,
     pub(crate) headings: Vec<Heading>,
@@ -71,6 +77,7 @@ impl<'a> WikiPage<'a> {
         WikiPage {
             page,
             tools: Tools::default(),
+            is_start: false,
             path: String::new(),
             html: String::new(),
             headings: Vec::new(),
@@ -254,6 +261,7 @@ pub(crate) struct DeedPage<'a> {
 #[template(path = "wiki/deleted.html")]
 pub(crate) struct DeletedWikiPages<'a> {
     pub(crate) page: Page<'a>,
+    pub(crate) role: Role,
     pub(crate) entries: Vec<DeletedEntry>,
 }
 

@@ -51,6 +51,13 @@ pub(crate) struct ComposePage<'a> {
     pub(crate) faults: Faults,
 }
 
+impl ComposePage<'_> {
+    /// Where to go instead of writing: what is above the page.
+    fn back(&self) -> &str {
+        self.page.crumbs.last().map_or("/", |(_, path)| path)
+    }
+}
+
 /// What somebody else made of a text meanwhile.
 pub(crate) struct Conflict {
     /// Its source now.

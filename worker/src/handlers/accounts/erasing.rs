@@ -18,7 +18,7 @@ pub(crate) fn page<'a>(app: &'a App, visit: Visit) -> Pending<'a> {
 
 async fn show(app: &App, asker: &Asker, faults: Faults) -> Result<Answer, Error> {
     let page = Page::own(app, asker, "Delete your account").await?;
-    let tabs = Tabs::at(PATH, asker);
+    let tabs = Tabs::at(PATH);
     let number = asker.user()?.0;
     let is_faulty = !faults.is_empty();
     let answer = Answer::html(render(&ErasePage { page, tabs, number, faults })?, Vec::new());

@@ -50,7 +50,7 @@ impl Drop for Turn {
 pub(crate) fn page<'a>(app: &'a App, visit: Visit) -> Pending<'a> {
     Box::pin(async move {
         let page = Page::own(app, &visit.asker, "Your data").await?;
-        let tabs = Tabs::at("/account/data", &visit.asker);
+        let tabs = Tabs::at("/account/data");
         Ok(Answer::html(render(&DataPage { page, tabs })?, Vec::new()))
     })
 }

@@ -38,7 +38,7 @@ pub(super) async fn show(
     let (own, sessions) = read.await?;
     let own = own.ok_or(Error::Unauthorized)?;
     let page = Page::own(app, asker, "Your account").await?;
-    let tabs = Tabs::at("/account", asker);
+    let tabs = Tabs::at("/account");
     Ok(Answer::html(render(&AccountPage { page, tabs, own, sessions, current, said, faults })?, Vec::new()))
 }
 

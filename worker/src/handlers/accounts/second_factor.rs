@@ -28,7 +28,7 @@ async fn show(app: &App, asker: &Asker, faults: Faults) -> Result<Answer, Error>
     let pending = factor.secret.as_deref().filter(|_| factor.since.is_none());
     let enrolment = pending.map(|secret| enrolment(secret, &app.config.site.name, &name)).transpose()?;
     let page = Page::own(app, asker, "Second factor").await?;
-    let tabs = Tabs::at(PATH, asker);
+    let tabs = Tabs::at(PATH);
     let is_faulty = !faults.is_empty();
     let shown = SecondFactorPage { page, tabs, since: factor.since, codes: factor.codes, enrolment, faults };
     let answer = Answer::html(render(&shown)?, Vec::new());

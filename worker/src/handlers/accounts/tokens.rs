@@ -43,7 +43,8 @@ pub(crate) async fn offered(app: &App, actor: Actor) -> Result<Vec<Scope>, Error
 pub(crate) fn page<'a>(app: &'a App, visit: Visit) -> Pending<'a> {
     Box::pin(async move {
         let said = visit.query.get("done").and_then(|name| said(name));
-        show(app, &visit.asker, visit.now, "", said, Faults::new()).await
+        let usual = ("", Scopes::NONE.with(Scope::Read), DAYS[0]);
+        show(app, &visit.asker, visit.now, usual, said, Faults::new()).await
     })
 }
 
@@ -51,16 +52,16 @@ async fn show(
     app: &App,
     asker: &Asker,
     now: UnixMillis,
-    name: &str,
+    (name, chosen, chosen_days): (&str, Scopes, i64),
     said: Option<&str>,
     faults: Faults,
 ) -> Result<Answer, Error> {
     let user = asker.user()?;
     let tokens = app.run(Cost::Point, move |db| Ok(settings::tokens(db, user, now)?)).await?;
     let page = Page::own(app, asker, "API tokens").await?;
-    let (tabs, scopes) = (Tabs::at(PATH, asker), offered(app, asker.actor).await?);
+    let (tabs, scopes) = (Tabs::at(PATH), offered(app, asker.actor).await?);
     let is_faulty = !faults.is_empty();
-    let shown = TokensPage { page, tabs, tokens, scopes, name, said, faults };
+    let shown = TokensPage { page, tabs, tokens, scopes, name, chosen, chosen_days, said, faults };
     let answer = Answer::html(render(&shown)?, Vec::new());
     Ok(if is_faulty { answer.with_status(FAULTY) } else { answer })
 }
@@ -83,6 +84,7 @@ pub(crate) fn create<'a>(app: &'a App, form: Submission) -> Pending<'a> {
         // A token outlives the session that it was made in: a session alone is not enough to make one.
         let login = passwords::current(app, &form, &mut faults).await?;
         let (Some(name), Some(days), true) = (name, days, faults.is_empty()) else {
+            let typed = (typed, scopes, days.unwrap_or(DAYS[0]));
             return show(app, &form.asker, form.now, typed, None, faults).await;
         };
         let expires_at = (days > 0).then_some(UnixMillis(form.now.0 + days * DAY_MS));

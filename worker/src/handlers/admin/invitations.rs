@@ -39,9 +39,10 @@ async fn show(
     let invitations = app.run(Cost::Point, move |db| Ok(admin::invitations(db, before, PAGE)?)).await?;
     let next = invitations.last().filter(|_| invitations.len() == PAGE).map(|last| last.id);
     let page = Page::own(app, asker, "Invitations").await?;
+    let role = asker.actor.role;
     let registration = app.config.accounts.registration;
     let is_faulty = !faults.is_empty();
-    let shown = InvitationsPage { page, invitations, now, next, registration, said, faults };
+    let shown = InvitationsPage { page, role, invitations, now, next, registration, said, faults };
     let answer = Answer::html(render(&shown)?, Vec::new());
     Ok(if is_faulty { answer.with_status(FAULTY) } else { answer })
 }

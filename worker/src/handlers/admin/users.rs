@@ -23,7 +23,8 @@ pub(crate) fn list<'a>(app: &'a App, visit: Visit) -> Pending<'a> {
         let users = find(app, query.clone(), which, before).await?;
         let next = next(&users, &query, which);
         let page = Page::own(app, &visit.asker, "Users").await?.under("Administration", "/admin".into());
-        Ok(Answer::html(render(&UsersPage { page, query: &query, which, users, next })?, Vec::new()))
+        let said = asked_to_say(&visit);
+        Ok(Answer::html(render(&UsersPage { page, query: &query, which, users, next, said })?, Vec::new()))
     })
 }
 

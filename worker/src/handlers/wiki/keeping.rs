@@ -162,8 +162,9 @@ pub(crate) fn deleted_pages<'a>(app: &'a App, visit: Visit) -> Pending<'a> {
         let next = next.map(|cursor| at_cursor(DELETED, "before", Some(cursor)));
         let previous = earlier.map(|place| at_cursor(DELETED, "before", place.map(seal_place)));
         let page = Page::own(app, &visit.asker, "Deleted pages").await?;
+        let role = visit.asker.actor.role;
         let page = page.under("Wiki", "/wiki".into()).first(DELETED).around(Around { previous, next });
-        Ok(Answer::html(render(&DeletedWikiPages { page, entries })?, Vec::new()))
+        Ok(Answer::html(render(&DeletedWikiPages { page, role, entries })?, Vec::new()))
     })
 }
 

@@ -214,6 +214,7 @@ fn show(
     };
     let shown = WikiPage {
         tools,
+        is_start: view.path == "/wiki",
         headings,
         path: page.path(),
         html,
