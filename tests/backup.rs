@@ -188,6 +188,8 @@ fn two_backups_to_one_place_do_not_meet() {
     // What one that was killed has left is in nobody's way.
     fs::create_dir(&partial).unwrap();
     fs::write(partial.join("forums.db"), "half").unwrap();
+    fs::create_dir_all(partial.join("uploads/ab")).unwrap();
+    fs::write(partial.join("uploads/ab/cd.png"), "half").unwrap();
     let args = ["backup", dest.to_str().unwrap(), "--data-dir", data.to_str().unwrap()];
     let slow = [&args[..], &["--rate", "1"]].concat();
     let first = veritable().args(&slow).stdout(std::process::Stdio::piped()).spawn().unwrap();

@@ -153,6 +153,15 @@ impl Load {
         }
     }
 
+    /// Nothing that was sent so far was refused or left without a certain answer.
+    fn nobody_failed(&self) {
+        for sent in &self.sent {
+            for Sent { text, outcome, .. } in sent.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+                assert!(matches!(outcome, Outcome::Acknowledged(_)), "{text:?}: {outcome:?}");
+            }
+        }
+    }
+
     /// Writes with all clients while `disturb` goes on.
     fn during(&self, disturb: impl FnOnce()) {
         std::thread::scope(|scope| {
@@ -309,4 +318,38 @@ fn killed_servers_lose_and_double_nothing() {
     assert_eq!(server.command("stop", &[]).status.code(), Some(0));
     server.wait();
     load.check(dir.path());
+}
+
+#[test]
+fn a_writer_that_is_replaced_in_a_reload_fails_nobody() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let mut demo = Server::demo(&data);
+    let load = Load::of(&demo);
+    assert_eq!(demo.command("stop", &[]).status.code(), Some(0));
+    demo.wait();
+    let file = dir.path().join("veritable.toml");
+    let set = |batch: usize| {
+        let settings = format!("workers = 2\n[process]\nprobation_seconds = 0\n[writer]\nbatch = {batch}\n");
+        std::fs::write(&file, settings).unwrap();
+    };
+    set(1);
+    let mut server = Server::serve(&data, &["--config", file.to_str().unwrap()]);
+    server.address.clone_into(&mut load.address.lock().unwrap());
+    load.during(|| {
+        for round in 0..rounds(3, 100) {
+            load.wait_for_more(CLIENTS);
+            let before = server.pids("writer");
+            set(round + 2);
+            let reloaded = server.command("reload", &[]);
+            assert!(reloaded.status.success(), "{reloaded:?}");
+            let after = wait_for("a writer", || Some(server.pids("writer")).filter(|pids| !pids.is_empty()));
+            assert_ne!(after, before, "another writer");
+        }
+        load.wait_for_more(CLIENTS);
+    });
+    load.nobody_failed();
+    assert_eq!(server.command("stop", &[]).status.code(), Some(0));
+    server.wait();
+    load.check(&data);
 }

@@ -1,8 +1,9 @@
 //! What the log says of requests, and what requests are called.
 
 use std::path::PathBuf;
+use std::process::Stdio;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::harness::server::{Server, veritable};
 use super::harness::wait_for;
@@ -96,5 +97,30 @@ fn quick_requests_have_no_line_unless_asked_for_and_errors_have_a_name() {
         );
         assert!(site.lines().iter().any(|line| line["fields"]["message"] == "serving"), "there is a log");
         assert!(site.lines().iter().all(|line| line["target"] != "access"), "{access}: {:?}", site.lines());
+    }
+}
+
+#[test]
+fn a_log_that_cannot_be_written_ends_nobody() {
+    let full = || std::fs::File::options().write(true).open("/dev/full").unwrap().into();
+    let closed = || {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        writer.into()
+    };
+    let logs: [(&str, &dyn Fn() -> Stdio); 2] = [("a full disk", &full), ("a reader that is gone", &closed)];
+    for (what, log) in logs {
+        let dir = tempfile::tempdir().unwrap();
+        let mut program = veritable();
+        program.env("VERITABLE_LOG_ACCESS", "on").env("VERITABLE_LOG_LEVEL", "debug");
+        let server = Server::start_logging(program, "demo", &dir.path().join("data"), &[], log());
+        let before = (server.pids("worker"), server.pids("writer"));
+        let (token, topics) = (server.token(), server.get("/api/forums/topics").json());
+        let path = format!("/api/topics/{}/posts", topics["topics"][0]["id"]);
+        assert_eq!(server.change(&token, "POST", &path, &json!({"body": "heard"})).status, 201, "{what}");
+        assert_eq!(server.command("reload", &[]).status.code(), Some(0), "{what}");
+        assert_eq!(server.get("/latest").status, 200, "{what}");
+        assert_eq!(server.pids("worker").len(), before.0.len(), "{what}");
+        assert_eq!(server.pids("writer"), before.1, "{what}: nothing changed, and nobody died");
     }
 }

@@ -263,7 +263,7 @@ fn the_api_keeps_order_as_the_pages_do() {
         ("DELETE", format!("/api/posts/{first}"), nothing.clone(), [401, 404, 404, 404]),
         ("POST", format!("{of_topic}/restore"), nothing.clone(), [401, 403, 403, 204]),
         ("DELETE", format!("/api/posts/{first}"), nothing.clone(), [401, 403, 204, 204]),
-        ("POST", format!("/api/posts/{first}/restore"), nothing.clone(), [401, 403, 204, 204]),
+        ("POST", format!("/api/posts/{first}/restore"), nothing.clone(), [401, 403, 403, 204]),
         ("POST", format!("/api/posts/{second}/reports"), json!({"reason": "spam"}), [401, 204, 204, 204]),
         ("POST", format!("/api/posts/{second}/reports"), json!({"reason": "dull"}), [401, 400, 400, 400]),
         ("POST", "/api/posts/999999/reports".into(), json!({"reason": "spam"}), [401, 404, 404, 404]),

@@ -5,10 +5,11 @@ use nix::sys::signal::Signal;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
+use super::harness::browser::form_in;
 use super::harness::damage::damage;
 use super::harness::disk::{Disk, Fault};
 use super::harness::http::Reply;
-use super::harness::server::{Server, is_running, kill, run, try_change};
+use super::harness::server::{Server, is_running, kill, run, try_change, veritable};
 use super::harness::wait_for;
 
 /// A server on a disk of its own, somebody who writes, and where.
@@ -110,6 +111,30 @@ fn a_disk_that_fails_is_named_and_writing_goes_on_when_it_is_mended() {
 }
 
 #[test]
+fn a_disk_that_stays_full_does_not_fill_the_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(disk) = Disk::new("a_disk_that_stays_full", dir.path()) else { return };
+    let log = dir.path().join("log");
+    let file = std::fs::File::create(&log).unwrap();
+    let server = Server::start_logging(disk.program(), "demo", &dir.path().join("data"), &[], file.into());
+    let site = Site::start(server);
+    disk.fail(Fault::Full);
+    site.is_degraded("the disk is full");
+    let lines = || {
+        let log = std::fs::read_to_string(&log).unwrap();
+        log.lines().filter(|line| line.contains("ERROR") || line.contains("WARN")).count()
+    };
+    let before = lines();
+    assert!(before > 0, "it is said");
+    for _ in 0..50 {
+        assert_eq!(site.post("refused").0, 503);
+    }
+    assert_eq!(lines(), before, "and not again");
+    disk.fail(Fault::None);
+    site.recovers();
+}
+
+#[test]
 fn a_change_that_fails_on_its_way_to_the_disk_is_not_called_refused() {
     let dir = tempfile::tempdir().unwrap();
     let Some(disk) = Disk::new("a_change_that_fails_on_its_way", dir.path()) else { return };
@@ -158,8 +183,22 @@ fn a_refusal_is_certain_and_carries_the_key() {
 
 #[test]
 fn a_log_that_is_removed_takes_nothing_acknowledged_with_it() {
+    a_log_is_removed(&["-wal"], false);
+}
+
+#[test]
+fn a_log_that_is_removed_with_its_index_is_missed_as_well() {
+    a_log_is_removed(&["-wal", "-shm"], false);
+}
+
+#[test]
+fn a_log_that_another_program_has_made_anew_is_not_written() {
+    a_log_is_removed(&["-wal"], true);
+}
+
+fn a_log_is_removed(suffixes: &[&str], is_made_anew: bool) {
     let dir = tempfile::tempdir().unwrap();
-    let mut site = Site::start(Server::demo(dir.path()));
+    let mut site = Site::start(Server::demo(&dir.path().join("data")));
     let posts = |site: &Site| {
         let posts = site.server.get(&format!("/api/topics/{}/posts?limit=100", site.topic));
         posts.text().matches("acknowledged").count()
@@ -168,9 +207,22 @@ fn a_log_that_is_removed_takes_nothing_acknowledged_with_it() {
         assert_eq!(site.post(&format!("acknowledged {number}")).0, 201);
     }
     let before = posts(&site);
-    let log = dir.path().join("forums.db-wal");
-    std::fs::remove_file(&log).unwrap();
+    let file = |suffix: &str| dir.path().join(format!("data/forums.db{suffix}"));
+    for suffix in suffixes {
+        std::fs::remove_file(file(suffix)).unwrap();
+    }
     site.is_degraded("the database's log is gone");
+    for (command, more) in [("backup", &[file("-backup").to_str().unwrap()][..]), ("reload", &[])] {
+        let out = site.server.command(command, more);
+        let said = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert!(out.status.code() == Some(1) && said.contains("log is gone: restart the server"), "{said}");
+    }
+    if is_made_anew {
+        // Whatever it reads there.
+        let other = Connection::open(file("")).unwrap();
+        let _read = other.execute_batch("BEGIN IMMEDIATE; ROLLBACK");
+        assert!(file("-wal").exists());
+    }
     // A writer that is started anew while workers read the old log would write into another one.
     kill(site.server.pids("writer")[0], Signal::SIGKILL);
     wait_for("a writer that says why it cannot start", || {
@@ -178,12 +230,78 @@ fn a_log_that_is_removed_takes_nothing_acknowledged_with_it() {
         status["failures"]["writer"].as_str().filter(|how| how.contains("log is gone")).map(str::to_owned)
     });
     site.is_degraded("the database's log is gone");
-    assert!(!log.exists());
     site.crash();
-    site.server = Server::serve(dir.path(), &[]);
+    site.server = Server::serve(&dir.path().join("data"), &[]);
     assert_eq!(posts(&site), before);
     assert_eq!(site.post("acknowledged again").0, 201);
     assert_eq!(posts(&site), before + 1);
+}
+
+#[test]
+fn no_community_is_begun_over_what_is_left_of_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let mut site = Site::start(Server::demo(&data));
+    assert_eq!(site.post("kept").0, 201);
+    site.crash();
+    let (there, aside) = (data.join("forums.db"), dir.path().join("aside"));
+    let log = std::fs::metadata(data.join("forums.db-wal")).unwrap().len();
+    std::fs::rename(&there, &aside).unwrap();
+    for command in ["serve", "demo"] {
+        let out = run(&[command, "--listen", "127.0.0.1:0", "--data-dir", data.to_str().unwrap()]);
+        let said = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert_eq!(out.status.code(), Some(1), "{said}");
+        let last = said.lines().last().unwrap();
+        for part in ["forums.db: it is not there", "forums.db-wal is", "veritable restore"] {
+            assert!(last.contains(part), "{part:?} is not in {last}");
+        }
+        assert!(!there.exists());
+    }
+    assert_eq!(std::fs::metadata(data.join("forums.db-wal")).unwrap().len(), log);
+    std::fs::rename(&aside, &there).unwrap();
+    site.server = Server::serve(&data, &[]);
+    let posts = site.server.get(&format!("/api/topics/{}/posts?limit=100", site.topic));
+    assert!(posts.text().contains("kept"));
+}
+
+#[test]
+fn workers_come_back_when_the_data_directory_was_away() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, aside, log) = (dir.path().join("data"), dir.path().join("aside"), dir.path().join("log"));
+    let file = std::fs::File::create(&log).unwrap();
+    let server = Server::start_logging(veritable(), "demo", &data, &[], file.into());
+    let victim = server.pids("worker")[0];
+    std::fs::rename(&data, &aside).unwrap();
+    kill(victim, Signal::SIGKILL);
+    // More often than any that is given up.
+    let failures = || std::fs::read_to_string(&log).unwrap().matches("confining this process").count();
+    wait_for("a worker that cannot start", || (failures() > 2 * 6).then_some(()));
+    std::fs::rename(&aside, &data).unwrap();
+    wait_for("a successor", || {
+        let workers = server.pids("worker");
+        (workers.len() == 2 && !workers.contains(&victim)).then_some(())
+    });
+}
+
+#[test]
+fn a_form_of_which_nobody_knows_whether_it_was_stored_says_so_and_is_stored_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let Some(disk) = Disk::new("a_form_of_which_nobody_knows", dir.path()) else { return };
+    let site = Site::start(Server::start(disk.program(), "demo", &dir.path().join("data"), &[]));
+    let mut admin = site.server.administrator();
+    let reply = format!("/reply/{}", site.topic);
+    let form = admin.form(&reply, &reply).set("body", "Heard of it twice");
+    disk.fail(Fault::Sync);
+    let doubtful = admin.submit(&form);
+    assert_eq!(doubtful.status, 503, "{}", doubtful.text());
+    assert!(doubtful.text().contains("It may have been sent"), "{}", doubtful.text());
+    let again = form_in(doubtful.text(), &reply).expect("the form comes back");
+    assert_eq!((again.get("body"), again.get("key")), (Some("Heard of it twice"), form.get("key")));
+    disk.fail(Fault::None);
+    wait_for("the form to be taken", || (admin.submit(&again).status == 303).then_some(()));
+    assert_eq!(admin.submit(&again).status, 303);
+    let posts = site.server.get(&format!("/api/topics/{}/posts?limit=100", site.topic));
+    assert_eq!(posts.text().matches("Heard of it twice").count(), 1, "{}", posts.text());
 }
 
 #[test]

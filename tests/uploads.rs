@@ -5,12 +5,14 @@ use std::io::Cursor;
 use std::path::Path;
 
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
+use rusqlite::Connection as Database;
 use serde_json::json;
 
 use super::accounts::member;
 use super::harness::browser::{Browser, form_in};
 use super::harness::http::Reply;
 use super::harness::server::{Server, run};
+use super::harness::wait_for;
 use super::wiki_writing::{column, saved, see, start, token_with};
 
 const BOUNDARY: &str = "----drawn-here";
@@ -370,4 +372,75 @@ fn pictures_are_in_backups_and_come_back() {
     std::fs::remove_file(&file).unwrap();
     let refused = restore(&elsewhere);
     assert!(String::from_utf8_lossy(&refused.stderr).contains("the manifest says 2"), "{refused:?}");
+}
+
+#[test]
+fn a_removal_that_is_refused_leaves_the_picture_and_a_refused_picture_leaves_no_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = start(dir.path());
+    let token = token_with(&server, "admin", 3);
+    let png = |shade| picture(ImageFormat::Png, shade);
+    let kept = send(&server, &token, "image/png", &png(1)).json()["path"].as_str().unwrap().to_owned();
+    let change = |sql: &str| {
+        let db = Database::open(dir.path().join("forums.db")).unwrap();
+        db.busy_timeout(std::time::Duration::from_secs(10)).unwrap();
+        db.execute_batch(sql).unwrap();
+    };
+    // What every command leaves, after all it does.
+    change("CREATE TRIGGER planted BEFORE INSERT ON done_commands BEGIN SELECT RAISE(ABORT, 'planted'); END");
+    let name = kept.rsplit('/').next().unwrap();
+    let remove = || server.change(&token, "DELETE", &format!("/api/uploads/{name}"), &json!({})).status;
+    assert_eq!(remove(), 503);
+    assert_eq!(server.get(&kept).status, 200, "it is still there");
+    assert_eq!(send(&server, &token, "image/png", &png(2)).status, 503);
+    wait_for("the refused picture to go", || (files(dir.path()).len() == 1).then_some(()));
+    change("DROP TRIGGER planted");
+    assert_eq!(send(&server, &token, "image/png", &png(2)).status, 201);
+    assert_eq!(remove(), 200);
+    wait_for("the removed picture to go", || (files(dir.path()).len() == 1).then_some(()));
+}
+
+#[test]
+fn a_backup_has_every_picture_that_can_be_had_and_names_the_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, backup) = (dir.path().join("data"), dir.path().join("backup"));
+    let server = start(&data);
+    let token = token_with(&server, "admin", 3);
+    let keep = |shade| {
+        send(&server, &token, "image/png", &picture(ImageFormat::Png, shade)).json()["path"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    let (good, rotten, missing) = (keep(1), keep(2), keep(3));
+    let file = |address: &str| {
+        let name = address.rsplit('/').next().unwrap();
+        data.join("uploads").join(&name[..2]).join(&name[2..])
+    };
+    let mut bytes = std::fs::read(file(&rotten)).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(file(&rotten), bytes).unwrap();
+    std::fs::remove_file(file(&missing)).unwrap();
+    let out = server.command("backup", &[backup.to_str().unwrap(), "--json"]);
+    assert_eq!(out.status.code(), Some(3), "{out:?}");
+    let manifest: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert_eq!(manifest["uploads"]["files"], 1, "{manifest}");
+    let mut lost: Vec<_> =
+        manifest["lost"].as_array().unwrap().iter().map(|lost| lost["file"].clone()).collect();
+    lost.sort_by_key(ToString::to_string);
+    let mut expected: Vec<_> = [&rotten, &missing].map(|address| json!(file(address))).into();
+    expected.sort_by_key(ToString::to_string);
+    assert_eq!(lost, expected);
+    let elsewhere = dir.path().join("elsewhere");
+    let restored = run(&["restore", backup.to_str().unwrap(), "--data-dir", elsewhere.to_str().unwrap()]);
+    assert!(restored.status.success(), "{restored:?}");
+    assert!(String::from_utf8_lossy(&restored.stdout).contains("lacks a picture"), "{restored:?}");
+    // The same picture once more mends it.
+    let again = send(&server, &token, "image/png", &picture(ImageFormat::Png, 2));
+    assert_eq!(again.status, 201, "{}", again.text());
+    assert_eq!(server.get(&good).status, 200);
+    let out = server.command("backup", &[dir.path().join("next").to_str().unwrap(), "--json"]);
+    let manifest: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+    assert_eq!(manifest["lost"].as_array().unwrap().len(), 1, "{manifest}");
 }

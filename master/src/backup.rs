@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 use veritable_config::Config;
 use veritable_domain::time::UnixMillis;
@@ -15,7 +15,7 @@ use veritable_writer::backup::{self, Copied};
 use veritable_writer::database::Database;
 
 use crate::cli::Backup;
-use crate::{Failure, out, uploads};
+use crate::{Failure, LOSSES, client, databases, out, uploads};
 
 /// The manifest's name in a backup.
 const MANIFEST: &str = "manifest.json";
@@ -32,6 +32,9 @@ pub(crate) struct Manifest {
     /// Its pictures; missing in the manifests of before there were any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) uploads: Option<uploads::Tally>,
+    /// Pictures that could not be had.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) lost: Vec<uploads::Lost>,
 }
 
 /// One database in a backup.
@@ -74,7 +77,24 @@ pub(crate) fn file_name(config: &Config, database: Database) -> anyhow::Result<S
     Ok(name.to_string_lossy().into_owned())
 }
 
-/// Makes the backup.
+/// Whether what is in the files is what the running server has stored.
+fn is_whole(config: &Config) -> anyhow::Result<()> {
+    if !client::is_running(config) {
+        return Ok(());
+    }
+    let status = client::status_of(config)?;
+    if let Some(reason) = databases::unfit_by_status(&status["databases"]) {
+        bail!("a backup now would not have everything that was stored: {reason}");
+    }
+    // The server may not have noticed yet; once it serves, it has one.
+    let log = config.data_dir.join(format!("{}-wal", file_name(config, Database::Forums)?));
+    if status["state"] == "serving" && !log.exists() {
+        bail!("a backup now would not have everything that was stored: {} is gone", log.display());
+    }
+    Ok(())
+}
+
+/// Makes the backup; 3 when there are pictures that it could not have.
 ///
 /// # Errors
 /// There is something at its place already or no database to copy (misuse); the databases cannot be read, the copy
@@ -93,6 +113,7 @@ pub(crate) fn run(config: &Config, asked: &Backup) -> Result<u8, Failure> {
             )));
         }
     }
+    is_whole(config)?;
     let (partial, _held) = partial(dest)?;
     let made = make(config, &partial, u64::from(asked.rate) * 1_000_000)
         .and_then(|manifest| put_in_place(&partial, dest).map(|()| manifest));
@@ -117,7 +138,10 @@ pub(crate) fn run(config: &Config, asked: &Backup) -> Result<u8, Failure> {
         }
         out::line(&format!("The backup is {}", dest.display()));
     }
-    Ok(0)
+    for uploads::Lost { file, why } in &manifest.lost {
+        tracing::error!(file, why, "a picture is not in the backup");
+    }
+    Ok(if manifest.lost.is_empty() { 0 } else { LOSSES })
 }
 
 /// The directory in which it is made, held by a lock for as long as that takes. What an earlier try left there is
@@ -150,8 +174,10 @@ fn partial(dest: &Path) -> Result<(PathBuf, File), Failure> {
         return Err(Failure::Misuse(format!("another backup to {} has just ended", dest.display())));
     }
     for entry in fs::read_dir(&partial).with_context(what)? {
-        let left = entry.with_context(what)?.path();
-        fs::remove_file(&left).with_context(|| format!("removing {}", left.display()))?;
+        let entry = entry.with_context(what)?;
+        let (left, kind) = (entry.path(), entry.file_type().with_context(what)?);
+        let removed = if kind.is_dir() { fs::remove_dir_all(&left) } else { fs::remove_file(&left) };
+        removed.with_context(|| format!("removing {}", left.display()))?;
     }
     Ok((partial, held))
 }
@@ -171,7 +197,8 @@ fn make(config: &Config, dir: &Path, rate: u64) -> anyhow::Result<Manifest> {
         // Here the snapshot ends: the server's log is held for no longer than it takes to copy.
     }
     bar.end();
-    let uploads = Some(uploads::back_up(config, &dir.join(Config::UPLOADS), rate)?);
+    let (tally, lost) = uploads::back_up(config, dir, rate)?;
+    let uploads = Some(tally);
     let databases = databases
         .into_iter()
         .map(|(database, file)| {
@@ -179,7 +206,7 @@ fn make(config: &Config, dir: &Path, rate: u64) -> anyhow::Result<Manifest> {
             Ok(Entry::of(file, copied))
         })
         .collect::<anyhow::Result<_>>()?;
-    let manifest = Manifest { program: env!("CARGO_PKG_VERSION").to_owned(), time, databases, uploads };
+    let manifest = Manifest { program: env!("CARGO_PKG_VERSION").to_owned(), time, databases, uploads, lost };
     write_through(&dir.join(MANIFEST), &serde_json::to_vec_pretty(&manifest)?)?;
     Ok(manifest)
 }

@@ -136,6 +136,14 @@ pub(crate) fn status(config: &Config, as_json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What `status` says of a running server.
+///
+/// # Errors
+/// It does not answer.
+pub(crate) fn status_of(config: &Config) -> anyhow::Result<Value> {
+    Client::connect(config)?.ask(Request::Status)
+}
+
 /// Reloads and waits for the outcome.
 ///
 /// # Errors

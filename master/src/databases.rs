@@ -25,6 +25,26 @@ pub(crate) fn status(segment: &Segment) -> Value {
     Value::Object(Database::ALL.into_iter().filter_map(of).collect::<Map<_, _>>())
 }
 
+/// Why no process can be started that opens the databases, if so: the files are not those that others have open.
+pub(crate) fn unfit(segment: &Segment) -> Option<String> {
+    Database::ALL.into_iter().find_map(|database| {
+        let store = Store::of(segment, database.index())?;
+        let trouble =
+            Trouble::from_number(store.get(Fact::WriteTrouble)).filter(|trouble| trouble.is_of_files())?;
+        Some(format!("{}: {trouble}: {}", format!("{database:?}").to_lowercase(), trouble.advice()))
+    })
+}
+
+/// The same by what `status` says.
+pub(crate) fn unfit_by_status(databases: &Value) -> Option<String> {
+    let is_unfit =
+        |said: &str| Trouble::ALL.iter().any(|trouble| trouble.is_of_files() && trouble.to_string() == said);
+    databases.as_object()?.iter().find_map(|(name, database)| {
+        let said = database["writes"].as_str().filter(|said| is_unfit(said))?;
+        Some(format!("{name}: {said}: {}", database["advice"].as_str().unwrap_or_default()))
+    })
+}
+
 fn one(store: &Store) -> Value {
     let trouble = |fact| Trouble::from_number(store.get(fact));
     let when = |fact| when(store, fact);
@@ -54,6 +74,7 @@ fn one(store: &Store) -> Value {
         "vacuum_at": when(Fact::VacuumAt),
         "check_since": when(Fact::CheckSince),
         "check_at": when(Fact::CheckAt),
+        "check_late": store.get(Fact::CheckLate) != 0,
         "check_found_damage": store.get(Fact::CheckFound) != 0,
     })
 }
@@ -120,6 +141,9 @@ pub(crate) fn lines(databases: &Value) -> String {
         if database["upkeep_late"] == true {
             let _ = writeln!(page, "{name}: not looked after since {}", text("upkeep_at"));
         }
+        if database["check_late"] == true {
+            let _ = writeln!(page, "{name}: its check for damage is late, the last was {}", text("check_at"));
+        }
         for (since, what) in [("task", "doing"), ("check_since", "being checked since")] {
             if let Some(said) = database[since].as_str() {
                 let _ = writeln!(page, "{name}: {what} {said}");
@@ -142,6 +166,7 @@ mod tests {
         store.set(Fact::WriteTrouble, Trouble::DiskFull as u64);
         store.set(Fact::Bytes, 2_000_000);
         store.set(Fact::UpkeepAt, 1_000);
+        store.set(Fact::CheckLate, 1);
         let shown = status(&segment);
         assert_eq!(shown["forums"]["writes"], "the disk is full");
         assert_eq!(shown["notebooks"]["writes"], "ok");
@@ -151,6 +176,7 @@ mod tests {
             "writes fail, the disk is full: free some space",
             "notebooks: 0.0 MB",
             "forums: not looked after since 1970",
+            "forums: its check for damage is late, the last was never",
         ] {
             assert!(lines.contains(part), "{part:?} in {lines}");
         }

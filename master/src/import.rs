@@ -132,6 +132,7 @@ pub(crate) fn seed_demo(config: &Config) -> anyhow::Result<Option<DemoAccounts>>
     if config.forums_db().exists() && !mark.exists() {
         return Ok(None);
     }
+    veritable_writer::database::is_free(config, veritable_writer::database::Database::Forums)?;
     fs::write(&mark, b"").with_context(|| format!("writing {}", mark.display()))?;
     let writer = OwnWriter::start(config)?;
     let seeded = Client::connect(&config.writer_socket())

@@ -3,7 +3,7 @@
 //! leaves the time to the journal.
 
 use std::fmt;
-use std::io::stderr;
+use std::io::{self, Write, stderr};
 use std::os::fd::AsFd;
 
 use nix::sys::stat::fstat;
@@ -78,13 +78,32 @@ pub(crate) fn check(log: &Log) -> Result<EnvFilter, String> {
     EnvFilter::builder().parse(&log.level).map_err(|error| format!("log.level: {:?}: {error}", log.level))
 }
 
+/// Standard error, of which nobody hears that it failed: a line that cannot be written (its reader is gone, its disk is
+/// full) is no reason for a server to end. Without this the subscriber would say so by `eprintln!`, which panics there.
+struct Lossy;
+
+impl Write for Lossy {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let _lost = stderr().write_all(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Starts logging for the process called `title`, such as `worker 0`.
 ///
 /// # Errors
 /// The level cannot be understood, or logging was started already.
 pub(crate) fn init(log: &Log, title: &str) -> anyhow::Result<()> {
     let filter = check(log).map_err(anyhow::Error::msg)?;
-    let builder = lines::Subscriber::builder().with_env_filter(filter).with_writer(stderr).with_ansi(false);
+    let builder = lines::Subscriber::builder()
+        .with_env_filter(filter)
+        .with_writer(|| Lossy)
+        .log_internal_errors(false)
+        .with_ansi(false);
     let to_journal = is_to_journal();
     let started = match log.format {
         LogFormat::Text => {

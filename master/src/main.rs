@@ -1,6 +1,6 @@
 //! `veritable`: the command line, and the role each command takes.
 //!
-//! Exit codes: 0 done, 1 failed, 2 a malformed command line or configuration, 3 an import with losses.
+//! Exit codes: 0 done, 1 failed, 2 a malformed command line or configuration, 3 an import or a backup with losses.
 
 mod backup;
 mod binary;
@@ -51,6 +51,8 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 const FAILED: u8 = 1;
 /// A malformed command line or configuration.
 const MISUSE: u8 = 2;
+/// Done, but for what could not be had.
+const LOSSES: u8 = 3;
 /// Where the demonstration lives unless told otherwise.
 const DEMO_DIR: &str = "veritable-data";
 

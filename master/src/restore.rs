@@ -88,6 +88,9 @@ fn restore(config: &Config, backup: &Path) -> anyhow::Result<u8> {
     fs::remove_file(Record::path(config)).context("ending the restore")?;
     sync_dir(&config.data_dir)?;
     out::line(&format!("The community as of {} is in {}", manifest.time, config.data_dir.display()));
+    for uploads::Lost { file, why } in &manifest.lost {
+        out::line(&format!("It lacks a picture that could not be backed up: {file}: {why}"));
+    }
     if aside.exists() {
         out::line(&format!("What was there is in {}", aside.display()));
     }

@@ -2,9 +2,11 @@
 //! the master in its end, take its title.
 
 use std::ffi::CString;
+use std::io;
 use std::os::unix::net::{UnixListener, UnixStream};
 
 use anyhow::{Context, bail};
+use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::unistd::getppid;
@@ -88,13 +90,24 @@ fn sandboxed(to_master: &mut Channel, child: Child, config: &Config) -> anyhow::
     if config.process.sandbox == Switch::Off {
         return Ok(());
     }
-    said(to_master, confine::confine(child, config).map_err(Said), |_| false)
+    said(to_master, confine::confine(child, config).map_err(Said), Said::may_pass)
 }
 
 /// An error with all its causes in one line.
 #[derive(Debug, thiserror::Error)]
 #[error("{0:#}")]
 struct Said(anyhow::Error);
+
+impl Said {
+    /// Whether a path was away, or its disk: either may come back.
+    fn may_pass(&self) -> bool {
+        let causes = self.0.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
+        causes.filter_map(io::Error::raw_os_error).any(|number| {
+            let number = Errno::from_raw(number);
+            [Errno::ENOENT, Errno::ENOTDIR, Errno::EIO, Errno::ESTALE, Errno::ENOTCONN].contains(&number)
+        })
+    }
+}
 
 /// Lets the master know why, so that it can say more than that a process has ended, and whether that may pass.
 fn said<E: std::error::Error + Send + Sync + 'static>(

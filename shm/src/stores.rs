@@ -60,11 +60,19 @@ pub enum Fact {
     MailCode,
     /// When that was.
     MailTroubleAt,
+    /// A number of the file that it was last opened in, made of device and inode; 0 while that is not known.
+    DatabaseFile,
+    /// The same of its log.
+    LogFile,
+    /// The same of the log's index.
+    IndexFile,
+    /// Whether its next check is overdue.
+    CheckLate,
 }
 
 impl Fact {
     /// All facts, in their order.
-    pub const ALL: [Fact; 25] = [
+    pub const ALL: [Fact; 29] = [
         Fact::WriteTrouble,
         Fact::WriteTroubleSince,
         Fact::ReadTrouble,
@@ -90,6 +98,10 @@ impl Fact {
         Fact::MailTrouble,
         Fact::MailCode,
         Fact::MailTroubleAt,
+        Fact::DatabaseFile,
+        Fact::LogFile,
+        Fact::IndexFile,
+        Fact::CheckLate,
     ];
 }
 

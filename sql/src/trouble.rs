@@ -73,6 +73,13 @@ impl Trouble {
         Some(if may_be_read_only && is_read_only(path) { Trouble::ReadOnly } else { trouble })
     }
 
+    /// Whether it says that the files are not those that were opened. What is written then ends with the process, and what
+    /// is opened now is something else.
+    #[must_use]
+    pub fn is_of_files(self) -> bool {
+        matches!(self, Trouble::Missing | Trouble::Replaced | Trouble::LogGone)
+    }
+
     /// What to do about it, for whoever runs the server.
     #[must_use]
     pub fn advice(self) -> &'static str {
@@ -84,11 +91,13 @@ impl Trouble {
             }
             Trouble::Io => "look at the disk and the kernel's log; writing is tried again by itself",
             Trouble::Damaged => {
-                "stop the server and restore a backup (`veritable restore`); what is not damaged is still served"
+                "look at the kernel's log first, as a disk that cannot be read looks like this as well; then stop the \
+                 server and restore a backup (`veritable restore`); what is not damaged is still served"
             }
             Trouble::Locked => "end the program that holds it; writing goes on by itself",
             Trouble::Missing => {
-                "put the file back; until the server ends it is still to be had from /proc/PID/fd of its writer"
+                "put the file back; until the server ends it is still to be had from /proc/PID/fd of any process of it \
+                 that has it open (a worker, if the writer has ended)"
             }
             Trouble::Replaced => "restart the server to use the file that is there now",
             Trouble::Memory => "give the server more memory; writing is tried again by itself",

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 use veritable_config::Config;
+use veritable_domain::upload::{Media, UploadHash};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::database::{self, Database};
@@ -177,6 +178,37 @@ fn identify(db: &Connection, path: &Path, database: Database) -> Result<Copied, 
     let (bytes, hash) =
         hash(path).map_err(|error| WriterError::Io { what: format!("reading {}", path.display()), error })?;
     Ok(Copied { schema, bytes, hash })
+}
+
+/// The pictures that the rows of a copy of the forums name.
+///
+/// # Errors
+/// It cannot be read.
+pub fn pictures(copy: &Path) -> Result<Vec<(UploadHash, Media)>, WriterError> {
+    let read = || {
+        let db = open_copy(copy)?;
+        let there = "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = 'uploads'";
+        if db.query_row(there, [], |row| row.get::<_, i64>(0))? == 0 {
+            // Of before there were any.
+            return Ok(Vec::new());
+        }
+        veritable_sql::rows(&db, "SELECT DISTINCT hash, media FROM uploads", [], |row| {
+            Ok((UploadHash(row.get(0)?), row.get::<_, String>(1)?))
+        })
+    };
+    let rows: Vec<(UploadHash, String)> = read().map_err(|error| at(copy, error))?;
+    Ok(rows.into_iter().filter_map(|(hash, media)| Some((hash, Media::from_name(&media)?))).collect())
+}
+
+/// Whether anybody has this picture now.
+///
+/// # Errors
+/// The forums cannot be read.
+pub fn has_picture(config: &Config, hash: UploadHash) -> Result<bool, WriterError> {
+    let sql = "SELECT 1 FROM uploads WHERE hash = ?1 LIMIT 1";
+    let found = database::open_to_read(config, Database::Forums)
+        .and_then(|db| veritable_sql::first(&db, sql, [&hash.0[..]], |_| Ok(())));
+    found.map(|row| row.is_some()).map_err(|error| at(&Database::Forums.path(config), error))
 }
 
 /// Nobody writes it: no lock, and no log beside it.

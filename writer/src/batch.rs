@@ -8,13 +8,15 @@ use crossbeam::channel::{Receiver, never, select};
 use rusqlite::Connection;
 use veritable_config::Config;
 use veritable_config::channel::Order;
+use veritable_domain::upload::UploadHash;
 use veritable_shm::{Counter, Fact, Histograms, Owner, Scoreboard, Segment, Series, Store, TagRef, Tags};
 use veritable_sql::Trouble;
-use veritable_writer_api::message::{Event, FromWriter, Refusal, Reply};
+use veritable_writer_api::message::{Command, Event, FromWriter, Refusal, Reply, Uploads};
 
 use crate::check;
 use crate::commit::{Committed, Lost, commit, done_before, name};
 use crate::database::{self, Database};
+use crate::files::{Fate, Files};
 use crate::health::Health;
 use crate::house::House;
 use crate::pulse::Beat;
@@ -58,6 +60,7 @@ pub(crate) struct Batcher {
     /// What was in a log that is gone is in the database.
     saved_log: bool,
     house: House,
+    files: Files,
 }
 
 impl Batcher {
@@ -66,11 +69,11 @@ impl Batcher {
         database: Database,
         config: &Config,
         shared: Option<Shared>,
-        subscribers: Arc<Subscribers>,
+        (subscribers, files): (Arc<Subscribers>, Files),
     ) -> Self {
         let store = shared.as_ref().and_then(|shared| shared.store.clone());
         let mut health = Health::of(&database.path(config), store.clone());
-        let house = House::new(config, database, store);
+        let house = House::new(config, database, store, files.clone());
         if let Some(how) = check::known_damage(&db) {
             health.damaged(&how);
             house.check.found_before();
@@ -78,6 +81,7 @@ impl Batcher {
         Batcher {
             health,
             house,
+            files,
             db,
             shared,
             subscribers,
@@ -144,6 +148,8 @@ impl Batcher {
             }
             self.subscribers.send(&Event { commit: self.commits, tags: done.tags });
         }
+        // The same for a picture that is gone.
+        self.files.settle(&done.files);
         for (job, result) in jobs.into_iter().zip(done.results) {
             let sent = job.peer.send(FromWriter::Reply(Reply { id: job.request.id, result }));
             if !sent {
@@ -174,7 +180,6 @@ impl Batcher {
                 done
             }
             Err(lost) => {
-                tracing::error!(error = %lost, commands = jobs.len(), "a batch could not be committed");
                 // SQLite has not given it up: it is one command's part in what is written for all that fails.
                 let is_open = !self.db.is_autocommit();
                 self.roll_back();
@@ -182,8 +187,15 @@ impl Batcher {
                     return self.transact_each(jobs);
                 }
                 let reason = match self.health.failed(lost.error()) {
-                    Some(trouble) => trouble.to_string(),
-                    None => lost.to_string(),
+                    // Said once, when it began.
+                    Some(trouble) => {
+                        tracing::debug!(error = %lost, commands = jobs.len(), "a batch is refused");
+                        trouble.to_string()
+                    }
+                    None => {
+                        tracing::error!(error = %lost, commands = jobs.len(), "a batch could not be committed");
+                        lost.to_string()
+                    }
                 };
                 let refusal = match lost {
                     Lost::Refused(_) => Refusal::Storage { reason },
@@ -202,6 +214,7 @@ impl Batcher {
             all.results.append(&mut done.results);
             all.tags.append(&mut done.tags);
             all.mark = done.mark.or(all.mark);
+            all.files.append(&mut done.files);
             all.repeated += done.repeated;
         }
         all
@@ -218,8 +231,13 @@ impl Batcher {
             Ok(None) => Err(refusal.clone()),
             Err(error) => Err(Refusal::Unknown { reason: error.to_string() }),
         };
-        let results = jobs.iter().map(&mut answer).collect();
-        Committed { results, repeated, ..Committed::default() }
+        let results: Vec<_> = jobs.iter().map(&mut answer).collect();
+        // Where nobody knows, a row may name it.
+        let unknown =
+            jobs.iter().zip(&results).filter(|(_, result)| matches!(result, Err(Refusal::Unknown { .. })));
+        let files =
+            unknown.filter_map(|(job, _)| Some(Fate::Named(brought(&job.request.command)?))).collect();
+        Committed { results, repeated, files, ..Committed::default() }
     }
 
     fn roll_back(&self) {
@@ -316,8 +334,9 @@ impl Batcher {
         }
     }
 
-    fn close(self, order: Order) -> Order {
+    fn close(mut self, order: Order) -> Order {
         let own_checkpoints = self.house.owns_checkpoints();
+        let is_in_place = self.health.is_in_place();
         self.house.close();
         let tidied = match order {
             // What is in the log is still to be shipped away.
@@ -333,11 +352,22 @@ impl Batcher {
             Order::MasterGone | Order::Shed | Order::Leave => Ok(()),
         };
         let closed = tidied.and_then(|()| self.db.close().map_err(|(_, error)| error));
-        if let Err(error) = closed {
-            tracing::warn!(%error, "the database was closed without a checkpoint; the next start makes it");
+        match closed {
+            Ok(()) if is_in_place => self.health.closed(),
+            Ok(()) => {}
+            Err(error) => {
+                tracing::warn!(%error, "the database was closed without a checkpoint; the next start makes it");
+            }
         }
         order
     }
+}
+
+/// The picture that a command brings.
+fn brought(command: &Command) -> Option<UploadHash> {
+    let Command::Uploads(_, change) = command else { return None };
+    let Uploads::StorePicture { upload, .. } = change.as_ref() else { return None };
+    Some(upload.hash)
 }
 
 #[cfg(test)]

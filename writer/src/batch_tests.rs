@@ -14,11 +14,12 @@ use crate::server::{Peer, Room};
 
 pub(super) fn batcher(config: &Config, shared: Option<Shared>) -> Batcher {
     let db = database::open(config, Database::Forums).unwrap();
-    Batcher::new(db, Database::Forums, config, shared, Arc::default())
+    Batcher::new(db, Database::Forums, config, shared, (Arc::default(), Files::of(config)))
 }
 
 pub(super) fn job(request: Request, peer: &Peer) -> Job {
-    Job { request: Box::new(request), peer: peer.clone(), arrived: Instant::now(), _room: Room::default() }
+    let request = Box::new(request);
+    Job { request, peer: peer.clone(), arrived: Instant::now(), _held: None, _room: Room::default() }
 }
 
 /// Carries jobs out and yields their answers.

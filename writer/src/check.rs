@@ -10,12 +10,13 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use veritable_config::Config;
+use veritable_config::settings::Checkpoints;
 use veritable_domain::time::UnixMillis;
 use veritable_shm::{Fact, Store};
 use veritable_sql::Trouble;
 
 use crate::beside;
-use crate::database::Database;
+use crate::database::{self, Database};
 use crate::health::Health;
 
 /// SQLite's instructions, or pages looked at, between two pauses.
@@ -26,11 +27,13 @@ const PAUSE: u32 = 3;
 const PAUSE_MAX: Duration = Duration::from_millis(100);
 /// After a check that could not be made, or found damage, another one is made not before this.
 const RETRY: Duration = Duration::from_secs(600);
-/// Bytes by which the log may grow while one table is read: as much again as it has usually. Past them the check gives
-/// way, ...
+/// Bytes by which the log may grow while one is made, beyond what it may have anyhow: tables are read one after the
+/// other, and somebody reads at any moment. Past them the check gives way, ...
 const LOG_GROWTH: u64 = 32 << 20;
-/// ... and goes on with that table after this.
+/// ... and goes on with that table after this, in which the log is copied and cut.
 const GIVE_WAY: Duration = Duration::from_secs(60);
+/// A check that is not made for so many times as long as it should is late.
+const LATE: i64 = 2;
 const HOUR_MS: i64 = 60 * 60 * 1000;
 
 /// What a check ended with.
@@ -50,6 +53,10 @@ pub(crate) struct Check {
     database: Database,
     store: Option<Store>,
     every_ms: i64,
+    /// Bytes of a log that is cut to a length by the writer; `None` where that is another program's business.
+    cut_to: Option<u64>,
+    /// When this process began, milliseconds since 1970.
+    begun: i64,
     stop: Arc<AtomicBool>,
     running: Option<JoinHandle<rusqlite::Result<Found>>>,
     /// The table that one which gave way is to go on with.
@@ -66,6 +73,8 @@ impl Check {
             database,
             store,
             every_ms: i64::from(config.writer.check_hours) * HOUR_MS,
+            cut_to: (config.writer.checkpoints == Checkpoints::Own).then_some(database::LOG_BYTES.into()),
+            begun: UnixMillis::now().0,
             stop: Arc::default(),
             running: None,
             from: None,
@@ -96,6 +105,9 @@ impl Check {
         if self.running.is_none() && self.is_due(db, health) {
             self.start();
         }
+        let last = self.last.unwrap_or_default();
+        let since = UnixMillis::now().0 - if last == 0 { self.begun } else { last };
+        self.say(Fact::CheckLate, (self.every_ms != 0 && since >= self.every_ms.saturating_mul(LATE)).into());
     }
 
     /// Ends one that is running, without waiting for its end.
@@ -105,20 +117,21 @@ impl Check {
 
     /// Whether the last is long ago, or damage is known: then whatever the schedule, since only a check ends that.
     fn is_due(&mut self, db: &Connection, health: &Health) -> bool {
+        let last = *self.last.get_or_insert_with(|| last_check(db).unwrap_or_default());
         if self.not_before.is_some_and(|moment| Instant::now() < moment) {
             return false;
         }
-        if health.trouble() == Some(Trouble::Damaged) {
+        if health.is_damaged() {
             return true;
         }
-        let last = *self.last.get_or_insert_with(|| last_check(db).unwrap_or_default());
         self.every_ms != 0 && UnixMillis::now().0 - last >= self.every_ms
     }
 
     fn start(&mut self) {
-        let (path, stop, from) = (self.path.clone(), self.stop.clone(), self.from.take());
+        let (path, from) = (self.path.clone(), self.from.take());
+        let pace = Pace::of(&path, self.cut_to, &self.stop);
         let thread = std::thread::Builder::new().name("check".into());
-        match thread.spawn(move || check(&path, from.as_deref(), &stop)) {
+        match thread.spawn(move || check(&path, from.as_deref(), &pace)) {
             Ok(running) => {
                 self.running = Some(running);
                 self.say(Fact::CheckSince, now());
@@ -143,9 +156,7 @@ impl Check {
                 remember(db, DAMAGE, Some(how))
             }
             Found::Nothing => {
-                if health.trouble() == Some(Trouble::Damaged) {
-                    health.recover();
-                }
+                health.sound();
                 tracing::info!(database = ?self.database, "checked, no damage found");
                 let at = UnixMillis::now().0;
                 self.last = Some(at);
@@ -205,17 +216,22 @@ fn last_check(db: &Connection) -> Option<i64> {
 }
 
 /// What there is to decide between two steps: how long to pause, and whether to go on.
+#[derive(Clone)]
 struct Pace {
     log: PathBuf,
-    /// Bytes of the log when the table was begun.
+    /// Bytes of the log when it was begun.
     begun: u64,
+    /// Bytes of it past which the check gives way.
+    most: u64,
     stop: Arc<AtomicBool>,
 }
 
 impl Pace {
-    fn of(path: &Path, stop: &Arc<AtomicBool>) -> Pace {
+    fn of(path: &Path, cut_to: Option<u64>, stop: &Arc<AtomicBool>) -> Pace {
         let log = beside(path, "-wal");
-        Pace { begun: bytes(&log), log, stop: stop.clone() }
+        let begun = bytes(&log);
+        // Not from where it was begun, if that can be helped: one after the other would let it grow for ever.
+        Pace { begun, most: cut_to.unwrap_or(begun) + LOG_GROWTH, log, stop: stop.clone() }
     }
 
     /// The pause after so much work; `None` when it is to end.
@@ -223,9 +239,10 @@ impl Pace {
         if self.stop.load(Ordering::Relaxed) {
             return None;
         }
-        match bytes(&self.log).saturating_sub(self.begun) {
-            0 => Some((worked * PAUSE).min(PAUSE_MAX)),
-            grown => (grown <= LOG_GROWTH).then_some(Duration::ZERO),
+        match bytes(&self.log) {
+            long if long > self.most => None,
+            long if long > self.begun => Some(Duration::ZERO),
+            _ => Some((worked * PAUSE).min(PAUSE_MAX)),
         }
     }
 }
@@ -236,12 +253,12 @@ fn bytes(path: &Path) -> u64 {
 
 /// Checks table by table, from the one named on: each is a read of its own, which holds the log back for no longer than
 /// it takes.
-fn check(path: &Path, from: Option<&str>, stop: &Arc<AtomicBool>) -> rusqlite::Result<Found> {
+fn check(path: &Path, from: Option<&str>, pace: &Pace) -> rusqlite::Result<Found> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut db = Connection::open_with_flags(path, flags)?;
     let names = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name >= ?1 ORDER BY name";
     for table in veritable_sql::rows(&db, names, [from.unwrap_or_default()], |row| row.get::<_, String>(0))? {
-        let (pace, mut worked) = (Pace::of(path, stop), Instant::now());
+        let (pace, mut worked) = (pace.clone(), Instant::now());
         db.progress_handler(
             STEPS,
             Some(move || {
@@ -280,14 +297,14 @@ mod tests {
         )
         .unwrap();
         drop(db);
-        let stop = Arc::default();
-        assert_eq!(check(&path, None, &stop).unwrap(), Found::Nothing);
+        let pace = Pace::of(&path, None, &Arc::default());
+        assert_eq!(check(&path, None, &pace).unwrap(), Found::Nothing);
         let mut bytes = std::fs::read(&path).unwrap();
         let middle = bytes.len() / 2 / 4_096 * 4_096;
         bytes[middle..middle + 4_096].fill(0x5a);
         std::fs::write(&path, bytes).unwrap();
-        assert!(matches!(check(&path, None, &stop), Ok(Found::Damage(_)) | Err(_)));
-        assert_eq!(check(&path, Some("u"), &stop).unwrap(), Found::Nothing, "nothing but what comes after");
+        assert!(matches!(check(&path, None, &pace), Ok(Found::Damage(_)) | Err(_)));
+        assert_eq!(check(&path, Some("u"), &pace).unwrap(), Found::Nothing, "nothing but what comes after");
     }
 
     #[test]
@@ -300,7 +317,7 @@ mod tests {
         let log = std::fs::File::options().write(true).open(dir.path().join("a.db-wal")).unwrap();
         let usual = log.metadata().unwrap().len();
         let stop = Arc::default();
-        let pace = Pace::of(&path, &stop);
+        let pace = Pace::of(&path, None, &stop);
         let worked = Duration::from_millis(2);
         assert_eq!(pace.pause(worked), Some(worked * PAUSE));
         assert_eq!(pace.pause(Duration::from_secs(9)), Some(PAUSE_MAX));
@@ -308,7 +325,13 @@ mod tests {
         assert_eq!(pace.pause(worked), Some(Duration::ZERO));
         log.set_len(usual + LOG_GROWTH + 1).unwrap();
         assert_eq!(pace.pause(worked), None);
+        // The next one does not let it grow by as much again, unless it is nobody's to cut.
+        let cut_to = usual + LOG_GROWTH / 2;
+        assert_eq!(Pace::of(&path, Some(cut_to), &stop).pause(worked), Some(worked * PAUSE));
+        log.set_len(cut_to + LOG_GROWTH + 1).unwrap();
+        assert_eq!(Pace::of(&path, Some(cut_to), &stop).pause(worked), None);
+        assert_eq!(Pace::of(&path, None, &stop).pause(worked), Some(worked * PAUSE));
         stop.store(true, Ordering::Relaxed);
-        assert_eq!(Pace::of(&path, &stop).pause(worked), None);
+        assert_eq!(Pace::of(&path, None, &stop).pause(worked), None);
     }
 }

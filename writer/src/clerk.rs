@@ -42,6 +42,13 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Messages counted for `status`; that there are more than so many is all there is to know.
 const COUNTED: u32 = 10_000;
 
+/// Answers that may wait: those of commands that were not waited for any more.
+const ANSWERS: usize = 16;
+
+/// What may fail.
+const READING: &str = "reading the outbox";
+const WRITING: &str = "writing down what became of mail";
+
 const DUE: &str = "SELECT id, address, subject, body, created_at, attempts FROM outbox WHERE next_at <= ?1
                    ORDER BY next_at LIMIT ?2";
 const WAITING: &str =
@@ -60,6 +67,8 @@ pub(crate) struct Clerk {
     failures: u32,
     /// Sent, but still in the outbox, as the database could not be written.
     sent: BTreeSet<i64>,
+    /// What failed when it was tried last: said once.
+    failing: BTreeSet<&'static str>,
 }
 
 impl Clerk {
@@ -85,6 +94,7 @@ impl Clerk {
             pause_until: 0,
             failures: 0,
             sent: BTreeSet::new(),
+            failing: BTreeSet::new(),
         })
     }
 
@@ -101,8 +111,37 @@ impl Clerk {
                     tracing::warn!(%refusal, "what is too old is not forgotten yet");
                 }
             }
-            if let Err(error) = self.look(stop) {
-                tracing::warn!(%error, "the outbox cannot be read; it will be tried again");
+            match self.look(stop) {
+                Ok(()) => self.works(READING),
+                Err(error) => self.fails(READING, &error),
+            }
+        }
+    }
+
+    /// Says that something fails, unless it failed before and has not worked since.
+    fn fails(&mut self, what: &'static str, why: &dyn std::fmt::Display) {
+        if self.failing.insert(what) {
+            tracing::warn!(error = %why, "{what} fails; it is tried again without a word");
+        }
+    }
+
+    fn works(&mut self, what: &'static str) {
+        if self.failing.remove(what) {
+            tracing::info!("{what} works again");
+        }
+    }
+
+    /// Has the outbox changed; whether it was.
+    fn note(&mut self, change: Accounts) -> bool {
+        match self.inside.send(change) {
+            Ok(_) => {
+                self.works(WRITING);
+                true
+            }
+            Err(refusal) => {
+                self.fails(WRITING, &refusal);
+                self.pause_until = UnixMillis::now().0 + FIRST_WAIT_MS;
+                false
             }
         }
     }
@@ -161,18 +200,14 @@ impl Clerk {
                 self.failures = 0;
                 self.say(Fact::MailTrouble, 0);
                 tracing::debug!(message = id, "mail sent");
-                match self.inside.send(Accounts::MailSent { message: id }) {
-                    Ok(_) => {
-                        self.sent.remove(&id);
-                        true
-                    }
-                    Err(refusal) => {
-                        // It would be sent again and again while the disk is full.
-                        self.sent.insert(id);
-                        tracing::warn!(%refusal, message = id, "a message that was sent stays in the outbox");
-                        false
-                    }
-                }
+                let is_noted = self.note(Accounts::MailSent { message: id });
+                // Else it would be sent again and again while the disk is full.
+                if is_noted {
+                    self.sent.remove(&id)
+                } else {
+                    self.sent.insert(id)
+                };
+                is_noted
             }
             Err(failed) => self.put_off(outgoing, failed),
         }
@@ -202,11 +237,10 @@ impl Clerk {
             self.failures = self.failures.saturating_add(1);
         }
         let failed_of_all = failed.is_of_all();
-        if let Err(refusal) = self.inside.send(Accounts::MailFailed { message, error: said, next_at }) {
-            tracing::warn!(%refusal, message, "that a message waits could not be written down");
-            return false;
-        }
-        !failed_of_all
+        let pause = self.pause_until;
+        let is_noted = self.note(Accounts::MailFailed { message, error: said, next_at });
+        self.pause_until = self.pause_until.max(pause);
+        is_noted && !failed_of_all
     }
 
     fn say(&self, fact: Fact, value: u64) {
@@ -234,7 +268,7 @@ struct Inside {
 impl Inside {
     fn new(jobs: Queue) -> std::io::Result<Inside> {
         let (stream, other) = UnixStream::pair()?;
-        let (outbox, answers) = bounded(1);
+        let (outbox, answers) = bounded(ANSWERS);
         Ok(Inside { jobs, peer: Peer::new(outbox, Arc::new(stream)), answers, next: 1, _other: other })
     }
 
@@ -245,7 +279,11 @@ impl Inside {
         let deadline = UnixMillis(UnixMillis::now().0 + i64::try_from(PATIENCE.as_millis()).unwrap_or(0));
         let command = Command::accounts(By::OPERATOR, change);
         let request = Box::new(Request { id, key: IdempotencyKey::fresh(), deadline, command });
-        self.jobs.push(request, 0, &self.peer).map_err(|_| Refusal::Busy)?;
+        // Whatever came too late would keep the next answer out.
+        for late in self.answers.try_iter() {
+            drop(late);
+        }
+        self.jobs.push(request, None, 0, &self.peer).map_err(|_| Refusal::Busy)?;
         loop {
             match self.answers.recv_timeout(PATIENCE) {
                 Ok(FromWriter::Reply(reply)) if reply.id == id => return reply.result,

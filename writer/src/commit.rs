@@ -3,14 +3,17 @@
 
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 
 use rusqlite::{Connection, ErrorCode, params};
 use veritable_domain::codec;
 use veritable_domain::tag::Tag;
 use veritable_domain::time::UnixMillis;
+use veritable_sql::Trouble;
 use veritable_writer_api::message::{Command, Outcome, Refusal, Request};
 
 use crate::apply::{self, Failure, Transaction, search};
+use crate::files::Fate;
 use crate::mark;
 
 /// What became of a transaction that was committed.
@@ -26,6 +29,8 @@ pub struct Committed {
     pub(crate) repeated: u64,
     /// Why SQLite could not carry out one of them, although the transaction as a whole was committed.
     pub(crate) failure: Option<rusqlite::Error>,
+    /// What is to become of the files of pictures.
+    pub(crate) files: Vec<Fate>,
 }
 
 /// Why a transaction was not committed.
@@ -107,11 +112,18 @@ impl Batch<'_> {
                 self.db.prepare_cached("RELEASE command")?.execute([])?;
                 self.done.tags.append(&mut tx.tags);
                 self.texts.append(&mut tx.texts);
+                self.done.files.append(&mut tx.files);
                 return Ok(Ok(outcome));
             }
             Ok(Err(Failure::Refused(refusal))) => refusal,
             Ok(Err(Failure::Sqlite(error))) => {
-                tracing::error!(%error, command = name(&request.command), "a command failed");
+                let path = Path::new(self.db.path().unwrap_or_default());
+                let command = name(&request.command);
+                match Trouble::of(&error, path) {
+                    // It is said once, by whoever keeps the database's state.
+                    Some(trouble) => tracing::debug!(%error, %trouble, command, "a command failed"),
+                    None => tracing::error!(%error, command, "a command failed"),
+                }
                 let refusal = Refusal::Storage { reason: error.to_string() };
                 if self.db.is_autocommit() {
                     // SQLite gave up the whole transaction (full disk, I/O error): nothing before it is committed.

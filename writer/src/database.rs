@@ -10,8 +10,9 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use veritable_config::Config;
 use veritable_config::settings::{Checkpoints, Synchronous};
+use veritable_sql::Trouble;
 
-use crate::{WriterError, migrate};
+use crate::{WriterError, beside, migrate};
 
 /// Bytes of a page. A post of up to 2,030 bytes then stays whole beside its neighbours
 /// (docs/decisions/0006-threads.md). Fixed when a database is made.
@@ -22,7 +23,7 @@ pub(crate) const BUSY: Duration = Duration::from_millis(5_000);
 /// A page that many commits change is copied once; the log stays below some 32 MB unless somebody reads for long.
 const AUTOCHECKPOINT: u32 = 4_000;
 /// Bytes to which the log's file is cut when it is begun anew, after somebody's long reading had let it grow.
-const LOG_BYTES: i64 = 64 << 20;
+pub(crate) const LOG_BYTES: u32 = 64 << 20;
 /// Rows of an index that are looked at for its statistics: some milliseconds a table, however large.
 const ANALYSIS_LIMIT: u32 = 1_000;
 /// KiB of page cache: with less than a full batch changes, pages are written to the log twice.
@@ -54,6 +55,11 @@ impl Database {
     /// Its place among all.
     pub fn index(self) -> usize {
         self as usize
+    }
+
+    /// Whether workers have it open.
+    pub(crate) fn is_read_by_workers(self) -> bool {
+        self == Database::Forums
     }
 
     /// Its FTS5 tables.
@@ -110,13 +116,60 @@ pub fn open_to_read(config: &Config, database: Database) -> rusqlite::Result<Con
     Ok(db)
 }
 
+/// Whether a database that is not there can be made without covering what is left of a community.
+///
+/// # Errors
+/// Something of one is there: the error names it.
+pub fn is_free(config: &Config, database: Database) -> Result<(), WriterError> {
+    let path = database.path(config);
+    if path.exists() {
+        return Ok(());
+    }
+    // SQLite makes the database before its log, and pictures are of accounts.
+    let logs = ["-wal", "-journal"].map(|suffix| beside(&path, suffix));
+    let others = Database::ALL.into_iter().filter(|other| *other != database);
+    let others = others.filter(|other| match other {
+        // A first start may have ended between the two.
+        Database::Forums => was_written(config),
+        Database::Notebooks => true,
+    });
+    let others = others.map(|other| other.path(config));
+    let left = logs.into_iter().chain(others).find(|file| file.exists()).or_else(|| {
+        let has_any = fs::read_dir(config.uploads_dir()).is_ok_and(|mut folder| folder.next().is_some());
+        (database == Database::Forums && has_any).then(|| config.uploads_dir())
+    });
+    let Some(left) = left else { return Ok(()) };
+    let reason = format!(
+        "it is not there, but {} is: put it back or restore a backup (`veritable restore`); to begin anew, move away \
+         what is left in {}",
+        left.display(),
+        config.data_dir.display()
+    );
+    Err(WriterError::Trouble { path: path.display().to_string(), trouble: Trouble::Missing, reason })
+}
+
+/// Whether anything was ever committed to the forums. What cannot be read is taken for something.
+fn was_written(config: &Config) -> bool {
+    let read = || {
+        let db = open_to_read(config, Database::Forums)?;
+        if migrate::version(&db)? == 0 {
+            return Ok(false);
+        }
+        db.query_row("SELECT EXISTS (SELECT 1 FROM facts WHERE name = 'mark')", [], |row| row.get(0))
+    };
+    let read: rusqlite::Result<bool> = read();
+    Database::Forums.path(config).exists() && read.unwrap_or(true)
+}
+
 /// Opens a database for writing, makes it if it is not there, and brings its schema up to date.
 ///
 /// # Errors
-/// The file cannot be made, is damaged, belongs to another program or to a newer Veritable.
+/// The file cannot be made, is damaged, belongs to another program or to a newer Veritable; or something of a community
+/// is there that has lost it.
 pub fn open(config: &Config, database: Database) -> Result<Connection, WriterError> {
     let path = database.path(config);
     make_directory(config)?;
+    is_free(config, database)?;
     let sqlite = |error| WriterError::Sqlite { path: path.display().to_string(), error };
     let mut db = Connection::open(&path).map_err(sqlite)?;
     // Before anything is set: another program's file stays as it is, to the byte.
@@ -166,4 +219,34 @@ fn configure(db: &Connection, config: &Config) -> rusqlite::Result<()> {
     db.pragma_update(None, "cache_size", -CACHE_KIB)?;
     db.pragma_update(None, "analysis_limit", ANALYSIS_LIMIT)?;
     veritable_sql::keep_prepared(db, STATEMENTS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_is_made_where_there_is_none_and_nothing_is_left_of_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = Config { data_dir: dir.path().to_owned(), ..Config::default() };
+        let is_free = || Database::ALL.map(|database| is_free(&config, database).is_ok());
+        assert_eq!(is_free(), [true, true]);
+        fs::create_dir(config.uploads_dir()).unwrap();
+        assert_eq!(is_free(), [true, true]);
+        for (file, free) in [
+            ("forums.db-wal", [false, true]),
+            ("notebooks.db-journal", [true, false]),
+            ("notebooks.db", [false, true]),
+            ("uploads/aa", [false, true]),
+        ] {
+            fs::write(dir.path().join(file), "x").unwrap();
+            assert_eq!(is_free(), free, "{file}");
+            fs::remove_file(dir.path().join(file)).unwrap();
+        }
+        // A first start that ended between the two is gone on with; a database that was written is missed.
+        let forums = open(&config, Database::Forums).unwrap();
+        assert_eq!(is_free(), [true, true]);
+        forums.execute("INSERT INTO facts (name, value) VALUES ('mark', '1')", []).unwrap();
+        assert_eq!(is_free(), [true, false]);
+    }
 }

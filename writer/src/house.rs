@@ -3,6 +3,7 @@
 //! other; under steady writing one now and then. A command that comes meanwhile waits for one small step at most.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, params};
@@ -13,6 +14,7 @@ use veritable_shm::{Fact, Store};
 
 use crate::check::Check;
 use crate::database::Database;
+use crate::files::Files;
 use crate::health::Health;
 
 /// Quiet for this long, there is time for it.
@@ -31,6 +33,8 @@ const AFTER_FAILURE: Duration = Duration::from_secs(10);
 pub(crate) const KEEP_DONE_MS: i64 = 24 * 60 * 60 * 1000;
 /// Most old answers forgotten in one go.
 const FORGET_AT_ONCE: u32 = 1_000;
+/// The same while it falls behind, some tens of milliseconds: twice as many each time up to this.
+const FORGET_MOST: u32 = 8_000;
 /// How often it is looked for old answers.
 const FORGET: Duration = Duration::from_secs(60);
 /// A log that somebody's reading kept from being copied to its end is tried again after this.
@@ -53,6 +57,8 @@ const OPTIMIZE_LATE: Duration = Duration::from_secs(10 * 60);
 const VACUUM_FROM: u64 = 5;
 /// ... until they are less than this one: then it does not begin anew with each deleted row.
 const VACUUM_TO: u64 = 10;
+/// Between two looks for pictures' files that no row names.
+const SWEEP: Duration = Duration::from_secs(60 * 60);
 /// Pages given back in one go: a few milliseconds.
 const VACUUM_AT_ONCE: u32 = 64;
 
@@ -66,11 +72,12 @@ enum Task {
     Truncate = 4,
     Optimize = 5,
     Vacuum = 6,
+    Sweep = 7,
 }
 
 /// Every kind, each in its turn.
-const TASKS: [Task; 6] =
-    [Task::Forget, Task::Merge, Task::Checkpoint, Task::Vacuum, Task::Truncate, Task::Optimize];
+const TASKS: [Task; 7] =
+    [Task::Forget, Task::Merge, Task::Checkpoint, Task::Vacuum, Task::Truncate, Task::Optimize, Task::Sweep];
 
 /// The name of what a store says is being done; `None` for nothing.
 #[must_use]
@@ -87,6 +94,7 @@ impl Task {
             Task::Truncate => "shortening the log",
             Task::Optimize => "renewing statistics",
             Task::Vacuum => "giving free space back",
+            Task::Sweep => "sweeping up pictures",
         }
     }
 }
@@ -105,6 +113,8 @@ pub(crate) struct House {
     /// The last commit.
     busy_at: Instant,
     forget_at: Instant,
+    /// So many answers are forgotten next.
+    forget_rows: u32,
     /// Search indexes that may have something to merge.
     unmerged: VecDeque<&'static str>,
     /// When there is something to copy from the log.
@@ -115,6 +125,10 @@ pub(crate) struct House {
     /// Statements that renew statistics, still to be run.
     analyses: Vec<String>,
     vacuuming: bool,
+    files: Files,
+    sweep_at: Instant,
+    /// Folders still to be swept.
+    unswept: Vec<PathBuf>,
     not_before: Option<Instant>,
     /// What is being done, in words, with the name of the search index where it is of one.
     doing: &'static str,
@@ -124,7 +138,7 @@ pub(crate) struct House {
 }
 
 impl House {
-    pub(crate) fn new(config: &Config, database: Database, store: Option<Store>) -> House {
+    pub(crate) fn new(config: &Config, database: Database, store: Option<Store>, files: Files) -> House {
         let now = Instant::now();
         House {
             database,
@@ -136,12 +150,16 @@ impl House {
             done_at: now,
             busy_at: now,
             forget_at: now,
+            forget_rows: FORGET_AT_ONCE,
             unmerged: database.search_indexes().iter().copied().collect(),
             checkpoint_at: Some(now),
             long_log: true,
             optimize_at: now,
             analyses: Vec::new(),
             vacuuming: false,
+            files,
+            sweep_at: now,
+            unswept: Vec::new(),
             not_before: None,
             doing: "",
             failing: BTreeSet::new(),
@@ -225,6 +243,11 @@ impl House {
         }
         self.not_before = None;
         self.doing = "measuring it";
+        if health.is_damaged() {
+            // What a damaged database does not find may be there.
+            self.sweep_at = Instant::now() + SWEEP;
+            self.unswept.clear();
+        }
         let worked = self.measure(db).and_then(|()| self.step(db));
         self.say(Fact::Task, 0);
         match worked {
@@ -283,6 +306,7 @@ impl House {
             Task::Optimize => {
                 self.optimize_at <= now && (is_quiet || now.duration_since(self.optimize_at) >= OPTIMIZE_LATE)
             }
+            Task::Sweep => self.database == Database::Forums && self.sweep_at <= now,
         })
     }
 
@@ -290,8 +314,10 @@ impl House {
         let now = Instant::now();
         match task {
             Task::Forget => {
-                let is_all = forget(db)? < FORGET_AT_ONCE as usize;
+                let is_all = forget(db, self.forget_rows)? < self.forget_rows as usize;
                 self.forget_at = if is_all { now + FORGET } else { now };
+                self.forget_rows =
+                    if is_all { FORGET_AT_ONCE } else { (self.forget_rows * 2).min(FORGET_MOST) };
             }
             Task::Merge => {
                 // One that fails is not tried again before the next commit.
@@ -320,6 +346,21 @@ impl House {
                 self.long_log = !self.truncate(db)?;
                 if !self.long_log {
                     self.say_now(Fact::TruncateAt);
+                }
+                return Ok(());
+            }
+            Task::Sweep => {
+                if self.unswept.is_empty() {
+                    self.unswept = self.files.folders();
+                }
+                if let Some(folder) = self.unswept.pop() {
+                    let swept = self.files.sweep(db, &folder)?;
+                    if swept > 0 {
+                        tracing::info!(swept, folder = %folder.display(), "pictures that nobody has are removed");
+                    }
+                }
+                if self.unswept.is_empty() {
+                    self.sweep_at = now + SWEEP;
                 }
                 return Ok(());
             }
@@ -410,10 +451,10 @@ fn log_bytes(db: &Connection) -> Option<u64> {
     std::fs::metadata(log).ok().map(|file| file.len())
 }
 
-fn forget(db: &Connection) -> rusqlite::Result<usize> {
+fn forget(db: &Connection, most: u32) -> rusqlite::Result<usize> {
     let sql = "DELETE FROM done_commands WHERE key IN
                (SELECT key FROM done_commands WHERE done_at < ?1 ORDER BY done_at LIMIT ?2)";
-    veritable_sql::run(db, sql, params![UnixMillis::now().0 - KEEP_DONE_MS, FORGET_AT_ONCE])
+    veritable_sql::run(db, sql, params![UnixMillis::now().0 - KEEP_DONE_MS, most])
 }
 
 /// Merges some of a search index; whether there may be more to merge. It counts as two changes when

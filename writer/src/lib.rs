@@ -40,6 +40,7 @@ use veritable_sql::Trouble;
 use crate::batch::{Batcher, Shared};
 use crate::clerk::Clerk;
 use crate::database::Database;
+use crate::health::Files;
 use crate::pulse::Pulse;
 
 /// What a writer is started with.
@@ -127,7 +128,7 @@ pub fn run(context: Context) -> Result<(), WriterError> {
             error,
         })?;
     }
-    let subscribers = Arc::new(server::Subscribers::default());
+    let (subscribers, files) = (Arc::new(server::Subscribers::default()), files::Files::of(&config));
     let board = segment.as_ref().map(Scoreboard::of).zip(owner);
     let pulse = Pulse::new(opened.len(), board.clone());
     let (mut queues, mut stops, mut threads) = (Vec::new(), Vec::new(), Vec::new());
@@ -135,7 +136,7 @@ pub fn run(context: Context) -> Result<(), WriterError> {
         let (jobs, queue) = channel::bounded(config.writer.queue as usize);
         let (stop, stopped) = channel::bounded(1);
         let shared = segment.as_ref().map(|segment| Shared::of(segment, owner, database));
-        let batcher = Batcher::new(db, database, &config, shared, subscribers.clone());
+        let batcher = Batcher::new(db, database, &config, shared, (subscribers.clone(), files.clone()));
         let beat = pulse.beat(database.index());
         let thread = std::thread::Builder::new().name(format!("{database:?}").to_lowercase());
         let spawned = thread.spawn(move || batcher.run(&queue, &stopped, &beat));
@@ -156,12 +157,8 @@ pub fn run(context: Context) -> Result<(), WriterError> {
     }
     let waker = listener.try_clone().map_err(io("the writer's listener"))?;
     let refused = board.clone();
-    let server = server::start(
-        listener,
-        server::Queues { queues, refused, files: files::Files::of(&config) },
-        subscribers,
-    )
-    .map_err(io("the writer's threads"))?;
+    let server = server::start(listener, server::Queues { queues, refused, files }, subscribers)
+        .map_err(io("the writer's threads"))?;
     let mut orders = channel.try_clone().map_err(io("the master's channel"))?;
     std::thread::Builder::new()
         .name("orders".into())
@@ -205,8 +202,8 @@ impl WriterError {
     }
 }
 
-/// Opens a database, unless a server that has served from its files lacks one of them now: a new one in its place would
-/// hide that, and be written to.
+/// Opens a database, unless a server that has served from its files lacks one of them now, or has another one in its
+/// place: a new one would hide that, and what is written into it would not be what workers read.
 fn open(
     config: &Config,
     segment: Option<&Segment>,
@@ -214,14 +211,12 @@ fn open(
 ) -> Result<rusqlite::Connection, WriterError> {
     let path = database.path(config);
     let missing = segment.and_then(|segment| {
-        let was_served = Tags::of(segment).mark() != 0;
-        if was_served && !path.exists() {
+        if Tags::of(segment).mark() != 0 && !path.exists() {
             return Some(Trouble::Missing);
         }
-        // SQLite removes the log and its index together. Workers hold both open, and would read on in the log that is
-        // gone.
-        let lacks_log = !beside(&path, "-wal").exists() && beside(&path, "-shm").exists();
-        (was_served && lacks_log && is_served(segment)).then_some(Trouble::LogGone)
+        // Workers hold their files open, and read on in those that are gone.
+        let opened = Files::recorded(&Store::of(segment, database.index())?);
+        opened.against(Files::found(&path)).filter(|_| database.is_read_by_workers() && is_served(segment))
     });
     match missing {
         Some(trouble) => {

@@ -15,7 +15,7 @@ use veritable_writer_api::message::{Command, Event, FromWriter, Outcome, Refusal
 
 use crate::apply;
 use crate::database::Database;
-use crate::files::Files;
+use crate::files::{Files, Held};
 
 /// Answers that may wait for one slow peer; one more and its connection is closed. A worker has at most this
 /// many commands in flight, so only a peer that does not read gets there.
@@ -36,6 +36,8 @@ pub(crate) struct Job {
     pub(crate) request: Box<Request>,
     pub(crate) peer: Peer,
     pub(crate) arrived: Instant,
+    /// The file of the picture it brings.
+    pub(crate) _held: Option<Held>,
     /// Its room in the queue, until it is answered.
     pub(crate) _room: Room,
 }
@@ -74,9 +76,15 @@ impl Queue {
     }
 
     /// Queues a command that came in a frame of `bytes`; 0 for one of the writer's own, of which one waits at a time.
-    pub(crate) fn push(&self, request: Box<Request>, bytes: usize, peer: &Peer) -> Result<(), NotQueued> {
+    pub(crate) fn push(
+        &self,
+        request: Box<Request>,
+        held: Option<Held>,
+        bytes: usize,
+        peer: &Peer,
+    ) -> Result<(), NotQueued> {
         let room = Room::take(&self.taken, bytes).ok_or(NotQueued::Full)?;
-        let job = Job { request, peer: peer.clone(), arrived: Instant::now(), _room: room };
+        let job = Job { request, peer: peer.clone(), arrived: Instant::now(), _held: held, _room: room };
         self.jobs.try_send(job).map_err(|error| match error {
             TrySendError::Full(_) => NotQueued::Full,
             TrySendError::Disconnected(_) => NotQueued::Ending,
@@ -103,10 +111,16 @@ pub(crate) enum NotQueued {
 
 impl Queues {
     /// Queues a command that came in a frame of `bytes`.
-    fn push(&self, request: Box<Request>, bytes: usize, peer: &Peer) -> Result<(), NotQueued> {
+    fn push(
+        &self,
+        request: Box<Request>,
+        held: Option<Held>,
+        bytes: usize,
+        peer: &Peer,
+    ) -> Result<(), NotQueued> {
         let database: Database = apply::database(&request.command);
         let queue = self.queues.get(database.index()).ok_or(NotQueued::Ending)?;
-        let pushed = queue.push(request, bytes, peer);
+        let pushed = queue.push(request, held, bytes, peer);
         if let (Err(NotQueued::Full), Some((board, owner))) = (&pushed, &self.refused) {
             board.add(owner.slot, Counter::CommandsRefused, 1);
         }
@@ -298,14 +312,17 @@ fn receive_all(
             }
             ToWriter::Request(mut request) => {
                 let id = request.id;
-                if let Err(refusal) = jobs.files.keep(&mut request) {
-                    let reply = Reply { id, result: Err(refusal) };
-                    if !peer.send(FromWriter::Reply(reply)) {
-                        return Ok(());
+                let held = match jobs.files.keep(&mut request) {
+                    Ok(held) => held,
+                    Err(refusal) => {
+                        let reply = Reply { id, result: Err(refusal) };
+                        if !peer.send(FromWriter::Reply(reply)) {
+                            return Ok(());
+                        }
+                        continue;
                     }
-                    continue;
-                }
-                match jobs.push(request, content.len(), peer) {
+                };
+                match jobs.push(request, held, content.len(), peer) {
                     Ok(()) => {}
                     Err(NotQueued::Full) => {
                         let reply = Reply { id, result: Err(Refusal::Busy) };
@@ -367,7 +384,7 @@ mod tests {
                 deadline: UnixMillis(0),
                 command: Command::Ping,
             };
-            queue.push(Box::new(request), bytes, &peer).is_ok()
+            queue.push(Box::new(request), None, bytes, &peer).is_ok()
         };
         assert!(push(QUEUE_BYTES * 2), "alone");
         assert!(!push(1));

@@ -10,10 +10,10 @@ use veritable_shm::{Counter, Tags};
 
 use super::{Generation, Master, limits};
 use crate::control::ClientId;
-use crate::listeners;
 use crate::reload::{self, Check};
 use crate::supervisor::{Event, Millis, Phase};
 use crate::systemd;
+use crate::{databases, listeners};
 
 /// Where it stands.
 #[derive(Default)]
@@ -53,6 +53,8 @@ impl Master {
                 client.into_iter().collect(),
                 &Err("the server is starting or stopping".into()),
             );
+        } else if let Some(reason) = databases::unfit(&self.segment) {
+            self.answer_reload(client.into_iter().collect(), &Err(reason));
         } else if self.is_reloading() {
             self.reloading.again = true;
             self.reloading.later.extend(client);

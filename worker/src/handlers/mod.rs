@@ -41,6 +41,14 @@ pub(crate) fn invalid(where_: &'static str, why: &str) -> Error {
     Error::Invalid { where_, why: why.to_owned() }
 }
 
+/// What comes after a change that is stored: its failure is logged, and is none of the change.
+pub(crate) fn afterwards<T>(came: Result<T, Error>) -> Option<T> {
+    came.inspect_err(
+        |error| tracing::warn!(%error, "a change is stored, but not all that follows it was done"),
+    )
+    .ok()
+}
+
 pub(crate) fn missing(what: &'static str) -> Error {
     Error::NotFound { what: what.into() }
 }

@@ -4,17 +4,19 @@ use http::StatusCode;
 use serde_json::json;
 use veritable_domain::ids::UserId;
 use veritable_domain::permission::{Deed, may};
+use veritable_domain::time::UnixMillis;
 use veritable_domain::upload::{UploadHash, display_name, parse_file_name};
 use veritable_domain::wiki::upper_first;
 use veritable_writer_api::message::{Command, Outcome, Refusal, Uploads};
 
 use super::accounts::{FAULTY, Faults};
 use super::changes::{done, unexpected};
-use super::{Around, PAGE, at_cursor, before_of, cut, invalid, missing};
+use super::{Around, PAGE, afterwards, at_cursor, before_of, cut, invalid, missing};
 use crate::answer::Answer;
 use crate::app::App;
 use crate::error::Error;
 use crate::pictures::PictureError;
+use crate::reads::When;
 use crate::reads::uploads::{self, Picture};
 use crate::routes::{Asker, Change, Cost, Pending, Sending, Submission, Visit};
 use crate::views::{Page, Tabs, UploadsPage, render};
@@ -88,11 +90,11 @@ async fn keep(app: &App, sending: &Sending) -> Result<Result<Picture, PictureErr
         Ok(made) => made,
         Err(why) => return Ok(Err(why)),
     };
-    let (user, upload) = (sending.asker.user()?, made.upload);
-    let name = if sending.name.is_empty() { NAMELESS } else { &sending.name };
+    let (user, upload, bytes) = (sending.asker.user()?, made.upload, made.content.len() as u64);
+    let name = display_name(if sending.name.is_empty() { NAMELESS } else { &sending.name });
     let store = Uploads::StorePicture {
         upload,
-        name: display_name(name),
+        name: name.clone(),
         most: app.config.uploads.account_bytes,
         content: made.content,
     };
@@ -100,8 +102,10 @@ async fn keep(app: &App, sending: &Sending) -> Result<Result<Picture, PictureErr
         Outcome::Done => {}
         other => return Err(unexpected(&other)),
     }
-    let stored = app.run(Cost::Point, move |db| Ok(uploads::one(db, user, upload.hash)?)).await?;
-    Ok(Ok(stored.ok_or_else(|| missing("picture"))?))
+    // The same picture may be there already, under another name.
+    let stored = app.run(Cost::Point, move |db| Ok(uploads::one(db, user, upload.hash)?)).await;
+    let stored = afterwards(stored).flatten();
+    Ok(Ok(stored.unwrap_or_else(|| Picture { upload, name, bytes, at: When(UnixMillis::now()) })))
 }
 
 pub(crate) fn submit<'a>(app: &'a App, sending: Sending) -> Pending<'a> {

@@ -7,6 +7,7 @@ use crate::answer::Answer;
 use crate::app::App;
 use crate::error::Error;
 use crate::views::{AgainPage, Page, render};
+use veritable_writer_api::message::Refusal;
 
 /// Fields in which people write, with what they are called. All others are sent again as they came, the key among them:
 /// what was done all the same is not done twice.
@@ -39,9 +40,18 @@ pub(crate) async fn answer(
             "You have logged in anew since the page of this form was loaded. Nothing is lost: it stands below."
                 .to_owned(),
         ),
-        Error::Database(_) | Error::Internal(_) => {
-            ("It was not sent", "Something went wrong here. Nothing is lost: it stands below.".to_owned())
-        }
+        Error::OutcomeUnknown { .. } | Error::Refused(Refusal::Unknown { .. }) => (
+            "It may have been sent",
+            "It is not known yet whether it was stored. Nothing is lost: it stands below. Send it again as it is: it is \
+             then stored once, whether it was before or not."
+                .to_owned(),
+        ),
+        Error::Database(_) | Error::Internal(_) => (
+            "Something went wrong",
+            "Something went wrong here. Nothing is lost: it stands below. Send it again as it is: it is stored once at \
+             most."
+                .to_owned(),
+        ),
         other => ("It was not sent", format!("{}.", veritable_domain::wiki::upper_first(&other.to_string()))),
     };
     let text = |name: &&str| !fields.get(name).is_empty();

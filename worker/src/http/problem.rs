@@ -41,6 +41,12 @@ pub(crate) fn answer(
     let said = match error {
         // What went wrong inside is for the log.
         Error::Database(_) | Error::Internal(_) => "something went wrong here; the log knows more".to_owned(),
+        // Of keys know programs; a form has its own, and comes back with it (`again`).
+        Error::OutcomeUnknown { why, .. } if !path.starts_with("/api") => {
+            format!(
+                "it is not known yet whether this was done ({why}): look whether it was before you send it again"
+            )
+        }
         other => other.to_string(),
     };
     let outcome = match error {

@@ -7,6 +7,8 @@ use veritable_domain::time::UnixMillis;
 use veritable_shm::{Counter, Fact, Gauge, Histograms, Owner, Scoreboard, Segment, Series, Store};
 use veritable_sql::Trouble;
 
+use crate::app::READ_TROUBLE_MS;
+
 /// Number of the database of the forum among the stores, as the writer has it.
 const FORUMS: usize = 0;
 
@@ -54,12 +56,23 @@ impl Meter {
         }
     }
 
-    /// Says what an error means for the database, if anything.
+    /// Says what an error means for the database, if anything: in the log once for all workers, until none of them has met
+    /// it for a while.
     pub(crate) fn failed(&self, error: &rusqlite::Error, path: &Path) {
         let Some(trouble) = Trouble::of(error, path) else { return };
-        tracing::error!(%error, "{trouble}: {}", trouble.advice());
-        if let Some(store) = self.0.as_ref().and_then(|shared| shared.store.as_ref()) {
-            store.set(Fact::ReadTroubleAt, u64::try_from(UnixMillis::now().0).unwrap_or_default());
+        let now = u64::try_from(UnixMillis::now().0).unwrap_or_default();
+        let store = self.0.as_ref().and_then(|shared| shared.store.as_ref());
+        let is_known = store.is_some_and(|store| {
+            let since = now.saturating_sub(store.get(Fact::ReadTroubleAt));
+            store.get(Fact::ReadTrouble) == trouble as u64 && since < READ_TROUBLE_MS
+        });
+        if is_known {
+            tracing::debug!(%error, %trouble, "the database could not be read");
+        } else {
+            tracing::error!(%error, "{trouble}: {}", trouble.advice());
+        }
+        if let Some(store) = store {
+            store.set(Fact::ReadTroubleAt, now);
             store.set(Fact::ReadTrouble, trouble as u64);
         }
     }

@@ -1,7 +1,7 @@
 //! Connections that read: one on the event loop for questions that hold nobody up, and a pool of threads for the rest, which grows while there is more to do than hands and shrinks when there is not.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -48,6 +48,9 @@ struct Shared {
     asked: AtomicUsize,
     /// The most of them at once since the last look.
     peak: AtomicUsize,
+    /// The last thread could not open the database, or be had: the next one is tried at the next look, not for each
+    /// question.
+    fails: AtomicBool,
 }
 
 impl Pool {
@@ -66,6 +69,7 @@ impl Pool {
             threads: AtomicUsize::new(0),
             asked: AtomicUsize::new(0),
             peak: AtomicUsize::new(0),
+            fails: AtomicBool::new(false),
         });
         let pool = Pool { inline, jobs, shared, calm: AtomicU32::new(0) };
         for _ in 0..settings.min_connections {
@@ -159,8 +163,14 @@ impl Pool {
         }
         let least = usize::from(self.shared.settings.min_connections);
         // One that could not open the database is gone, and somebody may wait for it.
-        for _ in threads..least {
-            self.add_thread();
+        if self.shared.fails.load(Ordering::Relaxed) {
+            if self.wants_more(threads, asked) {
+                self.add_thread();
+            }
+        } else {
+            for _ in threads..least {
+                self.add_thread();
+            }
         }
         if threads <= least || peak * 5 >= threads {
             self.calm.store(0, Ordering::Relaxed);
@@ -175,10 +185,14 @@ impl Pool {
     /// are busy (the seed's rule) and the most is not reached.
     fn grow(&self, asked: usize) {
         let threads = self.shared.threads.load(Ordering::Relaxed);
-        let (least, most) = (self.shared.settings.min_connections, self.shared.settings.max_connections);
-        if threads < least.into() || (asked * 5 > threads * 4 && threads < most.into()) {
+        if !self.shared.fails.load(Ordering::Relaxed) && self.wants_more(threads, asked) {
             self.add_thread();
         }
+    }
+
+    fn wants_more(&self, threads: usize, asked: usize) -> bool {
+        let (least, most) = (self.shared.settings.min_connections, self.shared.settings.max_connections);
+        threads < least.into() || (asked * 5 > threads * 4 && threads < most.into())
     }
 
     /// Starts a thread, which opens its own connection: opening reads the schema, too long for this one.
@@ -187,9 +201,16 @@ impl Pool {
         let threads = self.shared.threads.fetch_add(1, Ordering::Relaxed);
         let spawned = std::thread::Builder::new().name("read".into()).spawn(move || {
             match Reader::open(&shared.path, &shared.settings, shared.meter.clone()) {
-                Ok(reader) => shared.answer_questions(&reader),
+                Ok(reader) => {
+                    if shared.fails.swap(false, Ordering::Relaxed) {
+                        tracing::info!("reading threads open the database again");
+                    }
+                    shared.answer_questions(&reader);
+                }
                 Err(error) => {
-                    tracing::warn!(%error, "a reading thread cannot open the database");
+                    if !shared.fails.swap(true, Ordering::Relaxed) {
+                        tracing::warn!(%error, "reading threads cannot open the database; it is tried again without a word");
+                    }
                     shared.meter.failed(&error, &shared.path);
                 }
             }
@@ -197,7 +218,9 @@ impl Pool {
         });
         if let Err(error) = spawned {
             self.shared.threads.fetch_sub(1, Ordering::Relaxed);
-            tracing::warn!(%error, threads, "no further reading thread can be had");
+            if !self.shared.fails.swap(true, Ordering::Relaxed) {
+                tracing::warn!(%error, threads, "no further reading thread can be had");
+            }
         }
     }
 }
@@ -314,6 +337,40 @@ mod tests {
         release.join().unwrap();
         let threads = waiting.lock().unwrap().clone();
         assert!(threads.len() == 2 && threads[0] == here && threads[1] != here, "{threads:?}");
+    }
+
+    #[tokio::test]
+    async fn a_database_that_cannot_be_opened_is_tried_at_each_look_and_not_for_each_question() {
+        let (dir, path) = database();
+        let settings = Reads { min_connections: 1, deadline_ms: 10, ..Reads::default() };
+        let pool = Pool::open(&path, &settings, Meter::none()).unwrap();
+        let deadline = Instant::now() + Duration::from_secs(30);
+        assert!(pool.pooled(|_| Ok(())).await.is_ok());
+        let aside = dir.path().join("aside");
+        std::fs::rename(&path, &aside).unwrap();
+        pool.jobs.try_send(Job::Leave).unwrap();
+        let failed = || pool.shared.fails.load(Ordering::Relaxed);
+        let threads = || pool.shared.threads.load(Ordering::Relaxed);
+        while threads() > 0 {
+            assert!(Instant::now() < deadline);
+            std::thread::yield_now();
+        }
+        pool.look();
+        while !failed() || threads() > 0 {
+            assert!(Instant::now() < deadline);
+            std::thread::yield_now();
+        }
+        for _ in 0..20 {
+            assert!(matches!(pool.pooled(|_| Ok(())).await, Err(Error::Busy)));
+            assert_eq!(threads(), 0, "no thread for a question");
+        }
+        std::fs::rename(&aside, &path).unwrap();
+        pool.look();
+        while failed() {
+            assert!(Instant::now() < deadline);
+            std::thread::yield_now();
+        }
+        assert!(pool.pooled(|_| Ok(())).await.is_ok());
     }
 
     #[tokio::test]

@@ -18,8 +18,12 @@ const CACHE_KIB: i64 = 2_048;
 /// KiB of page cache for the connection of the event loop, which most reads use: the names and list entries of thousands
 /// of people and topics.
 const INLINE_CACHE_KIB: i64 = 8_192;
-/// SQLite's instructions between two looks at the clock: some tens of microseconds.
+/// SQLite's instructions between two looks at the clock on a thread of its own: some tens of microseconds, unless pages
+/// come from the disk.
 const STEPS: i32 = 4_000;
+/// The same on the event loop. Any of them may have to wait for the disk: with so few some pages at most are read past the
+/// bound, and a look at the clock is still cheaper than they are.
+const INLINE_STEPS: i32 = 100;
 /// Wait for a lock, which WAL readers meet only while the log is being recovered.
 const BUSY: Duration = Duration::from_millis(1_000);
 /// How long a read may hold the event loop up. What takes longer (a page that has to come from the disk, an unusually
@@ -38,19 +42,19 @@ impl Reader {
     /// One on a thread of its own.
     pub(crate) fn open(path: &Path, settings: &Reads, meter: Meter) -> rusqlite::Result<Reader> {
         let within = Duration::from_millis(settings.deadline_ms.into());
-        Reader::with(path, settings, meter, (BUSY, within, CACHE_KIB))
+        Reader::with(path, settings, meter, (BUSY, within, CACHE_KIB, STEPS))
     }
 
     /// One on the event loop, which waits for no lock.
     pub(crate) fn open_inline(path: &Path, settings: &Reads, meter: Meter) -> rusqlite::Result<Reader> {
-        Reader::with(path, settings, meter, (Duration::ZERO, INLINE, INLINE_CACHE_KIB))
+        Reader::with(path, settings, meter, (Duration::ZERO, INLINE, INLINE_CACHE_KIB, INLINE_STEPS))
     }
 
     fn with(
         path: &Path,
         settings: &Reads,
         meter: Meter,
-        (busy, within, cache): (Duration, Duration, i64),
+        (busy, within, cache, steps): (Duration, Duration, i64, i32),
     ) -> rusqlite::Result<Reader> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut db = Connection::open_with_flags(path, flags)?;
@@ -64,7 +68,7 @@ impl Reader {
         let until = Arc::new(Mutex::new(None::<Instant>));
         let seen = until.clone();
         db.progress_handler(
-            STEPS,
+            steps,
             Some(move || {
                 seen.lock()
                     .unwrap_or_else(PoisonError::into_inner)

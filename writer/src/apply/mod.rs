@@ -18,6 +18,7 @@ use veritable_domain::time::UnixMillis;
 use veritable_writer_api::message::{By, Command, Import, Outcome, Refusal};
 
 use crate::database::Database;
+use crate::files::Fate;
 
 /// What a change works with.
 pub(crate) struct Transaction<'a> {
@@ -28,11 +29,13 @@ pub(crate) struct Transaction<'a> {
     pub(crate) tags: Vec<Tag>,
     /// What search is to find; written when all commands of the transaction are carried out.
     pub(crate) texts: Vec<search::Text>,
+    /// What is to become of the files of pictures, after the commit.
+    pub(crate) files: Vec<Fate>,
 }
 
 impl<'a> Transaction<'a> {
     pub(crate) fn new(db: &'a Connection, now: UnixMillis) -> Self {
-        Transaction { db, now, tags: Vec::new(), texts: Vec::new() }
+        Transaction { db, now, tags: Vec::new(), texts: Vec::new(), files: Vec::new() }
     }
 
     /// Names what has become stale.

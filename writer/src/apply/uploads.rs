@@ -9,7 +9,7 @@ use veritable_domain::upload::{Media, Upload, UploadHash};
 use veritable_writer_api::message::{By, Outcome, Refusal, Uploads};
 
 use super::{Failure, Transaction, malformed, no_such};
-use crate::files::Files;
+use crate::files::{Fate, Files};
 
 /// Carries out a change of uploads.
 pub(super) fn apply(tx: &mut Transaction<'_>, by: &By, change: &Uploads) -> Result<Outcome, Failure> {
@@ -24,15 +24,18 @@ pub(super) fn apply(tx: &mut Transaction<'_>, by: &By, change: &Uploads) -> Resu
     }
 }
 
-fn files(tx: &Transaction<'_>) -> Result<Files, Failure> {
-    Files::beside(tx.db).ok_or_else(|| malformed("a database without a folder"))
-}
-
-fn store(tx: &Transaction<'_>, by: &By, upload: &Upload, name: &str, most: u64) -> Result<Outcome, Failure> {
+fn store(
+    tx: &mut Transaction<'_>,
+    by: &By,
+    upload: &Upload,
+    name: &str,
+    most: u64,
+) -> Result<Outcome, Failure> {
     let actor = tx.actor(by)?;
     may(actor, Deed::OwnThings)?;
     let user = actor.user.ok_or(Denial::LoginRequired)?;
-    let path = files(tx)?.path(upload.hash, upload.media);
+    let path = Files::beside(tx.db, upload.hash, upload.media);
+    let path = path.ok_or_else(|| malformed("a database without a folder"))?;
     // Somebody else may have removed the same picture just now.
     let bytes = fs::metadata(&path).map_err(|error| Refusal::Storage { reason: error.to_string() })?.len();
     let known = tx.row(
@@ -40,6 +43,7 @@ fn store(tx: &Transaction<'_>, by: &By, upload: &Upload, name: &str, most: u64) 
         params![upload.hash.0, user.0],
         |_| Ok(()),
     )?;
+    tx.files.push(Fate::Named(upload.hash));
     if known.is_some() {
         return Ok(Outcome::Done);
     }
@@ -65,7 +69,12 @@ fn store(tx: &Transaction<'_>, by: &By, upload: &Upload, name: &str, most: u64) 
     Ok(Outcome::Done)
 }
 
-fn remove(tx: &Transaction<'_>, by: &By, hash: UploadHash, of: Option<UserId>) -> Result<Outcome, Failure> {
+fn remove(
+    tx: &mut Transaction<'_>,
+    by: &By,
+    hash: UploadHash,
+    of: Option<UserId>,
+) -> Result<Outcome, Failure> {
     let actor = tx.actor(by)?;
     let is_own = of.is_some() && actor.user == of;
     may(actor, if is_own { Deed::OwnThings } else { Deed::KeepOrder })?;
@@ -84,8 +93,8 @@ fn remove(tx: &Transaction<'_>, by: &By, hash: UploadHash, of: Option<UserId>) -
         }
     }
     if left.is_empty() {
-        // Before the commit: if that fails, the picture is still listed and can be removed again.
-        files(tx)?.remove(hash, media).map_err(|error| Refusal::Storage { reason: error.to_string() })?;
+        // After the commit: if that fails, the picture is still listed, and still there.
+        tx.files.push(Fate::Unnamed(hash, media));
     }
     Ok(Outcome::Done)
 }

@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::error::Error;
 use crate::handlers::accounts::{FAULTY, Faults, notice};
 use crate::handlers::writing::{fault, hide, post_address, post_of};
-use crate::handlers::{missing, number};
+use crate::handlers::{afterwards, missing, number};
 use crate::reads::{forum, posts};
 use crate::routes::{Asker, Pending, Submission, Visit};
 use crate::views::{ConfirmPage, Page, ReportPage, render};
@@ -102,8 +102,9 @@ pub(crate) fn restore<'a>(app: &'a App, sent: Submission) -> Pending<'a> {
 /// Does something with a post, and shows its place.
 async fn change(app: &App, sent: &Submission, what: impl FnOnce(PostId) -> Forum) -> Result<Answer, Error> {
     let id = number("id", sent.params.get("id").map_or("", String::as_str))?;
-    app.send(Command::forum(sent.asker.by(), what(PostId(id))), &sent.key).await?;
+    // Before the change: a read that fails after it would look as if it had not been made.
     let (post, topic) = post_of(app, &sent.asker, id).await?;
+    app.send(Command::forum(sent.asker.by(), what(PostId(id))), &sent.key).await?;
     Ok(Answer::see_other(post_address(&topic, post.number)))
 }
 
@@ -147,6 +148,7 @@ pub(crate) fn report<'a>(app: &'a App, sent: Submission) -> Pending<'a> {
         app.send(Command::forum(sent.asker.by(), report), &sent.key).await?;
         let back = post_address(&topic, post.number);
         let text = "The moderators will look at the post. Thank you.";
-        notice(app, &sent.asker, "Reported", text, Some(("Back to the topic", &back))).await
+        let said = notice(app, &sent.asker, "Reported", text, Some(("Back to the topic", &back))).await;
+        Ok(afterwards(said).unwrap_or_else(|| Answer::see_other(back)))
     })
 }

@@ -146,11 +146,12 @@ pub(crate) fn restore<'a>(app: &'a App, sent: Submission) -> Pending<'a> {
 /// Takes a topic out of sight or brings it back, and shows it to those who see it.
 async fn there(app: &App, sent: &Submission, what: impl FnOnce(TopicId) -> Forum) -> Result<Answer, Error> {
     let id = id(sent.params.get("id"))?;
-    app.send(Command::forum(sent.asker.by(), what(TopicId(id))), &sent.key).await?;
     let groups = sent.asker.actor.groups;
     let read = move |db: &rusqlite::Connection| {
         Ok(forum::topic(db, groups, id)?.or(forum::deleted_topic(db, groups, id)?))
     };
+    // Before the change: a read that fails after it would look as if it had not been made.
     let topic = app.run(Cost::Point, read).await?.ok_or_else(|| missing("topic"))?;
+    app.send(Command::forum(sent.asker.by(), what(TopicId(id))), &sent.key).await?;
     Ok(Answer::see_other(topic.path()))
 }

@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::error::Error;
 use crate::handlers::accounts::Faults;
 use crate::handlers::changes::unexpected;
-use crate::handlers::{drafts, missing, number};
+use crate::handlers::{afterwards, drafts, missing, number};
 use crate::reads::{forum, posts};
 use crate::routes::{Asker, Cost, Pending, Submission, Visit};
 use crate::views::{ComposePage, Page};
@@ -88,7 +88,7 @@ pub(crate) fn submit<'a>(app: &'a App, sent: Submission) -> Pending<'a> {
         match app.send(Command::forum(sent.asker.by(), reply), &sent.key).await? {
             Outcome::PostCreated { number, .. } => {
                 if let Some(draft) = before {
-                    keep(app, &sent.asker, place(&topic), &draft).await?;
+                    afterwards(keep(app, &sent.asker, place(&topic), &draft).await);
                 }
                 Ok(Answer::see_other(post_address(&topic, number.into())))
             }
