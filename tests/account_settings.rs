@@ -142,7 +142,15 @@ fn tokens_are_made_shown_once_and_ended() {
     let form = mia.form("/account/tokens", "/account/tokens");
     assert!(!form.fields.iter().any(|(name, _)| name == "scope-administer"), "nothing that she may not");
     let form = form.set("name", "my script").set("scope-account", "on").set("days", "30");
-    let made = mia.submit(&form);
+    // A session alone is not enough: what is made with it outlives it.
+    let unsure = mia.submit(&form.set("current", "not it"));
+    assert!(unsure.status == 422 && unsure.text().contains("not your password"), "{}", unsure.text());
+    let form = mia.form("/account/tokens", "/account/tokens");
+    let form = form.set("name", "my script").set("scope-account", "on").set("days", "30");
+    let made = mia.submit(&form.set("current", PASSWORD));
+    wait_for("the owner to be told", || {
+        mail_to(&server, "mia@example.org").contains("“my script”").then_some(())
+    });
     let token = between(&made, "<code class=\"secret whole\">vt_", "<");
     let token = format!("vt_{token}");
     let list = mia.get("/account/tokens");
@@ -160,7 +168,11 @@ fn tokens_are_made_shown_once_and_ended() {
     // A token makes none that may do more than itself.
     let more = serde_json::json!({"name": "more", "scopes": ["write"]});
     assert_eq!(server.change(&token, "POST", "/api/me/tokens", &more).status, 403);
-    let less = serde_json::json!({"name": "less", "scopes": ["read"], "expires_at": "2999-01-01T00:00:00Z"});
+    let longer =
+        serde_json::json!({"name": "longer", "scopes": ["read"], "expires_at": "2999-01-01T00:00:00Z"});
+    let refused = server.change(&token, "POST", "/api/me/tokens", &longer);
+    assert!(refused.status == 400 && refused.text().contains("later than the end"), "{}", refused.text());
+    let less = serde_json::json!({"name": "less", "scopes": ["read"]});
     let made = server.change(&token, "POST", "/api/me/tokens", &less);
     assert_eq!(made.status, 201, "{}", made.text());
     let reading = made.json()["secret"].as_str().unwrap().to_owned();
@@ -171,8 +183,15 @@ fn tokens_are_made_shown_once_and_ended() {
     let past = serde_json::json!({"name": "past", "scopes": ["read"], "expires_at": "2020-01-01T00:00:00Z"});
     assert_eq!(server.change(&token, "POST", "/api/me/tokens", &past).status, 400);
     let tokens = get("/api/me/tokens").json();
-    let id =
-        tokens["tokens"].as_array().unwrap().iter().find(|one| one["name"] == "less").unwrap()["id"].clone();
+    let named = |name: &str| {
+        tokens["tokens"].as_array().unwrap().iter().find(|one| one["name"] == name).unwrap().clone()
+    };
+    assert_eq!(
+        named("less")["expires_at"],
+        named("my script")["expires_at"],
+        "no longer than the one that asked"
+    );
+    let id = named("less")["id"].clone();
     assert_eq!(
         server.change(&token, "DELETE", &format!("/api/me/tokens/{id}"), &serde_json::json!({})).status,
         200
@@ -184,7 +203,7 @@ fn tokens_are_made_shown_once_and_ended() {
     // Another's tokens are not found.
     let mut otto = member(&server, "otto");
     let theirs = otto.form("/account/tokens", "/account/tokens").set("name", "otto's").set("days", "0");
-    assert_eq!(otto.submit(&theirs).status, 200);
+    assert_eq!(otto.submit(&theirs.set("current", PASSWORD)).status, 200);
     let theirs = otto.form("/account/tokens", "/account/tokens/revoke");
     let form = mia.form("/account/tokens", "/account/tokens").set("token", theirs.get("token").unwrap());
     let form = super::harness::browser::Form { action: "/account/tokens/revoke".into(), fields: form.fields };
@@ -238,7 +257,7 @@ fn all_of_ones_data_comes_in_one_document_and_an_account_can_be_deleted() {
     let server = Server::start(program, "demo", dir.path(), &[]);
     let mut mia = member(&server, "mia");
     let form = mia.form("/account/tokens", "/account/tokens").set("name", "t").set("scope-write", "on");
-    let made = mia.submit(&form.set("days", "30"));
+    let made = mia.submit(&form.set("days", "30").set("current", PASSWORD));
     let token = format!("vt_{}", between(&made, "<code class=\"secret whole\">vt_", "<"));
     let mut topic = String::new();
     // More than are read at once.
@@ -314,4 +333,46 @@ pub(super) fn download(address: &str, path: &str, cookie: &str) -> String {
         }
     }
     body
+}
+
+#[test]
+fn tokens_end_when_a_password_is_replaced_and_with_a_changed_one_unless_they_are_to_stay() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::demo(dir.path());
+    let mut mia = member(&server, "mia");
+    let make = |mia: &mut Browser, password: &str| {
+        let form = mia.form("/account/tokens", "/account/tokens").set("name", "t").set("days", "30");
+        let made = mia.submit(&form.set("current", password));
+        format!("Authorization: Bearer vt_{}", between(&made, "<code class=\"secret whole\">vt_", "<"))
+    };
+    let me = |token: &str| {
+        server.connect().send("GET", "/api/me", &[token, "Connection: close"], b"").unwrap().status
+    };
+    let change = |mia: &mut Browser, from: &str, to: &str, ends: bool| {
+        let mut form = mia.form("/account", "/account/password").set("current", from).set("password", to);
+        if !ends {
+            form.fields.retain(|(name, _)| name != "end-tokens");
+        }
+        assert_eq!(mia.submit(&form).status, 303);
+    };
+    let first = make(&mut mia, PASSWORD);
+    change(&mut mia, PASSWORD, "the second unusual words", false);
+    assert_eq!(me(&first), 200, "its owner said so");
+    change(&mut mia, "the second unusual words", "the third unusual words", true);
+    assert_eq!(me(&first), 401);
+    let second = make(&mut mia, "the third unusual words");
+    let form = mia.form("/forgot", "/forgot").set("user", "mia");
+    assert_eq!(mia.submit(&form).status, 200);
+    let link = wait_for("the link", || {
+        let mail = mail_to(&server, "mia@example.org");
+        mail.contains("/reset/").then(|| link_in(&mail, "reset"))
+    });
+    // Judged as when it was chosen first.
+    for known in ["mia@example.org", "miaexampleorg"] {
+        let form = mia.form(&link, &link).set("password", known);
+        assert_eq!(mia.submit(&form).status, 422, "{known}");
+    }
+    let form = mia.form(&link, &link).set("password", "the fourth unusual words");
+    assert_eq!(mia.submit(&form).status, 303);
+    assert_eq!(me(&second), 401);
 }

@@ -106,7 +106,11 @@ fn roles_groups_and_switching_off_hold_in_every_worker_before_the_answer() {
     assert!(always(&mut mia, &path, |reply| reply.status == 404), "its number stands for nothing any more");
 
     // Off: sessions end, tokens are of no use, nobody logs in; on again.
-    let form = mia.form("/account/tokens", "/account/tokens").set("name", "t").set("days", "30");
+    let form = mia
+        .form("/account/tokens", "/account/tokens")
+        .set("name", "t")
+        .set("days", "30")
+        .set("current", PASSWORD);
     let token = format!(
         "Authorization: Bearer vt_{}",
         between(&mia.submit(&form), "<code class=\"secret whole\">vt_", "<")
@@ -308,7 +312,8 @@ fn categories_are_made_renamed_locked_and_moved() {
         .form("/account/tokens", "/account/tokens")
         .set("name", "t")
         .set("scope-write", "on")
-        .set("days", "30");
+        .set("days", "30")
+        .set("current", PASSWORD);
     let token = format!("vt_{}", between(&mia.submit(&form), "<code class=\"secret whole\">vt_", "<"));
     assert_eq!(server.change(&token, "POST", &format!("/api/forums/{id}/topics"), &body).status, 403);
     // Guests never post, whatever is ticked.

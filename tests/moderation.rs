@@ -200,7 +200,9 @@ fn reports_wait_for_those_who_keep_order_and_say_what_became_of_them() {
         assert_eq!(get(&mut town.mia, address).status, 403, "{address}");
         assert!([303, 401].contains(&get(&mut town.guest, address).status), "{address}");
     }
-    // The group keeps order in its own category only.
+    // The group keeps order in its own category only, and may have tokens for it.
+    assert!(town.gil.get("/account/tokens").text().contains("name=\"scope-moderate\""));
+    assert!(!town.mia.get("/account/tokens").text().contains("name=\"scope-moderate\""));
     assert!(town.gil.get("/moderation").text().contains("Nothing waits for you"));
     let queue = town.mo.get("/moderation");
     assert!(
@@ -561,4 +563,21 @@ fn what_is_moved_out_of_sight_is_gone_from_every_page_that_showed_it() {
     assert!(town.gil.get("/moderation").text().contains("kiwi"));
     assert!(town.gil.get(&path).text().contains("Two kiwis"));
     assert_eq!(town.number("SELECT count(*) FROM posts p JOIN topics t ON t.id = p.topic_id WHERE p.category_id <> t.category_id"), 0);
+}
+
+#[test]
+fn who_changes_a_topic_that_another_has_changed_meanwhile_is_shown_it_first() {
+    let mut town = Town::found();
+    let topic = topic_id(&open_topic(&mut town.mia, town.open, "First", "words"));
+    let edit = format!("/topics/{topic}/edit");
+    let (slow, quick) = (town.admin.form(&edit, &edit), town.mo.form(&edit, &edit));
+    assert_eq!(town.mo.submit(&quick.set("title", "By the quick")).status, 303);
+    let shown = town.admin.submit(&slow.set("title", "By the slow"));
+    assert!(shown.status == 409 && shown.text().contains("meanwhile"), "{} {}", shown.status, shown.text());
+    let title =
+        town.number(&format!("SELECT count(*) FROM topics WHERE id = {topic} AND title = 'By the quick'"));
+    assert_eq!(title, 1);
+    let again = super::harness::browser::form_in(shown.text(), &edit).unwrap();
+    assert_eq!(again.get("title"), Some("By the slow"), "what was typed is not lost");
+    assert_eq!(town.admin.submit(&again).status, 303);
 }

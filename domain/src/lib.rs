@@ -7,6 +7,7 @@ pub mod codec;
 pub mod content;
 pub mod draft;
 pub mod ids;
+pub mod looks;
 pub mod markup;
 pub mod packed;
 pub mod password;

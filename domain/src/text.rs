@@ -3,7 +3,10 @@
 use serde::Serialize;
 use wincode::{SchemaRead, SchemaWrite};
 
+use unicode_normalization::UnicodeNormalization;
+
 use crate::ids::UserId;
+use crate::looks;
 
 /// Most characters of a topic's title (Discourse's limit; shown whole in lists).
 pub const MAX_TITLE_CHARS: usize = 255;
@@ -23,7 +26,7 @@ pub const MAX_COMMENT_CHARS: usize = 500;
 /// Why a text was refused; the message is for the person who typed it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TextError {
-    /// Nothing but white space.
+    /// Nothing in it that is seen.
     #[error("{what} is empty")]
     Empty {
         /// Which text.
@@ -40,6 +43,18 @@ pub enum TextError {
         most: usize,
         /// What is counted: `characters` or `bytes`.
         unit: &'static str,
+    },
+    /// Nothing in it that could be said aloud.
+    #[error("{what} has neither a letter nor a digit")]
+    Wordless {
+        /// Which text.
+        what: &'static str,
+    },
+    /// A word of letters of several scripts, which look alike.
+    #[error("{what} has a word with letters of several scripts")]
+    Mixed {
+        /// Which text.
+        what: &'static str,
     },
     /// Not of the form it must have.
     #[error("{what} is not of the form {like}")]
@@ -109,7 +124,12 @@ impl DisplayName {
     pub fn new(text: &str) -> Result<Self, TextError> {
         let folded = fold_line(text);
         at_most("display name", folded.chars().count(), MAX_USER_NAME_CHARS, "characters")?;
-        Ok(DisplayName(folded))
+        Ok(DisplayName(if looks::is_seen(&folded) { folded } else { String::new() }))
+    }
+
+    /// As [`UserName::likeness`].
+    pub fn likeness(&self) -> String {
+        looks::likeness(&self.0)
     }
 }
 
@@ -147,12 +167,39 @@ impl UserName {
     /// [`TextError`] naming the offence.
     pub fn new(text: &str) -> Result<Self, TextError> {
         let folded = fold_line(text);
-        not_empty("user name", &folded)?;
+        if folded.is_empty() {
+            return Err(TextError::Empty { what: "user name" });
+        }
         at_most("user name", folded.chars().count(), MAX_USER_NAME_CHARS, "characters")?;
         if let Some(character) = folded.chars().find(|c| "/\\#?%@<>[]{}|&\"`:".contains(*c)) {
             return Err(TextError::Forbidden { what: "user name", character });
         }
         Ok(UserName(folded))
+    }
+
+    /// Checks a name that somebody wants to have here from now on. Names of other systems are as they were there; of a new
+    /// one it is asked that people can tell it from others: nothing in it that is not seen, each word of one script, and a
+    /// letter or a digit. Compatible forms of letters become the letters (NFKC).
+    ///
+    /// # Errors
+    /// [`TextError`] naming the offence.
+    pub fn wanted(text: &str) -> Result<Self, TextError> {
+        let name = UserName::new(&text.nfkc().collect::<String>())?;
+        if let Some(character) = name.0.chars().find(|c| looks::is_unseen(*c)) {
+            return Err(TextError::Forbidden { what: "user name", character });
+        }
+        if !name.0.chars().any(char::is_alphanumeric) {
+            return Err(TextError::Wordless { what: "user name" });
+        }
+        if !looks::is_of_one_script(&name.0) {
+            return Err(TextError::Mixed { what: "user name" });
+        }
+        Ok(name)
+    }
+
+    /// What it has in common with all names that people would take for it: [`looks::likeness`].
+    pub fn likeness(&self) -> String {
+        looks::likeness(&self.0)
     }
 
     /// What an account is called whose person is gone.
@@ -162,7 +209,7 @@ impl UserName {
 
     /// Whether it is like those of [`UserName::of_erased`], which nobody may take.
     pub fn is_of_erased(&self) -> bool {
-        self.key().starts_with(ERASED_KEY)
+        self.key().starts_with(ERASED_KEY) || self.likeness().starts_with(&looks::likeness(ERASED_KEY))
     }
 
     /// The form by which names are unique: lower case, spaces as underscores.
@@ -182,7 +229,7 @@ impl Source {
     /// # Errors
     /// [`TextError`] when it is blank, too long or has a NUL.
     pub fn new(text: &str) -> Result<Self, TextError> {
-        not_empty("text", text.trim())?;
+        not_empty("text", text)?;
         Self::allowing_blank(text)
     }
 
@@ -239,7 +286,7 @@ pub fn fold_line(text: &str) -> String {
 }
 
 fn not_empty(what: &'static str, text: &str) -> Result<(), TextError> {
-    if text.is_empty() { Err(TextError::Empty { what }) } else { Ok(()) }
+    if !looks::is_seen(text) { Err(TextError::Empty { what }) } else { Ok(()) }
 }
 
 fn at_most(what: &'static str, found: usize, most: usize, unit: &'static str) -> Result<(), TextError> {
@@ -253,7 +300,11 @@ mod tests {
     #[test]
     fn lines_are_folded_and_bounded() {
         assert_eq!(TopicTitle::new("  a \t\n b\u{202E} ").unwrap().as_str(), "a b");
-        assert_eq!(TopicTitle::new(" \u{7} "), Err(TextError::Empty { what: "title" }));
+        for blank in [" \u{7} ", "\u{3164}", "\u{200B} \u{AD}", "\u{2800}"] {
+            assert_eq!(TopicTitle::new(blank), Err(TextError::Empty { what: "title" }));
+            assert!(Label::new(blank).is_err() && Source::new(blank).is_err(), "{blank:?}");
+            assert_eq!(DisplayName::new(blank).unwrap().as_str(), "");
+        }
         assert!(TopicTitle::new(&"é".repeat(MAX_TITLE_CHARS)).is_ok());
         assert!(TopicTitle::new(&"é".repeat(MAX_TITLE_CHARS + 1)).is_err());
     }
@@ -266,6 +317,32 @@ mod tests {
         assert!(UserName::new("Deleted_User 7").unwrap().is_of_erased());
         assert!(!UserName::new("deleted username").unwrap().is_of_erased());
         assert_eq!(UserName::new("a/b"), Err(TextError::Forbidden { what: "user name", character: '/' }));
+    }
+
+    #[test]
+    fn names_that_are_wanted_can_be_told_from_others() {
+        for (text, name) in
+            [("Ada  Lovelace", "Ada Lovelace"), ("ａｄａ", "ada"), ("Нина", "Нина"), ("x.y_z-1", "x.y_z-1")]
+        {
+            assert_eq!(UserName::wanted(text).unwrap().as_str(), name);
+        }
+        for bad in [
+            ".",
+            "..",
+            "-",
+            "\u{3164}",
+            "\u{2800}",
+            "m\u{AD}ia",
+            "mia\u{200B}",
+            "аdmin",
+            "a／b",
+            "\u{E000}x",
+            "😀",
+        ] {
+            assert!(UserName::wanted(bad).is_err(), "{bad:?}");
+        }
+        assert!(UserName::new("..").is_ok(), "names of other systems are as they were there");
+        assert!(UserName::new("deIeted user 7").unwrap().is_of_erased());
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! range, so that one indexed range read gives a page of a tree. (A text path of decimal ids, as in the
 //! seed, sorts "10" before "2".)
 
+use crate::ids::CategoryId;
 use wincode::{SchemaRead, SchemaWrite};
 
 /// A post's place. Non-empty for every stored post.
@@ -98,6 +99,12 @@ fn push(bytes: &mut Vec<u8>, number: u32) {
             bytes.extend_from_slice(&number.to_be_bytes());
         }
     }
+}
+
+/// What a form that changes a topic was made of, as short text: another one whenever any of it is another.
+pub fn topic_state(title: &str, category: CategoryId, locked: bool, pinned: bool) -> String {
+    let state = format!("{category}:{locked}:{pinned}:{title}");
+    format!("{:016x}", xxhash_rust::xxh3::xxh3_64(state.as_bytes()))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 -- ---------------------------------------------------------------- accounts
 
 ALTER TABLE users ADD COLUMN address TEXT;                          -- e-mail
-ALTER TABLE users ADD COLUMN address_key TEXT;                      -- lower case
+ALTER TABLE users ADD COLUMN address_key TEXT;                      -- lower case; of those that are verified
 ALTER TABLE users ADD COLUMN verified_at INTEGER;                   -- the address is this person's
 ALTER TABLE users ADD COLUMN approved_at INTEGER;                   -- NULL: an administrator has to approve first
 ALTER TABLE users ADD COLUMN groups INTEGER NOT NULL DEFAULT 0;     -- bits of the site's own groups
@@ -12,11 +12,13 @@ ALTER TABLE users ADD COLUMN totp_confirmed_at INTEGER;             -- NULL: bei
 ALTER TABLE users ADD COLUMN totp_step INTEGER NOT NULL DEFAULT 0;  -- the last one used: a code is good once
 ALTER TABLE users ADD COLUMN preferences TEXT NOT NULL DEFAULT '';  -- JSON
 ALTER TABLE users ADD COLUMN erased_at INTEGER;                     -- its person is gone, its posts have nobody's name
+ALTER TABLE users ADD COLUMN likeness TEXT;                         -- of the name: alike where people would take them for one another
+CREATE INDEX users_by_likeness ON users (likeness);
 -- Whoever has an account already is known here.
 UPDATE users SET approved_at = created_at, verified_at = created_at;
 CREATE UNIQUE INDEX users_by_address ON users (address_key) WHERE address_key IS NOT NULL;
 CREATE INDEX users_waiting    ON users (created_at, id) WHERE approved_at IS NULL;
-CREATE INDEX users_unverified ON users (created_at) WHERE verified_at IS NULL AND address_key IS NOT NULL;
+CREATE INDEX users_unverified ON users (created_at) WHERE verified_at IS NULL AND address IS NOT NULL;
 CREATE INDEX users_in_groups  ON users (groups) WHERE groups > 0;
 CREATE INDEX users_by_role    ON users (role, id) WHERE role > 1;
 CREATE INDEX users_disabled   ON users (disabled_at DESC, id DESC) WHERE disabled_at IS NOT NULL;

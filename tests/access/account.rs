@@ -168,7 +168,12 @@ fn sessions() -> Vec<Row> {
 }
 
 fn token_for(scope: &'static str) -> Filled {
-    let fields = vec![("name", "a job".into()), ("days", "30".into()), (scope, "1".into())];
+    let fields = vec![
+        ("name", "a job".into()),
+        ("days", "30".into()),
+        (scope, "1".into()),
+        ("current", PASSWORD.into()),
+    ];
     ("/account/tokens".into(), fields)
 }
 
@@ -193,7 +198,7 @@ fn tokens() -> Vec<Row> {
 
 fn by_programs() -> Vec<Row> {
     fn asked(scope: &str) -> (String, Value) {
-        ("/api/me/tokens".into(), json!({"name": "a job", "scopes": [scope]}))
+        ("/api/me/tokens".into(), json!({"name": "a job", "scopes": [scope], "current": PASSWORD}))
     }
     vec![
         with_scope(ACCOUNT, "PATCH", "/api/me", "", API_MEMBERS, |_, _| {

@@ -159,6 +159,8 @@ impl From<TextError> for Error {
         let where_ = match &error {
             TextError::Empty { what }
             | TextError::TooLong { what, .. }
+            | TextError::Wordless { what }
+            | TextError::Mixed { what }
             | TextError::Malformed { what, .. }
             | TextError::Forbidden { what, .. } => *what,
         };

@@ -6,6 +6,7 @@ pub mod app;
 pub mod assets;
 mod background;
 mod cache;
+mod devices;
 pub mod error;
 pub mod handlers;
 mod hashing;

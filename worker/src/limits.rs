@@ -30,8 +30,17 @@ const fn limit(name: &'static str, burst: u32, every: u32) -> Limit {
 
 /// Logins from an address: a household that mistypes, not a list of passwords.
 pub(crate) const LOGIN_ADDRESS: Limit = limit("login-address", 20, 10);
-/// Tries at one account that failed, from wherever: 10^6 guesses take a year.
+/// Tries at one account that failed, from one address.
+pub(crate) const LOGIN_PAIR: Limit = limit("login-pair", 10, 30);
+/// Tries that failed in a browser in which its owner logged in before: others' do not keep it out.
+pub(crate) const LOGIN_DEVICE: Limit = limit("login-device", 10, 30);
+/// Tries at one account that failed, from wherever else: as many as ten addresses have at once, and 10^6 guesses take a
+/// year.
+pub(crate) const LOGIN_ANYWHERE: Limit = limit("login-anywhere", 100, 30);
+/// Wrong passwords typed by somebody logged in already.
 pub(crate) const LOGIN_ACCOUNT: Limit = limit("login-account", 10, 30);
+/// Forms to join that are looked at, from an address: each is judged and may be hashed.
+pub(crate) const SIGN_UP_TRY: Limit = limit("sign-up-try", 30, 10);
 /// Codes of a second factor for an account whose password is known: three of a million are right at a time.
 pub(crate) const LOGIN_CODE: Limit = limit("login-code", 5, 120);
 /// Changes of a display name: each makes every page be made anew.
@@ -85,20 +94,22 @@ impl Limiter {
     /// # Errors
     /// [`Error::TooMany`].
     pub(crate) fn count_address(&self, limit: Limit, address: Option<IpAddr>) -> Result<(), Error> {
-        match address {
-            None => Ok(()),
-            Some(IpAddr::V4(address)) => self.count(limit, &address.octets()),
-            Some(IpAddr::V6(address)) => {
-                let prefix = address.to_bits() >> (128 - IPV6_PREFIX);
-                self.count(limit, &prefix.to_be_bytes())
-            }
-        }
+        if address.is_none() { Ok(()) } else { self.count(limit, &network(address)) }
     }
 
     /// Whether this is the first time within `pause`.
     pub(crate) fn once_in(&self, name: &'static str, who: &[u8], pause: Duration) -> bool {
         let rate = Rate { burst: 1, interval_ms: u32::try_from(pause.as_millis()).unwrap_or(u32::MAX) };
         self.0.check(&key(name, who), rate, veritable_shm::now_ms()) == Verdict::Allowed
+    }
+}
+
+/// What counts as one place: an IPv4 address, or what a customer has of IPv6; nothing of who comes from this host.
+pub(crate) fn network(address: Option<IpAddr>) -> Vec<u8> {
+    match address {
+        None => Vec::new(),
+        Some(IpAddr::V4(address)) => address.octets().to_vec(),
+        Some(IpAddr::V6(address)) => (address.to_bits() >> (128 - IPV6_PREFIX)).to_be_bytes().to_vec(),
     }
 }
 

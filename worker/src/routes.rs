@@ -97,6 +97,8 @@ pub struct Submission {
     pub fields: Fields,
     /// What the browser says of itself.
     pub user_agent: String,
+    /// The cookie by which a browser is known in which somebody logged in before.
+    pub device: Option<String>,
     /// From the form, or made up: a form that is sent twice is done once.
     pub key: ChangeKey,
     /// One clock reading for the whole request.

@@ -55,7 +55,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             let Outcome::UserCreated { user } = made else { return Err("no account".into()) };
             let hash = <sha2::Sha256 as sha2::Digest>::digest(token.as_bytes()).into();
             let (name, scopes) = ("posts".into(), Scopes::ALL);
-            let create = Accounts::CreateApiToken { user, name, hash, scopes, expires_at: None };
+            let create =
+                Accounts::CreateApiToken { user, name, hash, scopes, expires_at: None, notice: None };
             let create = Command::accounts(By::OPERATOR, create);
             veritable_writer::commit(&db, [request(2, create)].iter())?.results.remove(0)?;
             writeln!(out, "{token}")?;

@@ -17,6 +17,8 @@ struct Migration {
     name: &'static str,
     up: &'static str,
     down: &'static str,
+    /// What SQL alone cannot fill in, in the same transaction.
+    fill: Option<fn(&Connection) -> rusqlite::Result<()>>,
 }
 
 const FORUMS: &[Migration] = &[
@@ -25,24 +27,28 @@ const FORUMS: &[Migration] = &[
         name: "initial",
         up: include_str!("../../migrations/forums/0001_initial.up.sql"),
         down: include_str!("../../migrations/forums/0001_initial.down.sql"),
+        fill: None,
     },
     Migration {
         version: 2,
         name: "search_merges",
         up: include_str!("../../migrations/forums/0002_search_merges.up.sql"),
         down: include_str!("../../migrations/forums/0002_search_merges.down.sql"),
+        fill: None,
     },
     Migration {
         version: 3,
         name: "command_digests",
         up: include_str!("../../migrations/forums/0003_command_digests.up.sql"),
         down: include_str!("../../migrations/forums/0003_command_digests.down.sql"),
+        fill: None,
     },
     Migration {
         version: 4,
         name: "accounts",
         up: include_str!("../../migrations/forums/0004_accounts.up.sql"),
         down: include_str!("../../migrations/forums/0004_accounts.down.sql"),
+        fill: Some(fill_likeness),
     },
 ];
 
@@ -52,12 +58,14 @@ const NOTEBOOKS: &[Migration] = &[
         name: "initial",
         up: include_str!("../../migrations/notebooks/0001_initial.up.sql"),
         down: include_str!("../../migrations/notebooks/0001_initial.down.sql"),
+        fill: None,
     },
     Migration {
         version: 2,
         name: "command_digests",
         up: include_str!("../../migrations/notebooks/0002_command_digests.up.sql"),
         down: include_str!("../../migrations/notebooks/0002_command_digests.down.sql"),
+        fill: None,
     },
 ];
 
@@ -127,6 +135,18 @@ pub fn version(db: &Connection) -> rusqlite::Result<i32> {
     db.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
+/// What the names of accounts that there are already look like.
+fn fill_likeness(db: &Connection) -> rusqlite::Result<()> {
+    let mut names = db.prepare("SELECT id, name FROM users")?;
+    let mut fill = db.prepare("UPDATE users SET likeness = ?2 WHERE id = ?1")?;
+    let mut rows = names.query([])?;
+    while let Some(row) = rows.next()? {
+        let name: String = row.get(1)?;
+        fill.execute(params![row.get::<_, i64>(0)?, veritable_domain::looks::likeness(&name)])?;
+    }
+    Ok(())
+}
+
 /// Runs every step that is missing.
 ///
 /// # Errors
@@ -152,6 +172,9 @@ pub fn up(db: &mut Connection, database: Database) -> Result<(), MigrateError> {
             ) STRICT",
         )?;
         tx.execute_batch(step.up)?;
+        if let Some(fill) = step.fill {
+            fill(&tx)?;
+        }
         tx.execute(
             "INSERT INTO schema_migrations (version, name, checksum, run_at) VALUES (?1, ?2, ?3, ?4)",
             params![step.version, step.name, checksum(step), UnixMillis::now().0],

@@ -5,6 +5,7 @@ use veritable_domain::ids::UserId;
 use veritable_domain::permission::{Groups, Role};
 use veritable_domain::text::user_key;
 use veritable_domain::time::UnixMillis;
+use veritable_writer_api::message::LinkKind;
 
 /// An account as whoever runs the server sees it.
 #[derive(Clone, Debug)]
@@ -93,14 +94,17 @@ pub fn list(db: &Connection, least: Role, mut each: impl FnMut(Person)) -> rusql
     Ok(())
 }
 
-/// Whether anybody could administer the site.
+/// Whether anybody could administer the site: can log in, or choose a password by a link that is good.
 ///
 /// # Errors
 /// SQLite's.
 pub fn has_administrator(db: &Connection) -> rusqlite::Result<bool> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM users WHERE role = ?1 AND role > 1 AND disabled_at IS NULL
-               AND erased_at IS NULL)";
-    db.query_row(sql, [Role::Administrator.number()], |row| row.get(0))
+    let sql = "SELECT EXISTS (SELECT 1 FROM users u WHERE role = ?1 AND role > 1 AND disabled_at IS NULL
+               AND erased_at IS NULL AND verified_at IS NOT NULL AND approved_at IS NOT NULL
+               AND (password_hash IS NOT NULL
+                    OR EXISTS (SELECT 1 FROM links WHERE user_id = u.id AND kind = ?2 AND expires_at > ?3)))";
+    let values = [Role::Administrator.number(), LinkKind::Reset.number(), UnixMillis::now().0];
+    db.query_row(sql, values, |row| row.get(0))
 }
 
 /// The site's own groups: numbers and names.

@@ -51,6 +51,7 @@ pub(super) fn make(sink: &mut dyn Sink) -> Result<DemoAccounts, ImportError> {
         hash: Sha256::digest(token.as_bytes()).into(),
         scopes: Scopes::ALL,
         expires_at: None,
+        notice: None,
     };
     sink.call(Command::accounts(By::OPERATOR, create))?;
     Ok(DemoAccounts { admin_name, admin_password: Some(password), api_token: Some(token) })

@@ -199,7 +199,7 @@ fn cost(settings: &AccountSettings) -> Cost {
 }
 
 fn create(config: &Config, new: &UserNew) -> Result<(), Failure> {
-    let name = UserName::new(&new.name).map_err(misuse)?;
+    let name = UserName::wanted(&new.name).map_err(misuse)?;
     let address = new.address.as_deref().map(Address::new).transpose().map_err(misuse)?;
     let password_hash = if new.no_password {
         None
@@ -329,7 +329,14 @@ fn token(
     let (secret, _) = secrets::secret()?;
     let text = format!("vt_{secret}");
     let hash = secrets::digest(&text);
-    let create = Accounts::CreateApiToken { user, name: label.as_str().to_owned(), hash, scopes, expires_at };
+    let create = Accounts::CreateApiToken {
+        user,
+        name: label.as_str().to_owned(),
+        hash,
+        scopes,
+        expires_at,
+        notice: None,
+    };
     call(config, Command::accounts(By::OPERATOR, create))?;
     // Alone on its line, for scripts; the rest is for people.
     out::line(&text);

@@ -68,7 +68,8 @@ pub(crate) fn change_topic<'a>(app: &'a App, change: Change) -> Pending<'a> {
             change.asker.within(Scope::Moderate)?;
         }
         let title = title.map(|title| TopicTitle::new(&title)).transpose()?;
-        let command = Forum::ChangeTopic { topic: TopicId(topic), title, locked, pinned, category };
+        let command =
+            Forum::ChangeTopic { topic: TopicId(topic), title, locked, pinned, category, base: None };
         match app.send(Command::forum(change.asker.by(), command), &change.key).await? {
             Outcome::TopicChanged { slug } => {
                 let path = topic_path(&slug, topic);

@@ -48,6 +48,8 @@ pub enum KnownBy {
     Token {
         /// What the token is for.
         scopes: Scopes,
+        /// When it ends, if it does.
+        expires_at: Option<UnixMillis>,
     },
 }
 
@@ -94,15 +96,30 @@ impl Asker {
     /// A token without the scope.
     pub fn within(&self, scope: Scope) -> Result<(), Error> {
         match &self.known_by {
-            KnownBy::Token { scopes } if !scopes.has(scope) => Err(Error::Denied(Denial::Scope)),
+            KnownBy::Token { scopes, .. } if !scopes.has(scope) => Err(Error::Denied(Denial::Scope)),
             _ => Ok(()),
         }
     }
 }
 
+/// Begins the addresses that programs ask.
+const API: &str = "/api";
+
+/// What a request has in its `Authorization` header that matters here (RFC 6750; schemes are of any case, RFC 9110,
+/// 11.1). What is not a token is not for us on a page: it may be for a proxy in front, and browsers repeat it.
+fn authorization<'h>(headers: &'h HeaderMap, path: &str) -> Option<Result<&'h str, Error>> {
+    let value = headers.get(header::AUTHORIZATION)?;
+    let token = value.to_str().ok().map(|value| value.split_once(' ').unwrap_or((value, "")));
+    match token.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")) {
+        Some((_, token)) if token.len() <= TOKEN_BYTES => Some(Ok(token.trim())),
+        Some(_) => Some(Err(Error::Unauthorized)),
+        None => path.starts_with(API).then_some(Err(Error::Unauthorized)),
+    }
+}
+
 /// Whether a request says who it is from at all: one that does not is a guest's, and is answered without looking.
-pub(crate) fn is_anonymous(app: &App, headers: &HeaderMap) -> bool {
-    !headers.contains_key(header::AUTHORIZATION)
+pub(crate) fn is_anonymous(app: &App, headers: &HeaderMap, path: &str) -> bool {
+    authorization(headers, path).is_none()
         && (!headers.contains_key(header::COOKIE) || app.cookies.get(headers, Kind::Session).is_none())
 }
 
@@ -112,18 +129,16 @@ pub(crate) fn is_anonymous(app: &App, headers: &HeaderMap) -> bool {
 /// [`Error::Unauthorized`] for a token that is none; the database cannot be read.
 pub(crate) async fn of(
     app: &App,
-    headers: &HeaderMap,
+    (headers, path): (&HeaderMap, &str),
     address: Option<IpAddr>,
     now: UnixMillis,
 ) -> Result<Asker, Error> {
-    if let Some(value) = headers.get(header::AUTHORIZATION) {
-        let token = value.to_str().ok().and_then(|value| value.strip_prefix("Bearer "));
-        let token = token.filter(|token| token.len() <= TOKEN_BYTES).ok_or(Error::Unauthorized)?;
+    if let Some(token) = authorization(headers, path) {
         // The database knows only the hash, and finds it by an index: nothing here compares secrets by bytes.
-        let hash = sessions::digest(token.trim());
+        let hash = sessions::digest(token?);
         let found = app.run(Cost::Point, move |db| Ok(accounts::by_token(db, &hash, now)?)).await?;
-        let (actor, scopes) = found.ok_or(Error::Unauthorized)?;
-        return Ok(Asker { actor, address, known_by: KnownBy::Token { scopes } });
+        let (actor, scopes, expires_at) = found.ok_or(Error::Unauthorized)?;
+        return Ok(Asker { actor, address, known_by: KnownBy::Token { scopes, expires_at } });
     }
     if let Some(token) = app.cookies.get(headers, Kind::Session).filter(|token| token.len() <= TOKEN_BYTES) {
         let digest = sessions::digest(token);

@@ -14,6 +14,9 @@ use crate::error::Error;
 /// Most fields of a form: several times as many as any of ours has.
 const MAX_FIELDS: usize = 200;
 
+/// Most bytes of a field that is one line: four times the longest name, address, code or password that is taken.
+const LINE_BYTES: usize = 4_096;
+
 /// Nothing here unpacks what others packed: a small body could be a large one.
 ///
 /// # Errors
@@ -76,6 +79,19 @@ impl Fields {
         self.0.get(name).map_or("", String::as_str)
     }
 
+    /// A field that is one line, without the space around it; empty when there is none. Bounded before anything else looks
+    /// at it.
+    ///
+    /// # Errors
+    /// It is longer than any line that is taken.
+    pub fn line(&self, name: &'static str) -> Result<&str, Error> {
+        let text = self.get(name);
+        if text.len() > LINE_BYTES {
+            return Err(Error::Invalid { where_: name, why: format!("is longer than {LINE_BYTES} bytes") });
+        }
+        Ok(text.trim())
+    }
+
     /// Whether the form has the field: a button that was pressed, a box that was ticked.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {
@@ -97,6 +113,9 @@ mod tests {
         let fields = Fields::parse(b"a=1+2&b=%C3%A9&a=last&flag&=x&bad=%zz&cut=%C3").unwrap();
         assert_eq!((fields.get("a"), fields.get("b"), fields.get("none")), ("last", "é", ""));
         assert!(fields.has("flag") && !fields.has("none"));
+        let long = Fields::parse(format!("a={}&b=+x+", "y".repeat(LINE_BYTES + 1)).as_bytes()).unwrap();
+        assert!(long.line("a").is_err());
+        assert_eq!((long.line("b").unwrap(), long.line("none").unwrap()), ("x", ""));
         assert_eq!((fields.get("bad"), fields.get("cut")), ("%zz", "\u{FFFD}"));
         let many = "x=1&".repeat(MAX_FIELDS + 1);
         assert!(Fields::parse(many.as_bytes()).is_err());

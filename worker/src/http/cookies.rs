@@ -1,5 +1,5 @@
-//! The two cookies there are: one that says which session a request belongs to, and one by which the forms of
-//! somebody not logged in are known again (logging in, joining).
+//! The cookies there are: one that says which session a request belongs to, one by which the forms of somebody not logged
+//! in are known again (logging in, joining), and one by which a browser is known in which somebody logged in before.
 
 use cookie::{Cookie, SameSite};
 use http::{HeaderMap, HeaderValue, header};
@@ -11,6 +11,8 @@ pub(crate) enum Kind {
     Session,
     /// What forms of a guest must repeat.
     Guest,
+    /// That somebody logged in here before.
+    Device,
 }
 
 /// How cookies are set here.
@@ -29,6 +31,8 @@ impl Cookies {
             (Kind::Session, true) => "session",
             (Kind::Guest, false) => "__Host-guest",
             (Kind::Guest, true) => "guest",
+            (Kind::Device, false) => "__Host-device",
+            (Kind::Device, true) => "device",
         }
     }
 
@@ -67,7 +71,7 @@ impl Cookies {
     }
 }
 
-/// Values here are made of letters and digits.
+/// Values here are made of letters, digits and few marks.
 fn encoded(cookie: &Cookie<'_>) -> HeaderValue {
     HeaderValue::from_str(&cookie.to_string()).unwrap_or(HeaderValue::from_static(""))
 }

@@ -74,8 +74,8 @@ pub(crate) async fn answer(
 
 /// The menu of whoever a request is from, for a page that says why it failed; `None` of a guest's, or where that cannot
 /// be found out.
-pub(crate) async fn menu(app: &App, headers: &HeaderMap, address: Option<IpAddr>) -> Option<String> {
-    let asker = asker::of(app, headers, address, UnixMillis::now()).await.ok()?;
+pub(crate) async fn menu(app: &App, head: (&HeaderMap, &str), address: Option<IpAddr>) -> Option<String> {
+    let asker = asker::of(app, head, address, UnixMillis::now()).await.ok()?;
     menu::of(app, &asker).await.ok()
 }
 

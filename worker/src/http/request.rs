@@ -106,7 +106,7 @@ async fn dispatch(app: &Arc<App>, origin: &Origin, access: &Access, body: Incomi
     }
     let accepted =
         Encoding::accepted(head.headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()));
-    let anonymous = asker::is_anonymous(app, &head.headers);
+    let anonymous = asker::is_anonymous(app, &head.headers, path);
     if reading && anonymous && head.uri.query().is_none() {
         let key = app.cache.key(accepted, Groups::EVERYONE, path, "");
         if let Some(kept) = app.cache.fresh(&key) {
@@ -131,7 +131,7 @@ async fn dispatch(app: &Arc<App>, origin: &Origin, access: &Access, body: Incomi
         Ok(reply) => reply,
         Err(error) if anonymous || path.starts_with("/api") => refused(app, access, &error),
         Err(error) => {
-            let menu = own::menu(app, &head.headers, address).await;
+            let menu = own::menu(app, (&head.headers, path), address).await;
             refuse_to(&app.config.site, path, access.id(), &error, menu)
         }
     }
@@ -160,16 +160,16 @@ async fn routed(
     }
     if let Some(page) = &found.route.own {
         csrf::check_destination(&head.headers)?;
-        let asker = asker::of(app, &head.headers, address, now).await?;
+        let asker = asker::of(app, (&head.headers, path), address, now).await?;
         let query = query(raw_query, page.query)?;
         let asked = own::Asked { path, raw_query, params: found.params, query };
         return Ok(plain(&own::answer(app, page, asked, asker, now).await?, accepted));
     }
     let read = found.route.read.ok_or_else(|| Error::MethodNotAllowed { allow: found.route.allow() })?;
-    let asker = if asker::is_anonymous(app, &head.headers) {
+    let asker = if asker::is_anonymous(app, &head.headers, path) {
         Asker::guest(address, None)
     } else {
-        asker::of(app, &head.headers, address, now).await?
+        asker::of(app, (&head.headers, path), address, now).await?
     };
     asker.within(Scope::Read)?;
     let audience = asker.actor.groups;

@@ -16,6 +16,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::asker::{self, Asker, KnownBy};
 use super::body::{self, Fields};
+use super::cookies::Kind;
 use super::router::{FormRoute, Found};
 use super::{again, csrf, upload};
 use crate::answer::Answer;
@@ -61,7 +62,7 @@ pub(crate) async fn answer(
     csrf::check_origin(&head.headers, authority, &app.config.site.base_url)?;
     body::is_plain(&head.headers)?;
     // Who asks comes before what: a guest's body is not worth reading.
-    let asker = asker::of(app, &head.headers, address, now).await?;
+    let asker = asker::of(app, (&head.headers, head.uri.path()), address, now).await?;
     if let Some(form) = form {
         return submit(app, found, form, head, body, asker, now).await;
     }
@@ -143,7 +144,9 @@ async fn carry_out(
     let key = key_of_form(key(name.map(str::to_owned), asker.actor.user, &asked));
     let user_agent = head.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
     let user_agent = user_agent.unwrap_or_default().to_owned();
-    run(app, Submission { asker: asker.clone(), params: found.params, fields, user_agent, key, now }).await
+    let device = app.cookies.get(&head.headers, Kind::Device).map(str::to_owned);
+    run(app, Submission { asker: asker.clone(), params: found.params, fields, user_agent, device, key, now })
+        .await
 }
 
 /// What the client calls its change.

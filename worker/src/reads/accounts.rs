@@ -8,9 +8,11 @@ use veritable_domain::permission::{Actor, Groups, Role};
 use veritable_domain::text::user_key;
 use veritable_domain::time::UnixMillis;
 
+use veritable_writer_api::message::LinkKind;
+
 use super::{When, first, rows, when};
 
-const BY_TOKEN: &str = "SELECT u.id, u.role, u.groups, t.scopes FROM api_tokens t \
+const BY_TOKEN: &str = "SELECT u.id, u.role, u.groups, t.scopes, t.expires_at FROM api_tokens t \
     CROSS JOIN users u ON u.id = t.user_id WHERE t.token_hash = ?1 AND t.revoked_at IS NULL \
     AND (t.expires_at IS NULL OR t.expires_at > ?2) AND u.disabled_at IS NULL AND u.erased_at IS NULL";
 
@@ -42,8 +44,11 @@ const MADE_AT: &str = "SELECT created_at FROM users WHERE id = ?1";
 
 const NAME: &str = "SELECT name FROM users WHERE id = ?1";
 
-const BY_NAME: &str =
-    "SELECT id, name, display_name, role, post_count, edit_count, created_at FROM users WHERE name_key = ?1";
+const BY_NAME: &str = "SELECT id, name, display_name, role, post_count, edit_count, created_at FROM users WHERE name_key = ?1 \
+    AND approved_at IS NOT NULL AND (verified_at IS NOT NULL OR address IS NULL)";
+
+/// An account that a link sent by mail is of, with the address that the link shows to be its owner's.
+const LINK: &str = "SELECT user_id, address FROM links WHERE hash = ?1 AND kind = ?2 AND expires_at > ?3";
 
 const IS_ANY_HIDDEN: &str = "SELECT 1 FROM categories WHERE read_groups & ?1 = 0 LIMIT 1";
 
@@ -62,6 +67,7 @@ pub(crate) const ALL: &[(&str, &str)] = &[
     ("accounts::MADE_AT", MADE_AT),
     ("accounts::NAME", NAME),
     ("accounts::BY_NAME", BY_NAME),
+    ("accounts::LINK", LINK),
     ("accounts::IS_ANY_HIDDEN", IS_ANY_HIDDEN),
     ("accounts::HIDDEN_POSTS", HIDDEN_POSTS),
 ];
@@ -100,7 +106,7 @@ impl Login {
     }
 }
 
-/// Who the token with this SHA-256 speaks for and what it is for, unless it or the account was switched off.
+/// Who the token with this SHA-256 speaks for, what it is for and when it ends, unless it or the account was switched off.
 ///
 /// # Errors
 /// SQLite's.
@@ -108,10 +114,11 @@ pub fn by_token(
     db: &Connection,
     hash: &[u8; 32],
     now: UnixMillis,
-) -> rusqlite::Result<Option<(Actor, Scopes)>> {
+) -> rusqlite::Result<Option<(Actor, Scopes, Option<UnixMillis>)>> {
     first(db, BY_TOKEN, params![hash, now.0], |row| {
         let (role, groups) = (Role::from_number(row.get(1)?), Groups::from_bits(row.get(2)?));
-        Ok((Actor::account(UserId(row.get(0)?), role, groups), Scopes::from_bits(row.get(3)?)))
+        let ends = row.get::<_, Option<i64>>(4)?.map(UnixMillis);
+        Ok((Actor::account(UserId(row.get(0)?), role, groups), Scopes::from_bits(row.get(3)?), ends))
     })
 }
 
@@ -147,6 +154,20 @@ pub(crate) fn login(db: &Connection, typed: &str) -> rusqlite::Result<Option<Log
 /// The same of a known account.
 pub(crate) fn login_of(db: &Connection, user: UserId) -> rusqlite::Result<Option<Login>> {
     first(db, LOGIN_BY_ID, [user.0], login_row)
+}
+
+/// The account of a link that is good, and the address that the link shows to be its owner's.
+pub(crate) fn by_link(
+    db: &Connection,
+    hash: &[u8; 32],
+    kind: LinkKind,
+    now: UnixMillis,
+) -> rusqlite::Result<Option<(Login, String)>> {
+    let found = first(db, LINK, params![hash, kind.number(), now.0], |row| {
+        Ok((UserId(row.get(0)?), row.get::<_, String>(1)?))
+    })?;
+    let Some((user, address)) = found else { return Ok(None) };
+    Ok(login_of(db, user)?.map(|login| (login, address)))
 }
 
 /// An account as its owner sees it.
@@ -248,7 +269,8 @@ pub(crate) fn seen_by(db: &Connection, key: &str, audience: Groups) -> rusqlite:
     Ok(Some(profile))
 }
 
-/// The same with all that it has.
+/// The same with all that it has, unless it is yet to be confirmed or approved: whether there is such a one is nobody's
+/// business.
 pub(crate) fn by_name(db: &Connection, key: &str) -> rusqlite::Result<Option<Profile>> {
     first(db, BY_NAME, [key], profile)
 }

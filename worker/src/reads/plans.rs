@@ -113,7 +113,7 @@ fn every_question_is_answered_by_an_index() {
 fn a_token_speaks_for_its_account() {
     let db = community();
     let now = veritable_domain::time::UnixMillis(1);
-    let (actor, _) = super::accounts::by_token(&db, &[0; 32], now).unwrap().unwrap();
+    let (actor, ..) = super::accounts::by_token(&db, &[0; 32], now).unwrap().unwrap();
     assert_eq!(actor.user.unwrap().0, 2);
     assert_eq!(super::accounts::by_token(&db, &[1; 32], now).unwrap(), None);
 }

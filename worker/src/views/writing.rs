@@ -88,6 +88,8 @@ pub(crate) struct AgainPage<'a> {
 pub(crate) struct TopicEditPage<'a> {
     pub(crate) page: Page<'a>,
     pub(crate) topic: Topic,
+    /// What the form was made of.
+    pub(crate) base: String,
     /// As it was typed.
     pub(crate) title: String,
     /// Where it may be moved; empty for its author.

@@ -47,12 +47,13 @@ pub(super) fn apply(tx: &mut Transaction<'_>, by: &By, change: &Forum) -> Result
         Forum::CreateCategory { name, description, position } => {
             create_category(tx, by, name, description, *position)
         }
-        Forum::ChangeTopic { topic, title, locked, pinned, category } => {
+        Forum::ChangeTopic { topic, title, locked, pinned, category, base } => {
             let changes = topics::Changes {
                 title: title.as_ref(),
                 locked: *locked,
                 pinned: *pinned,
                 category: *category,
+                base: base.as_deref(),
             };
             topics::change(tx, by, *topic, &changes)
         }

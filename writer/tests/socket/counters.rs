@@ -178,8 +178,15 @@ fn keep_order(
             let verdict = if number < 50 { Verdict::Deleted } else { Verdict::Dismissed };
             Forum::HandleReports { post, verdict }
         }
-        7 => Forum::ChangeTopic { topic, title: Some(title), locked: None, pinned: None, category: None },
-        _ => Forum::ChangeTopic { topic, title: None, locked: None, pinned, category },
+        7 => Forum::ChangeTopic {
+            topic,
+            title: Some(title),
+            locked: None,
+            pinned: None,
+            category: None,
+            base: None,
+        },
+        _ => Forum::ChangeTopic { topic, title: None, locked: None, pinned, category, base: None },
     };
     Command::forum(By::user(by), change)
 }

@@ -165,7 +165,8 @@ fn a_token_belongs_to_an_account_that_exists() {
     let user = here.member;
     let token = |user| {
         let (name, scopes) = ("script".into(), Scopes::ALL);
-        let create = Accounts::CreateApiToken { user, name, hash: [7; 32], scopes, expires_at: None };
+        let create =
+            Accounts::CreateApiToken { user, name, hash: [7; 32], scopes, expires_at: None, notice: None };
         Command::accounts(By::OPERATOR, create)
     };
     let nobody = veritable_domain::ids::UserId(99);

@@ -6,6 +6,7 @@ use veritable_domain::ids::{PostId, TopicId, UserId};
 use veritable_domain::permission::{Denial, Groups};
 use veritable_domain::report::{Reason, Verdict};
 use veritable_domain::tag::Tag;
+use veritable_domain::thread::topic_state;
 use veritable_domain::time::UnixMillis;
 use veritable_writer_api::message::{
     Accounts, By, Command, Forum, IdempotencyKey, Outcome, Refusal, ToWriter,
@@ -23,11 +24,18 @@ fn by(user: UserId, change: Forum) -> Command {
 }
 
 fn lock(topic: TopicId, wanted: bool) -> Forum {
-    Forum::ChangeTopic { topic, title: None, locked: Some(wanted), pinned: None, category: None }
+    Forum::ChangeTopic { topic, title: None, locked: Some(wanted), pinned: None, category: None, base: None }
 }
 
 fn rename(topic: TopicId, name: &str) -> Forum {
-    Forum::ChangeTopic { topic, title: Some(title(name)), locked: None, pinned: None, category: None }
+    Forum::ChangeTopic {
+        topic,
+        title: Some(title(name)),
+        locked: None,
+        pinned: None,
+        category: None,
+        base: None,
+    }
 }
 
 fn report(post: PostId) -> Forum {
@@ -185,6 +193,7 @@ fn a_topic_is_renamed_by_its_author_and_by_moderators() {
         locked: None,
         pinned: Some(true),
         category: None,
+        base: None,
     };
     assert_eq!(refusal(client, by(here.member, both)), Refusal::Denied(Denial::Role));
     assert_eq!(column::<String>(&db, "SELECT title FROM topics"), ["Ours"]);
@@ -205,6 +214,7 @@ fn a_topic_moves_with_its_posts_reports_and_counts_but_not_out_of_sight() {
         locked: None,
         pinned: None,
         category: Some(category),
+        base: None,
     };
     assert_eq!(refusal(client, by(here.member, to(second))), Refusal::Denied(Denial::Role));
     client.call(by(here.moderator, to(second))).unwrap();
@@ -334,6 +344,7 @@ fn everything_that_shows_a_topic_is_stale_when_it_moves() {
         locked: None,
         pinned: None,
         category: Some(second),
+        base: None,
     };
     client.call(by(here.moderator, moved)).unwrap();
     let tags = watcher.event().tags;
@@ -349,4 +360,22 @@ fn everything_that_shows_a_topic_is_stale_when_it_moves() {
     ] {
         assert!(tags.contains(&tag), "{tag} is not among {tags:?}");
     }
+}
+
+#[test]
+fn a_change_of_a_topic_that_is_another_by_now_is_refused() {
+    let writer = Writer::start();
+    let client = &mut writer.client();
+    let here = Community::found(client);
+    let (topic, _) = topic(client, here.member, here.category, "First");
+    let base = Some(topic_state("First", here.category, false, false));
+    let change = |name: &str, base: Option<String>| {
+        let title = Some(title(name));
+        let change = Forum::ChangeTopic { topic, title, locked: None, pinned: None, category: None, base };
+        Command::forum(By::user(here.moderator), change)
+    };
+    client.call(change("Second", base.clone())).unwrap();
+    assert_eq!(refusal(client, change("Third", base)), Refusal::Conflict { current: 0 });
+    client.call(change("Third", None)).unwrap();
+    client.call(change("Fourth", Some(topic_state("Third", here.category, false, false)))).unwrap();
 }

@@ -98,7 +98,14 @@ fn what_is_deleted_is_not_found_and_what_comes_back_is() {
         let title = Some(title(name));
         by(
             here.moderator,
-            Forum::ChangeTopic { topic: in_topic, title, locked: None, pinned: None, category: None },
+            Forum::ChangeTopic {
+                topic: in_topic,
+                title,
+                locked: None,
+                pinned: None,
+                category: None,
+                base: None,
+            },
         )
     };
     client.call(rename("Okapi crossing")).unwrap();

@@ -9,6 +9,7 @@ use veritable_domain::text::{DisplayName, Label};
 use veritable_domain::time::UnixMillis;
 use veritable_writer_api::message::{Accounts, Command};
 
+use super::passwords;
 use super::tokens::{make, offered};
 use crate::app::App;
 use crate::error::Error;
@@ -25,7 +26,7 @@ pub(crate) fn me<'a>(app: &'a App, visit: Visit) -> Pending<'a> {
         let own = app.run(Cost::Point, move |db| Ok(accounts::own(db, user)?)).await?;
         let own = own.ok_or(Error::Unauthorized)?;
         let scopes = match &visit.asker.known_by {
-            KnownBy::Token { scopes } => *scopes,
+            KnownBy::Token { scopes, .. } => *scopes,
             _ => Scopes::ALL,
         };
         let mut me = json!({
@@ -98,17 +99,20 @@ struct NewToken {
     name: String,
     scopes: Vec<String>,
     expires_at: Option<String>,
+    current: Option<String>,
 }
 
-/// A token for no more than the one that asks is for. Not kept anywhere but in its answer: each request makes another.
+/// A token for no more, and for no longer, than the one that asks is for; a session has to show the password.
+/// Not kept anywhere but in its answer: each request makes another.
 pub(crate) fn create_token<'a>(app: &'a App, change: Change) -> Pending<'a> {
     Box::pin(async move {
         let asked: NewToken = body(&change)?;
         let name = Label::new(&asked.name)?;
+        let offered = offered(app, change.asker.actor).await?;
         let mut scopes = Scopes::NONE;
         for named in &asked.scopes {
             let scope: Scope = named.parse().map_err(|why| Error::Invalid { where_: "scopes", why })?;
-            if !offered(change.asker.actor).contains(&scope) {
+            if !offered.contains(&scope) {
                 return Err(invalid("scopes", "has more than this account may do"));
             }
             change.asker.within(scope)?;
@@ -129,7 +133,25 @@ pub(crate) fn create_token<'a>(app: &'a App, change: Change) -> Pending<'a> {
                 at => at,
             },
         };
-        let (text, token) = make(app, &change.asker, name.as_str(), (scopes, expires_at)).await?;
+        let user = change.asker.user()?;
+        let (login, expires_at) = match &change.asker.known_by {
+            KnownBy::Token { expires_at: own, .. } => {
+                if expires_at.zip(*own).is_some_and(|(wanted, own)| wanted > own) {
+                    return Err(invalid("expires_at", "is later than the end of the token that asks"));
+                }
+                let login = app.run(Cost::Point, move |db| Ok(accounts::login_of(db, user)?)).await?;
+                (login.ok_or(Error::Unauthorized)?, expires_at.or(*own))
+            }
+            _ => {
+                let typed = asked.current.as_deref().unwrap_or_default();
+                let (login, right) = passwords::is_current(app, user, typed).await?;
+                if !right {
+                    return Err(invalid("current", "is not your password"));
+                }
+                (login, expires_at)
+            }
+        };
+        let (text, token) = make(app, &change.asker, &login, name.as_str(), (scopes, expires_at)).await?;
         let said = json!({"token": {"id": token, "name": name, "scopes": list(scopes)}, "secret": text});
         Ok(done(StatusCode::CREATED, None, &said))
     })

@@ -3,7 +3,7 @@
 use veritable_domain::account::Address;
 use veritable_domain::ids::SessionId;
 use veritable_domain::text::DisplayName;
-use veritable_writer_api::message::{Accounts, Command, Refusal};
+use veritable_writer_api::message::{Accounts, Command, Outcome, Refusal};
 
 use super::{FAULTY, Faults, joining, notice, passwords, said, told};
 use crate::answer::Answer;
@@ -44,7 +44,7 @@ pub(super) async fn show(
 
 pub(crate) fn display_name<'a>(app: &'a App, form: Submission) -> Pending<'a> {
     Box::pin(async move {
-        let name = match DisplayName::new(form.fields.get("display-name")) {
+        let name = match DisplayName::new(form.fields.line("display-name")?) {
             Ok(name) => name,
             Err(error) => {
                 let faults = Faults::from([("display-name", error.to_string())]);
@@ -52,7 +52,15 @@ pub(crate) fn display_name<'a>(app: &'a App, form: Submission) -> Pending<'a> {
             }
         };
         app.limits.count(limits::DISPLAY_NAME, &form.asker.user()?.0.to_le_bytes())?;
-        app.send(Command::accounts(form.asker.by(), Accounts::SetDisplayName { name }), &form.key).await?;
+        let set = Command::accounts(form.asker.by(), Accounts::SetDisplayName { name });
+        match app.send(set, &form.key).await {
+            Err(Error::Refused(Refusal::NameTaken)) => {
+                let text = "This is somebody else's name, or looks like it.".to_owned();
+                let faults = Faults::from([("display-name", text)]);
+                return Ok(show(app, &form.asker, None, faults).await?.with_status(FAULTY));
+            }
+            other => other?,
+        };
         Ok(Answer::see_other("/account?done=name"))
     })
 }
@@ -61,7 +69,7 @@ pub(crate) fn display_name<'a>(app: &'a App, form: Submission) -> Pending<'a> {
 pub(crate) fn address<'a>(app: &'a App, form: Submission) -> Pending<'a> {
     Box::pin(async move {
         let mut faults = Faults::new();
-        let new = Address::new(form.fields.get("address"))
+        let new = Address::new(form.fields.line("address")?)
             .map_err(|error| faults.insert("address", error.to_string()))
             .ok();
         let login = passwords::current(app, &form, &mut faults).await?;
@@ -81,14 +89,11 @@ pub(crate) fn address<'a>(app: &'a App, form: Submission) -> Pending<'a> {
         let what = "somebody asked for another e-mail address for your account. It is used as soon as it is confirmed, \
                     and no more mail comes to this one then.";
         let change = Accounts::ChangeAddress { address: new.clone(), link, notice: told(app, &login, what) };
-        match app.send(Command::accounts(form.asker.by(), change), &form.key).await {
-            // Whose address it is, is told to its owner alone.
-            Err(Error::Refused(Refusal::AddressTaken)) if sends => {
-                joining::tell_owner(app, &form, &new).await?
-            }
-            other => {
-                other?;
-            }
+        // Whose address it is, is told to its owner alone.
+        if let Outcome::Account { user } =
+            app.send(Command::accounts(form.asker.by(), change), &form.key).await?
+        {
+            joining::tell_owner(app, &form, user).await?;
         }
         if !sends {
             return Ok(Answer::see_other("/account?done=address"));

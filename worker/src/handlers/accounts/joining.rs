@@ -2,21 +2,26 @@
 
 use veritable_config::settings::Registration;
 use veritable_domain::account::Address;
+use veritable_domain::ids::UserId;
 use veritable_domain::permission::Role;
 use veritable_domain::text::UserName;
 use veritable_domain::time::UnixMillis;
-use veritable_writer_api::message::{Accounts, Command, IdempotencyKey, Outcome, Refusal};
+use veritable_writer_api::message::{Accounts, Command, IdempotencyKey, LinkKind, Outcome, Refusal};
 
-use super::{FAULTY, Faults, new_password, notice};
+use super::{FAULTY, Faults, new_password, notice, told};
 use crate::answer::Answer;
 use crate::app::App;
 use crate::error::Error;
 use crate::limits;
 use crate::mails;
-use crate::reads::{accounts, settings};
+use crate::reads::accounts::{self, Login};
+use crate::reads::settings;
 use crate::routes::{Asker, ChangeKey, Cost, Pending, Submission, Visit};
 use crate::sessions::digest;
 use crate::views::{ButtonPage, Page, SignUpPage, render};
+
+/// Said of an invitation that is none.
+const DEAD: &str = "This invitation was used already, or is too old.";
 
 pub(crate) fn page<'a>(app: &'a App, visit: Visit) -> Pending<'a> {
     Box::pin(async move {
@@ -66,8 +71,9 @@ fn needs_address(app: &App, invited: Option<Role>) -> bool {
 
 pub(crate) fn submit<'a>(app: &'a App, form: Submission) -> Pending<'a> {
     Box::pin(async move {
-        let typed = |name: &str| form.fields.get(name).trim().to_owned();
-        let (typed_name, typed_address, code) = (typed("name"), typed("address"), typed("invitation"));
+        app.limits.count_address(limits::SIGN_UP_TRY, form.asker.address)?;
+        let typed = |name| Ok::<_, Error>(form.fields.line(name)?.to_owned());
+        let (typed_name, typed_address, code) = (typed("name")?, typed("address")?, typed("invitation")?);
         let again = |faults: Faults| {
             let asker = form.asker.clone();
             let (name, address, code) = (typed_name.clone(), typed_address.clone(), code.clone());
@@ -75,11 +81,15 @@ pub(crate) fn submit<'a>(app: &'a App, form: Submission) -> Pending<'a> {
         };
         let registration = app.config.accounts.registration;
         let invited = invited(app, &code).await?;
+        if !code.is_empty() && invited.is_none() {
+            return again(Faults::from([("invitation", DEAD.to_owned())])).await;
+        }
         if registration == Registration::Closed && invited != Some(Role::Administrator) {
             return again(Faults::new()).await;
         }
         let mut faults = Faults::new();
-        let name = UserName::new(&typed_name).map_err(|error| faults.insert("name", error.to_string())).ok();
+        let name =
+            UserName::wanted(&typed_name).map_err(|error| faults.insert("name", error.to_string())).ok();
         let needs_address = needs_address(app, invited);
         let address = match typed_address.as_str() {
             "" if !needs_address => None,
@@ -114,25 +124,23 @@ pub(crate) fn submit<'a>(app: &'a App, form: Submission) -> Pending<'a> {
         };
         match app.send(Command::accounts(form.asker.by(), join), &form.key).await {
             Ok(Outcome::UserCreated { .. }) => {}
+            // Whose address it is, is told to nobody but its owner.
+            Ok(Outcome::Account { user }) => tell_owner(app, &form, user).await?,
             Ok(other) => {
                 return Err(Error::Internal(format!("the writer answered another command: {other:?}")));
             }
             Err(Error::Refused(Refusal::NameTaken)) => {
-                let text = "Somebody has this name already. Take another one.".to_owned();
+                let text =
+                    "Somebody has this name already, or one that looks like it. Take another one.".to_owned();
                 return again(Faults::from([("name", text)])).await;
             }
             Err(Error::Refused(Refusal::LinkDead)) => {
-                let text = "This invitation was used already, or is too old.".to_owned();
-                return again(Faults::from([("invitation", text)])).await;
+                return again(Faults::from([("invitation", DEAD.to_owned())])).await;
             }
-            Err(Error::Refused(Refusal::AddressTaken)) => match &address {
-                // Whose address it is, is told to nobody but its owner.
-                Some(address) if needs_address => tell_owner(app, &form, address).await?,
-                _ => {
-                    let text = "This address has an account already.".to_owned();
-                    return again(Faults::from([("address", text)])).await;
-                }
-            },
+            Err(Error::Refused(Refusal::AddressTaken)) => {
+                let text = "This address has an account already.".to_owned();
+                return again(Faults::from([("address", text)])).await;
+            }
             Err(error) => return Err(error),
         }
         let asker = &form.asker;
@@ -153,21 +161,49 @@ pub(crate) fn submit<'a>(app: &'a App, form: Submission) -> Pending<'a> {
     })
 }
 
-/// Writes to somebody whose address was used to join a second time.
-pub(super) async fn tell_owner(app: &App, form: &Submission, address: &Address) -> Result<(), Error> {
-    let key = address.key();
-    let found = app.run(Cost::Point, move |db| Ok(accounts::login(db, &key)?)).await?;
+/// Writes to somebody whose address was used a second time.
+pub(super) async fn tell_owner(app: &App, form: &Submission, user: UserId) -> Result<(), Error> {
+    let found = app.run(Cost::Point, move |db| Ok(accounts::login_of(db, user)?)).await?;
     let Some(login) = found else { return Ok(()) };
-    let mail = mails::known_already(&app.config, address, &login.name);
-    let command = Command::accounts(form.asker.by(), Accounts::SendMail { mail });
+    let Some(address) = login.address.as_deref().and_then(|text| Address::new(text).ok()) else {
+        return Ok(());
+    };
+    let mail = mails::known_already(&app.config, &address, &login.name);
+    post(app, form, Accounts::SendMail { mail });
+    Ok(())
+}
+
+/// Sends another link to an account whose address is not confirmed yet; or, where it is somebody's who has confirmed it,
+/// tells its owner. What the answer says, and how long it takes, is the same.
+pub(super) async fn confirm_again(app: &App, form: &Submission, login: &Login) -> Result<bool, Error> {
+    let Some(address) = login.address.as_deref().and_then(|text| Address::new(text).ok()) else {
+        return Ok(false);
+    };
+    app.limits.count(limits::MAIL, address.key().as_bytes())?;
+    let key = address.key();
+    let owner = app.run(Cost::Point, move |db| Ok(accounts::login(db, &key)?)).await?;
+    match owner {
+        Some(owner) => {
+            let mail = mails::known_already(&app.config, &address, &owner.name);
+            post(app, form, Accounts::SendMail { mail });
+        }
+        None => {
+            let link = mails::verify(&app.config, &address, &login.name, form.now)?;
+            post(app, form, Accounts::SendLink { user: login.user, link });
+        }
+    }
+    Ok(true)
+}
+
+/// Has a message sent. Not waited for: an answer takes as long whether there is one or not.
+fn post(app: &App, form: &Submission, message: Accounts) {
+    let command = Command::accounts(form.asker.by(), message);
     let sending = app.send_later(command, ChangeKey::of(IdempotencyKey::fresh()));
-    // Not waited for: the answer takes as long as for an address that nobody has.
     tokio::spawn(async move {
         if let Err(error) = sending.await {
-            tracing::warn!(%error, "the owner of an address could not be told that it was used again");
+            tracing::warn!(%error, "a message about an account could not be sent");
         }
     });
-    Ok(())
 }
 
 /// A link from a mail: a page with a button, as programs that look at mail follow links without being asked.
@@ -187,7 +223,14 @@ pub(crate) fn verify_page<'a>(app: &'a App, visit: Visit) -> Pending<'a> {
 pub(crate) fn verify<'a>(app: &'a App, form: Submission) -> Pending<'a> {
     Box::pin(async move {
         let hash = digest(form.params.get("secret").map_or("", String::as_str));
-        app.send(Command::accounts(form.asker.by(), Accounts::Verify { hash }), &form.key).await?;
+        let now = form.now;
+        let read = move |db: &rusqlite::Connection| Ok(accounts::by_link(db, &hash, LinkKind::Verify, now)?);
+        let found = app.run(Cost::Point, read).await?.filter(|(login, _)| login.verified);
+        let what = "your account has another e-mail address now. No more mail comes to this one.";
+        let notice = found.and_then(|(login, new)| {
+            told(app, &login, what).filter(|_| login.address.as_deref() != Some(new.as_str()))
+        });
+        app.send(Command::accounts(form.asker.by(), Accounts::Verify { hash, notice }), &form.key).await?;
         let to =
             if form.asker.actor.user.is_some() { "/account?done=confirmed" } else { "/login?done=verified" };
         Ok(Answer::see_other(to))

@@ -7,9 +7,10 @@ use veritable_domain::password::Verdict;
 use veritable_domain::text::user_key;
 use veritable_writer_api::message::{Accounts, By, Command, Factor, IdempotencyKey, NewSession};
 
-use super::{local, notice, said, second_step};
+use super::{joining, local, notice, said, second_step};
 use crate::answer::Answer;
 use crate::app::App;
+use crate::devices::{self, Try};
 use crate::error::Error;
 use crate::http::cookies::Kind;
 use crate::http::csrf::random;
@@ -48,13 +49,14 @@ async fn show(app: &App, asker: &Asker, tried: &Tried<'_>) -> Result<Answer, Err
 
 pub(crate) fn submit<'a>(app: &'a App, form: Submission) -> Pending<'a> {
     Box::pin(async move {
-        let (user, password) = (form.fields.get("user").trim(), form.fields.get("password"));
+        let (user, password) = (form.fields.line("user")?, form.fields.get("password"));
         let next = local(form.fields.get("next"));
         let remember = form.fields.has("remember");
         app.limits.count_address(limits::LOGIN_ADDRESS, form.asker.address)?;
-        app.limits.count(limits::LOGIN_ACCOUNT, user_key(user).as_bytes())?;
         let typed = user.to_owned();
         let found = app.run(Cost::Point, move |db| Ok(accounts::login(db, &typed)?)).await?;
+        let this = Try::of(&form, found.as_ref(), &user_key(user));
+        this.count(app)?;
         let stored = found.as_ref().and_then(|login| login.password_hash.clone());
         let verdict = if password.len() > MAX_PASSWORD_BYTES {
             Verdict::Wrong
@@ -67,7 +69,7 @@ pub(crate) fn submit<'a>(app: &'a App, form: Submission) -> Pending<'a> {
             return Ok(answer.with_status(StatusCode::UNAUTHORIZED));
         };
         // Tries were counted before they were looked at, as many may come at once; who was right did not try.
-        app.limits.give_back(limits::LOGIN_ACCOUNT, user_key(user).as_bytes());
+        this.give_back(app);
         if let (Verdict::Outdated, Some(old)) = (verdict, stored) {
             rehash(app, login.user, old, password).await;
         }
@@ -78,7 +80,7 @@ pub(crate) fn submit<'a>(app: &'a App, form: Submission) -> Pending<'a> {
         if login.totp_secret.is_some() {
             return second_step::ask(app, &form, &login, remember, next).await;
         }
-        open(app, &form, (login.user, Factor::None), remember, next).await
+        open(app, &form, (&login, Factor::None), remember, next).await
     })
 }
 
@@ -91,15 +93,10 @@ pub(super) async fn kept_out(
     let (title, text) = if login.disabled {
         ("This account is switched off", "Ask an administrator why.".to_owned())
     } else if !login.verified {
-        let text = match login.address.as_deref().map(veritable_domain::account::Address::new) {
-            Some(Ok(address)) if mails::are_sent(&app.config) => {
-                app.limits.count(limits::MAIL, address.key().as_bytes())?;
-                let link = mails::verify(&app.config, &address, &login.name, form.now)?;
-                let send = Accounts::SendLink { user: login.user, link };
-                app.send(Command::accounts(form.asker.by(), send), &form.key).await?;
-                format!("We have sent another message to {}. Follow the link in it.", address.as_str())
-            }
-            _ => "Ask an administrator to confirm it.".to_owned(),
+        let sent = mails::are_sent(&app.config) && joining::confirm_again(app, form, login).await?;
+        let text = match login.address.as_deref().filter(|_| sent) {
+            Some(address) => format!("We have sent another message to {address}. Follow the link in it."),
+            None => "Ask an administrator to confirm it.".to_owned(),
         };
         ("Your e-mail address is not confirmed yet", text)
     } else if !login.approved {
@@ -129,27 +126,33 @@ async fn rehash(app: &App, user: UserId, old: String, password: &str) {
     });
 }
 
-/// Begins a session. The token of the one before, if there was one, is not taken over: whoever set it does not know the
-/// new one.
+/// Begins a session. The one before, if there was one, ends, and its token is not taken over: whoever set it does not know
+/// the new one.
 pub(crate) async fn open(
     app: &App,
     form: &Submission,
-    (user, factor): (UserId, Factor),
+    (login, factor): (&accounts::Login, Factor),
     remember: bool,
     next: &str,
 ) -> Result<Answer, Error> {
     let (token, hash) = mails::secret()?;
+    let replaces = form.asker.session().copied();
     let session = NewSession {
         hash,
         csrf: random()?,
         expires_at: app.sessions.expiry(form.now),
         user_agent: form.user_agent.clone(),
     };
-    let command = Command::accounts(form.asker.by(), Accounts::OpenSession { user, session, factor });
+    let command = Command::accounts(
+        form.asker.by(),
+        Accounts::OpenSession { user: login.user, session, factor, replaces },
+    );
     app.send(command, &ChangeKey::of(IdempotencyKey::fresh())).await?;
     let days = remember.then_some(app.config.accounts.session_days);
     let cookie = app.cookies.set(Kind::Session, &token, days);
-    Ok(Answer::see_other(next).with_cookie(cookie).with_cookie(app.cookies.remove(Kind::Guest)))
+    let device = app.cookies.set(Kind::Device, &devices::seal(login)?, Some(devices::DAYS));
+    let answer = Answer::see_other(next).with_cookie(cookie).with_cookie(device);
+    Ok(answer.with_cookie(app.cookies.remove(Kind::Guest)))
 }
 
 pub(crate) fn out<'a>(app: &'a App, form: Submission) -> Pending<'a> {

@@ -1,10 +1,11 @@
 //! Passwords that were forgotten, and those that are to be others.
 
 use veritable_domain::account::{Address, MAX_PASSWORD_BYTES};
+use veritable_domain::ids::UserId;
 use veritable_domain::password::Verdict;
-use veritable_writer_api::message::{Accounts, Command};
+use veritable_writer_api::message::{Accounts, Command, LinkKind, Refusal};
 
-use super::{FAULTY, Faults, home, new_password, notice, told};
+use super::{FAULTY, Faults, home, joining, new_password, notice, told};
 use crate::answer::Answer;
 use crate::app::App;
 use crate::error::Error;
@@ -33,10 +34,18 @@ pub(crate) fn forgot<'a>(app: &'a App, form: Submission) -> Pending<'a> {
             return Ok(Answer::see_other("/forgot"));
         }
         app.limits.count_address(limits::MAIL, form.asker.address)?;
-        let typed = form.fields.get("user").trim().to_owned();
+        let typed = form.fields.line("user")?.to_owned();
         app.limits.count(limits::MAIL, typed.to_lowercase().as_bytes())?;
         let found = app.run(Cost::Point, move |db| Ok(accounts::login(db, &typed)?)).await?;
         let found = found.filter(|login| !login.disabled);
+        // A password is offered to an address only once it is known whose it is.
+        let found = match found {
+            Some(login) if !login.verified && login.address.is_some() => {
+                joining::confirm_again(app, &form, &login).await?;
+                None
+            }
+            found => found,
+        };
         let address = found.as_ref().and_then(|login| Address::new(login.address.as_deref()?).ok());
         if let Some((login, address)) = found.zip(address) {
             let link = mails::reset(&app.config, &address, &login.name, form.now)?;
@@ -78,12 +87,16 @@ pub(crate) fn reset<'a>(app: &'a App, form: Submission) -> Pending<'a> {
         let secret = form.params.get("secret").map_or("", String::as_str);
         app.limits.count_address(limits::LOGIN_ADDRESS, form.asker.address)?;
         let mut faults = Faults::new();
-        let known = [app.config.site.name.as_str()];
+        let (hash, now) = (digest(secret), form.now);
+        let read = move |db: &rusqlite::Connection| Ok(accounts::by_link(db, &hash, LinkKind::Reset, now)?);
+        let login = app.run(Cost::Point, read).await?.ok_or(Error::Refused(Refusal::LinkDead))?.0;
+        let address = login.address.as_deref().unwrap_or_default();
+        let known = [login.name.as_str(), address, app.config.site.name.as_str()];
         let Some(password) = new_password(form.fields.get("password"), &known, &mut faults) else {
             return show_reset(app, &form.asker, &format!("/reset/{secret}"), faults).await;
         };
         let password_hash = app.hashing.hash(password.as_str()).await?;
-        let command = Accounts::ResetPassword { hash: digest(secret), password_hash };
+        let command = Accounts::ResetPassword { hash, password_hash };
         app.send(Command::accounts(form.asker.by(), command), &form.key).await?;
         Ok(Answer::see_other("/login?done=reset"))
     })
@@ -91,19 +104,24 @@ pub(crate) fn reset<'a>(app: &'a App, form: Submission) -> Pending<'a> {
 
 /// The account of who asks, and whether the field `current` of a form is its password; a fault where it is not.
 pub(super) async fn current(app: &App, form: &Submission, faults: &mut Faults) -> Result<Login, Error> {
-    let user = form.asker.user()?;
+    let (login, right) = is_current(app, form.asker.user()?, form.fields.get("current")).await?;
+    if !right {
+        faults.insert("current", "This is not your password.".into());
+    }
+    Ok(login)
+}
+
+/// An account, and whether this is its password. Wrong ones are counted.
+pub(super) async fn is_current(app: &App, user: UserId, typed: &str) -> Result<(Login, bool), Error> {
     app.limits.count(limits::LOGIN_ACCOUNT, &user.0.to_le_bytes())?;
     let login = app.run(Cost::Point, move |db| Ok(accounts::login_of(db, user)?)).await?;
     let login = login.ok_or(Error::Unauthorized)?;
-    let typed = form.fields.get("current");
     let right = typed.len() <= MAX_PASSWORD_BYTES
         && app.hashing.verify(typed, login.password_hash.clone()).await? != Verdict::Wrong;
     if right {
         app.limits.give_back(limits::LOGIN_ACCOUNT, &user.0.to_le_bytes());
-    } else {
-        faults.insert("current", "This is not your password.".into());
     }
-    Ok(login)
+    Ok((login, right))
 }
 
 /// A new password for who knows the old one.
@@ -120,7 +138,8 @@ pub(crate) fn change<'a>(app: &'a App, form: Submission) -> Pending<'a> {
         let password_hash = app.hashing.hash(password.as_str()).await?;
         let notice = told(app, &login, "the password of your account was changed.");
         let session = form.asker.session().copied();
-        let command = Accounts::ChangePassword { password_hash, session, notice };
+        let ends_tokens = form.fields.has("end-tokens");
+        let command = Accounts::ChangePassword { password_hash, session, ends_tokens, notice };
         app.send(Command::accounts(form.asker.by(), command), &form.key).await?;
         Ok(Answer::see_other("/account?done=password"))
     })

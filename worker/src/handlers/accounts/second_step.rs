@@ -63,7 +63,7 @@ pub(crate) fn submit<'a>(app: &'a App, form: Submission) -> Pending<'a> {
         }
         let factor = factor(&login, code, form.now)?;
         let opened = match factor {
-            Some(factor) => login::open(app, &form, (user, factor), ticket.remember, next).await,
+            Some(factor) => login::open(app, &form, (&login, factor), ticket.remember, next).await,
             None => Err(Error::Refused(Refusal::WrongCode)),
         };
         match opened {

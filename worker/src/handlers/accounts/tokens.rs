@@ -7,13 +7,14 @@ use veritable_domain::text::Label;
 use veritable_domain::time::UnixMillis;
 use veritable_writer_api::message::{Accounts, Command, IdempotencyKey, Outcome};
 
-use super::{FAULTY, Faults, said};
+use super::{FAULTY, Faults, passwords, said, told};
 use crate::answer::Answer;
 use crate::app::App;
 use crate::error::Error;
 use crate::handlers::number;
 use crate::mails;
-use crate::reads::settings;
+use crate::reads::accounts::Login;
+use crate::reads::{moderation, settings};
 use crate::routes::{Asker, ChangeKey, Cost, Pending, Submission, Visit};
 use crate::sessions::digest;
 use crate::views::{Page, ShownOnce, Tabs, TokensPage, render};
@@ -23,14 +24,20 @@ const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 /// After how many days a token may end; 0: never.
 pub(crate) const DAYS: [i64; 5] = [30, 90, 365, 7, 0];
 
-/// What a token of somebody may be for: nothing that its owner may not.
-pub(crate) fn offered(actor: Actor) -> Vec<Scope> {
-    let least = |scope: &Scope| match scope {
-        Scope::Moderate => Role::Moderator,
-        Scope::Administer => Role::Administrator,
-        _ => Role::Member,
+/// What a token of somebody may be for: nothing that its owner may not. Who keeps order in some category alone may do so
+/// with a token too; where, is asked with each deed.
+///
+/// # Errors
+/// The database cannot be read.
+pub(crate) async fn offered(app: &App, actor: Actor) -> Result<Vec<Scope>, Error> {
+    let keeps = actor.role >= Role::Moderator
+        || app.run(Cost::Point, move |db| Ok(moderation::keeps(db, actor.groups)?)).await?;
+    let is_offered = |scope: &Scope| match scope {
+        Scope::Moderate => keeps,
+        Scope::Administer => actor.role >= Role::Administrator,
+        Scope::Read | Scope::Write | Scope::Account => true,
     };
-    Scope::ALL.into_iter().filter(|scope| actor.role >= least(scope)).collect()
+    Ok(Scope::ALL.into_iter().filter(is_offered).collect())
 }
 
 pub(crate) fn page<'a>(app: &'a App, visit: Visit) -> Pending<'a> {
@@ -52,7 +59,7 @@ async fn show(
     let user = asker.user()?;
     let tokens = app.run(Cost::Point, move |db| Ok(settings::tokens(db, user, now)?)).await?;
     let page = Page::own(app, asker, "API tokens").await?;
-    let (tabs, scopes) = (Tabs::at(PATH), offered(asker.actor));
+    let (tabs, scopes) = (Tabs::at(PATH), offered(app, asker.actor).await?);
     let is_faulty = !faults.is_empty();
     let shown = TokensPage { page, tabs, tokens, scopes, name, chosen, chosen_days, said, faults };
     let answer = Answer::html(render(&shown)?, Vec::new());
@@ -62,11 +69,11 @@ async fn show(
 /// The only time that a token is shown. Each time the form is sent makes another one: what it was made with is not kept.
 pub(crate) fn create<'a>(app: &'a App, form: Submission) -> Pending<'a> {
     Box::pin(async move {
-        let typed = form.fields.get("name");
+        let typed = form.fields.line("name")?;
         let mut faults = Faults::new();
         let name = Label::new(typed).map_err(|error| faults.insert("name", error.to_string())).ok();
         let wanted = |scope: &Scope| form.fields.has(&format!("scope-{}", scope.name()));
-        let scopes: Scopes = offered(form.asker.actor).into_iter().filter(wanted).collect();
+        let scopes: Scopes = offered(app, form.asker.actor).await?.into_iter().filter(wanted).collect();
         if scopes == Scopes::NONE {
             faults.insert("scopes", "A token has to be for something.".into());
         }
@@ -74,12 +81,14 @@ pub(crate) fn create<'a>(app: &'a App, form: Submission) -> Pending<'a> {
         if days.is_none() {
             faults.insert("days", "Choose when it ends.".into());
         }
+        // A token outlives the session that it was made in: a session alone is not enough to make one.
+        let login = passwords::current(app, &form, &mut faults).await?;
         let (Some(name), Some(days), true) = (name, days, faults.is_empty()) else {
             let typed = (typed, scopes, days.unwrap_or(DAYS[0]));
             return show(app, &form.asker, form.now, typed, None, faults).await;
         };
         let expires_at = (days > 0).then_some(UnixMillis(form.now.0 + days * DAY_MS));
-        let (token, _) = make(app, &form.asker, name.as_str(), (scopes, expires_at)).await?;
+        let (token, _) = make(app, &form.asker, &login, name.as_str(), (scopes, expires_at)).await?;
         let page = Page::own(app, &form.asker, "Your new token").await?;
         let text = "Keep it like a password: whoever has it acts as you. It is shown only now.";
         let shown = ShownOnce { page, text, label: "Token", secret: &token, back: ("API tokens", PATH) };
@@ -91,6 +100,7 @@ pub(crate) fn create<'a>(app: &'a App, form: Submission) -> Pending<'a> {
 pub(super) async fn make(
     app: &App,
     asker: &Asker,
+    login: &Login,
     name: &str,
     (scopes, expires_at): (Scopes, Option<UnixMillis>),
 ) -> Result<(String, TokenId), Error> {
@@ -102,6 +112,7 @@ pub(super) async fn make(
         hash: digest(&text),
         scopes,
         expires_at,
+        notice: told(app, login, &format!("an API token, called “{name}”, was made for your account.")),
     };
     let key = ChangeKey::of(IdempotencyKey::fresh());
     match app.send(Command::accounts(asker.by(), create), &key).await? {

@@ -134,7 +134,8 @@ async fn change(app: &App, form: &Submission, user: UserId, deed: &str) -> Resul
             let found = app.run(Cost::Point, move |db| Ok(admin::one(db, user)?)).await?;
             let found = found.ok_or_else(|| missing("user"))?;
             let address = found.address.as_deref().and_then(|address| Address::new(address).ok());
-            let address = address.filter(|_| mails::are_sent(&app.config));
+            // What is not confirmed may be anybody's.
+            let address = address.filter(|_| found.verified && mails::are_sent(&app.config));
             let notice = address.map(|address| mails::approved(&app.config, &address, &found.name));
             Administration::Approve { user, notice }
         }

@@ -1,9 +1,11 @@
 //! A topic's title, whether it is locked or pinned, where it is, and whether it is there.
 
+use http::StatusCode;
 use veritable_domain::ids::{CategoryId, TopicId, UserId};
 use veritable_domain::permission::{Deed, may};
 use veritable_domain::text::TopicTitle;
-use veritable_writer_api::message::{Command, Forum, Outcome};
+use veritable_domain::thread::topic_state;
+use veritable_writer_api::message::{Command, Forum, Outcome, Refusal};
 
 use crate::answer::Answer;
 use crate::app::App;
@@ -61,7 +63,8 @@ async fn show(
     }
     let page = Page::own(app, asker, &format!("Edit the topic: {}", topic.title)).await?;
     let page = page.under(&topic.category, topic.category_path()).under(&topic.title, topic.path());
-    let shown = TopicEditPage { page, topic, title, categories, keeps, faults };
+    let base = topic_state(&topic.title, CategoryId(topic.category_id), topic.locked, topic.pinned);
+    let shown = TopicEditPage { page, topic, base, title, categories, keeps, faults };
     let answer = Answer::html(render(&shown)?, Vec::new());
     Ok(if is_faulty { answer.with_status(FAULTY) } else { answer })
 }
@@ -94,10 +97,22 @@ pub(crate) fn edit<'a>(app: &'a App, sent: Submission) -> Pending<'a> {
             text => Some(CategoryId(number("category", text)?)),
         };
         let (locked, pinned) = (mark(fields, "locked")?, mark(fields, "pinned")?);
-        let change = Forum::ChangeTopic { topic: TopicId(topic.id), title, locked, pinned, category };
-        match app.send(Command::forum(sent.asker.by(), change), &sent.key).await? {
-            Outcome::TopicChanged { slug } => Ok(Answer::see_other(topic_path(&slug, topic.id))),
-            other => Err(unexpected(&other)),
+        let typed = title.as_ref().map_or_else(|| topic.title.clone(), |title| title.as_str().to_owned());
+        // A button on the topic's page sets one mark, whatever the rest is by now.
+        let base = Some(fields.line("base")?).filter(|base| !base.is_empty()).map(str::to_owned);
+        let change = Forum::ChangeTopic { topic: TopicId(topic.id), title, locked, pinned, category, base };
+        match app.send(Command::forum(sent.asker.by(), change), &sent.key).await {
+            Ok(Outcome::TopicChanged { slug }) => Ok(Answer::see_other(topic_path(&slug, topic.id))),
+            Ok(other) => Err(unexpected(&other)),
+            Err(Error::Refused(Refusal::Conflict { .. })) => {
+                let text = "Somebody changed this topic meanwhile. Here it is as it is now, with your title; saving it \
+                            again makes it so.";
+                let topic = editable(app, &sent.asker, sent.params.get("id")).await?;
+                let page =
+                    show(app, &sent.asker, topic, typed, Faults::from([("title", text.to_owned())])).await?;
+                Ok(page.with_status(StatusCode::CONFLICT))
+            }
+            Err(error) => Err(error),
         }
     })
 }

@@ -122,9 +122,12 @@ pub(in super::super) struct NewToken {
     /// No more than the token that asks is for.
     #[schema(schema_with = some_scopes)]
     scopes: Vec<String>,
-    /// A time to come.
+    /// A time to come, no later than the end of the token that asks; without it, that one.
     #[schema(format = DateTime)]
     expires_at: Option<String>,
+    /// The account's password; only where a session asks.
+    #[schema(max_length = 1024)]
+    current: Option<String>,
 }
 
 #[derive(ToSchema)]

@@ -100,7 +100,9 @@ pub enum Accounts {
         /// PHC string of its password, if it may log in.
         password_hash: Option<String>,
     },
-    /// Join.
+    /// Join. The answer is [`Outcome::UserCreated`](super::Outcome::UserCreated); or, where the address that a link would go
+    /// to is somebody's already, [`Outcome::Account`](super::Outcome::Account), which says whose. An account is made either
+    /// way, and nobody can tell the two apart; the link of the second is not sent.
     SignUp {
         /// The name.
         name: UserName,
@@ -131,8 +133,10 @@ pub enum Accounts {
     Verify {
         /// The link.
         hash: SecretHash,
+        /// Tells the address that this one takes the place of, if there is one.
+        notice: Option<Mail>,
     },
-    /// Use a link of [`LinkKind::Reset`]: a new password; every session of the account ends.
+    /// Use a link of [`LinkKind::Reset`]: a new password. Every session, link and API token of the account ends.
     ResetPassword {
         /// The link.
         hash: SecretHash,
@@ -145,6 +149,8 @@ pub enum Accounts {
         password_hash: String,
         /// The session that goes on.
         session: Option<SecretHash>,
+        /// API tokens end with it.
+        ends_tokens: bool,
         /// Tells the owner.
         notice: Option<Mail>,
     },
@@ -165,6 +171,8 @@ pub enum Accounts {
         session: NewSession,
         /// The second factor that was checked.
         factor: Factor,
+        /// The session that this one takes the place of in its browser; it ends.
+        replaces: Option<SecretHash>,
     },
     /// Say that a session is used, so that it ends later.
     TouchSession {
@@ -212,13 +220,16 @@ pub enum Accounts {
         scopes: Scopes,
         /// When it ends, if it does.
         expires_at: Option<UnixMillis>,
+        /// Tells the owner.
+        notice: Option<Mail>,
     },
     /// End an API token of the one who asks.
     RevokeApiToken {
         /// Which.
         token: TokenId,
     },
-    /// Take another address; with a link it counts once the link was used.
+    /// Take another address; with a link it counts once the link was used. Where it is somebody's already the link is not
+    /// sent, and the answer is [`Outcome::Account`](super::Outcome::Account), which says whose.
     ChangeAddress {
         /// The new one.
         address: Address,

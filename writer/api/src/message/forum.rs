@@ -62,6 +62,9 @@ pub enum Forum {
         pinned: Option<bool>,
         /// The category it is to be in.
         category: Option<CategoryId>,
+        /// What the change was made of ([`topic_state`](veritable_domain::thread::topic_state)): refused with [`Refusal::Conflict`](super::Refusal::Conflict) when
+        /// the topic is another by now. `None`: whatever it is.
+        base: Option<String>,
     },
     /// Take a topic with all its posts out of sight.
     DeleteTopic {

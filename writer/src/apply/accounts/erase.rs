@@ -25,11 +25,11 @@ pub(in super::super) fn erase(tx: &mut Transaction<'_>, user: UserId) -> Result<
         tx.row("SELECT address FROM users WHERE id = ?1", [user.0], |row| row.get(0))?.flatten();
     sessions::end_all(tx, user, None)?;
     tx.run(
-        "UPDATE users SET name = ?2, name_key = ?3, display_name = '', role = 1, groups = 0, password_hash = NULL,
+        "UPDATE users SET name = ?2, name_key = ?3, likeness = ?5, display_name = '', role = 1, groups = 0, password_hash = NULL,
                 address = NULL, address_key = NULL, totp_secret = NULL, totp_confirmed_at = NULL, preferences = '',
                 verified_at = coalesce(verified_at, ?4), approved_at = coalesce(approved_at, ?4),
                 disabled_at = NULL, erased_at = ?4 WHERE id = ?1",
-        params![user.0, name.as_str(), name.key(), tx.now.0],
+        params![user.0, name.as_str(), name.key(), tx.now.0, name.likeness()],
     )?;
     tx.run("DELETE FROM api_tokens WHERE user_id = ?1", [user.0])?;
     tx.run("DELETE FROM links WHERE user_id = ?1", [user.0])?;

@@ -1,9 +1,9 @@
 //! What is too old: forgotten a little at a time, once in a while (`clerk` asks for it).
 
 use veritable_domain::ids::UserId;
-use veritable_writer_api::message::Outcome;
+use veritable_writer_api::message::{Outcome, Refusal};
 
-use super::super::{Failure, Transaction};
+use super::super::{Failure, Transaction, administration};
 use super::erase;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
@@ -36,12 +36,15 @@ pub(super) fn forget(tx: &mut Transaction<'_>) -> Result<Outcome, Failure> {
         tx.run("DELETE FROM drafts WHERE user_id = ?1 AND place = ?2", rusqlite::params![user, place])?;
     }
     // Somebody who wrote before there were addresses is not among them.
-    let sql =
-        "SELECT id FROM users WHERE verified_at IS NULL AND address_key IS NOT NULL AND created_at <= ?1
+    let sql = "SELECT id FROM users WHERE verified_at IS NULL AND address IS NOT NULL AND created_at <= ?1
                AND erased_at IS NULL ORDER BY created_at LIMIT ?2";
     let accounts = tx.rows(sql, [now - UNCONFIRMED_MS, ACCOUNTS_AT_ONCE], |row| row.get(0).map(UserId))?;
     for user in accounts {
-        erase::erase(tx, user)?;
+        match administration::leave_an_administrator(tx, user) {
+            Ok(()) => erase::erase(tx, user)?,
+            Err(Failure::Refused(Refusal::LastAdministrator)) => {}
+            Err(other) => return Err(other),
+        }
     }
     Ok(Outcome::Done)
 }

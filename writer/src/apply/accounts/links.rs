@@ -8,7 +8,7 @@ use veritable_domain::time::UnixMillis;
 use veritable_writer_api::message::{Link, LinkKind, Mail, Outcome, Refusal, SecretHash};
 
 use super::super::{Failure, Transaction, malformed, no_such};
-use super::{owner, sessions};
+use super::{claim, owner, sessions, tokens};
 
 /// A new link of a kind replaces the account's last one: an old mail in a mailbox is worth nothing.
 pub(super) fn insert(tx: &mut Transaction<'_>, user: UserId, link: &Link) -> rusqlite::Result<()> {
@@ -65,19 +65,35 @@ fn take(tx: &Transaction<'_>, hash: &SecretHash, kind: LinkKind) -> Result<(User
     Ok((user, address))
 }
 
-pub(super) fn verify(tx: &mut Transaction<'_>, hash: &SecretHash) -> Result<Outcome, Failure> {
+pub(super) fn verify(
+    tx: &mut Transaction<'_>,
+    hash: &SecretHash,
+    notice: Option<&Mail>,
+) -> Result<Outcome, Failure> {
     let (user, address) = take(tx, hash, LinkKind::Verify)?;
     let address = Address::new(&address).map_err(|error| malformed(error.to_string()))?;
     if owner(tx, &address)?.is_some_and(|owner| owner != user) {
         return Err(Refusal::AddressTaken.into());
     }
+    let sql = "SELECT address FROM users WHERE id = ?1 AND verified_at IS NOT NULL";
+    let before: Option<String> = tx.row(sql, [user.0], |row| row.get(0))?.flatten();
+    let told = notice.filter(|notice| before.as_deref() == Some(notice.to.as_str()) && notice.to != address);
     tx.run(
         "UPDATE users SET address = ?2, address_key = ?3, verified_at = ?4 WHERE id = ?1",
         params![user.0, address.as_str(), address.key(), tx.now.0],
     )?;
     // A link for a new password went to the mailbox that was this person's before.
     drop_links(tx, user, LinkKind::Reset)?;
+    post_all(tx, told)?;
+    // Not seen by others before.
+    tx.touch([Tag::User(user)]);
     Ok(Outcome::Account { user })
+}
+
+/// Every link of an account: who asked for one may be who is to be kept out.
+pub(in super::super) fn drop_all(tx: &Transaction<'_>, user: UserId) -> rusqlite::Result<()> {
+    tx.run("DELETE FROM links WHERE user_id = ?1", [user.0])?;
+    Ok(())
 }
 
 fn drop_links(tx: &Transaction<'_>, user: UserId, kind: LinkKind) -> rusqlite::Result<usize> {
@@ -92,7 +108,7 @@ pub(in super::super) fn offer_password(
     expires_at: UnixMillis,
     mail: Option<&Mail>,
 ) -> rusqlite::Result<()> {
-    drop_links(tx, user, LinkKind::Reset)?;
+    drop_all(tx, user)?;
     tx.run(
         "INSERT INTO links (hash, user_id, kind, address, created_at, expires_at) VALUES (?1, ?2, ?3, '', ?4, ?5)",
         params![hash, user.0, LinkKind::Reset.number(), tx.now.0, expires_at.0],
@@ -106,12 +122,13 @@ pub(super) fn reset_password(
     password_hash: &str,
 ) -> Result<Outcome, Failure> {
     let (user, _) = take(tx, hash, LinkKind::Reset)?;
-    // Whoever has the mailbox has shown it.
-    tx.run(
-        "UPDATE users SET password_hash = ?2, verified_at = coalesce(verified_at, ?3) WHERE id = ?1",
-        params![user.0, password_hash, tx.now.0],
-    )?;
+    // Whoever has the mailbox, or the link from an administrator, has shown enough.
+    claim(tx, user)?;
+    tx.run("UPDATE users SET password_hash = ?2 WHERE id = ?1", params![user.0, password_hash])?;
+    // Whoever had the account before may have asked for another address, and made tokens.
+    drop_all(tx, user)?;
+    tokens::end_all(tx, user)?;
     sessions::end_all(tx, user, None)?;
-    tx.touch([Tag::Account(user)]);
+    tx.touch([Tag::Account(user), Tag::User(user)]);
     Ok(Outcome::Account { user })
 }

@@ -49,21 +49,24 @@ pub(super) fn apply(tx: &mut Transaction<'_>, by: &By, change: &Accounts) -> Res
             Ok(Outcome::Done)
         }
         Accounts::SendLink { user, link } => links::send(tx, *user, link),
-        Accounts::Verify { hash } => links::verify(tx, hash),
+        Accounts::Verify { hash, notice } => links::verify(tx, hash, notice.as_ref()),
         Accounts::ResetPassword { hash, password_hash } => links::reset_password(tx, hash, password_hash),
-        Accounts::ChangePassword { password_hash, session, notice } => {
-            passwords::change(tx, by, password_hash, session.as_ref(), notice.as_ref())
+        Accounts::ChangePassword { password_hash, session, ends_tokens, notice } => {
+            let kept = (session.as_ref(), !ends_tokens);
+            passwords::change(tx, by, password_hash, kept, notice.as_ref())
         }
         Accounts::Rehash { user, old, new } => passwords::rehash(tx, *user, old, new),
-        Accounts::OpenSession { user, session, factor } => sessions::open(tx, by, *user, session, *factor),
+        Accounts::OpenSession { user, session, factor, replaces } => {
+            sessions::open(tx, by, *user, session, *factor, replaces.as_ref())
+        }
         Accounts::TouchSession { hash, expires_at } => sessions::touch(tx, hash, *expires_at),
         Accounts::CloseSession { hash } => sessions::close(tx, hash),
         Accounts::RevokeSession { session } => sessions::revoke(tx, by, *session),
         Accounts::RevokeSessions { except } => sessions::revoke_all(tx, by, except.as_ref()),
         Accounts::SaveDraft { place, body } => drafts::save(tx, by, place, body),
         Accounts::DropDraft { place } => drafts::forget(tx, own(tx, by)?, place),
-        Accounts::CreateApiToken { user, name, hash, scopes, expires_at } => {
-            tokens::create(tx, by, *user, name, hash, (*scopes, *expires_at))
+        Accounts::CreateApiToken { user, name, hash, scopes, expires_at, notice } => {
+            tokens::create(tx, by, *user, name, hash, (*scopes, *expires_at), notice.as_ref())
         }
         Accounts::RevokeApiToken { token } => tokens::revoke(tx, by, *token),
         Accounts::ChangeAddress { address, link, notice } => {
@@ -100,7 +103,8 @@ fn create_user(
 ) -> Result<Outcome, Failure> {
     may(tx.actor(by)?, Deed::Administer)?;
     let user = insert_new(tx, name, role, address, password_hash)?;
-    tx.run("UPDATE users SET approved_at = ?2, verified_at = ?2 WHERE id = ?1", params![user.0, tx.now.0])?;
+    claim(tx, user)?;
+    tx.run("UPDATE users SET approved_at = ?2 WHERE id = ?1", params![user.0, tx.now.0])?;
     tx.audit(by, "user.create", &format!("user:{user}"), role.name())?;
     Ok(Outcome::UserCreated { user })
 }
@@ -116,6 +120,11 @@ struct SignUp<'a> {
 }
 
 fn sign_up(tx: &mut Transaction<'_>, by: &By, new: &SignUp<'_>) -> Result<Outcome, Failure> {
+    if let Some(hash) = new.invitation {
+        // Before anything else is looked at: who has no invitation learns nothing.
+        let sql = "SELECT 1 FROM invitations WHERE hash = ?1 AND used_at IS NULL AND expires_at > ?2";
+        tx.row(sql, params![hash, tx.now.0], |_| Ok(()))?.ok_or(Refusal::LinkDead)?;
+    }
     let user = insert_new(tx, new.name, Role::Member, new.address, Some(new.password_hash))?;
     if let Some(hash) = new.invitation {
         let sql = "UPDATE invitations SET used_by = ?2, used_at = ?3
@@ -131,15 +140,17 @@ fn sign_up(tx: &mut Transaction<'_>, by: &By, new: &SignUp<'_>) -> Result<Outcom
         tx.run("UPDATE users SET approved_at = ?2 WHERE id = ?1", params![user.0, tx.now.0])?;
     }
     match new.link {
-        Some(link) => links::insert(tx, user, link)?,
-        None => {
-            tx.run("UPDATE users SET verified_at = ?2 WHERE id = ?1", params![user.0, tx.now.0])?;
-        }
+        // An account is made all the same: its name is taken, and its number used, as if the address were free.
+        Some(link) => match owner(tx, &link.mail.to)? {
+            Some(owner) => return Ok(Outcome::Account { user: owner }),
+            None => links::insert(tx, user, link)?,
+        },
+        None => claim(tx, user)?,
     }
     Ok(Outcome::UserCreated { user })
 }
 
-/// An account with a name and an address that nobody has.
+/// An account with a name that nobody has. Its address is not its own before [`claim`].
 fn insert_new(
     tx: &mut Transaction<'_>,
     name: &UserName,
@@ -147,21 +158,36 @@ fn insert_new(
     address: Option<&Address>,
     password_hash: Option<&str>,
 ) -> Result<UserId, Failure> {
-    if name.is_of_erased() || holder(tx, name)?.is_some() {
+    if name.is_of_erased() || holder(tx, name)?.is_some() || looks_like(tx, &name.likeness(), None)? {
         return Err(Refusal::NameTaken.into());
-    }
-    if let Some(address) = address
-        && owner(tx, address)?.is_some()
-    {
-        return Err(Refusal::AddressTaken.into());
     }
     let user = insert_user(tx, name, "", role, tx.now)?;
     tx.run(
-        "UPDATE users SET password_hash = ?2, address = ?3, address_key = ?4 WHERE id = ?1",
-        params![user.0, password_hash, address.map(Address::as_str), address.map(Address::key)],
+        "UPDATE users SET password_hash = ?2, address = ?3 WHERE id = ?1",
+        params![user.0, password_hash, address.map(Address::as_str)],
     )?;
     tx.touch([Tag::User(user)]);
     Ok(user)
+}
+
+/// From now on an account's address is its person's, unless it is somebody else's. Only such an address is known by its
+/// key: what others typed says nothing of whose it is, and keeps nobody from joining with it.
+pub(super) fn claim(tx: &mut Transaction<'_>, user: UserId) -> Result<(), Failure> {
+    let sql = "SELECT address FROM users WHERE id = ?1 AND verified_at IS NULL";
+    let Some(address) = tx.row(sql, [user.0], |row| row.get::<_, Option<String>>(0))? else { return Ok(()) };
+    let address = address.map(|text| Address::new(&text)).transpose();
+    let address = address.map_err(|error| malformed(error.to_string()))?;
+    if let Some(address) = &address
+        && owner(tx, address)?.is_some_and(|owner| owner != user)
+    {
+        return Err(Refusal::AddressTaken.into());
+    }
+    tx.run(
+        "UPDATE users SET verified_at = ?2, address_key = ?3 WHERE id = ?1",
+        params![user.0, tx.now.0, address.as_ref().map(Address::key)],
+    )?;
+    tx.touch([Tag::User(user)]);
+    Ok(())
 }
 
 /// The account that has an address.
@@ -222,15 +248,25 @@ fn insert_user(
     at: UnixMillis,
 ) -> rusqlite::Result<UserId> {
     tx.run(
-        "INSERT INTO users (name, name_key, display_name, role, created_at, approved_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, NULL)",
-        params![name.as_str(), name.key(), display_name, role.number(), at.0],
+        "INSERT INTO users (name, name_key, likeness, display_name, role, created_at, approved_at)
+         VALUES (?1, ?2, ?6, ?3, ?4, ?5, NULL)",
+        params![name.as_str(), name.key(), display_name, role.number(), at.0, name.likeness()],
     )?;
     Ok(UserId(tx.db.last_insert_rowid()))
 }
 
 fn holder(tx: &Transaction<'_>, name: &UserName) -> rusqlite::Result<Option<i64>> {
     tx.row("SELECT id FROM users WHERE name_key = ?1", [name.key()], |row| row.get(0))
+}
+
+/// Whether people would take a name for that of an account, other than `but`.
+pub(super) fn looks_like(
+    tx: &Transaction<'_>,
+    likeness: &str,
+    but: Option<UserId>,
+) -> rusqlite::Result<bool> {
+    let sql = "SELECT 1 FROM users WHERE likeness = ?1 AND id IS NOT ?2 LIMIT 1";
+    Ok(tx.row(sql, params![likeness, but.map(|user| user.0)], |_| Ok(()))?.is_some())
 }
 
 /// `name`, or the first of `name-2`, `name-3`, ... that nobody has.

@@ -5,19 +5,22 @@ use veritable_domain::ids::UserId;
 use veritable_writer_api::message::{By, Mail, Outcome, SecretHash};
 
 use super::super::{Failure, Transaction};
-use super::{links, own, sessions};
+use super::{links, own, sessions, tokens};
 
 pub(super) fn change(
     tx: &mut Transaction<'_>,
     by: &By,
     password_hash: &str,
-    session: Option<&SecretHash>,
+    (session, keeps_tokens): (Option<&SecretHash>, bool),
     notice: Option<&Mail>,
 ) -> Result<Outcome, Failure> {
     let user = own(tx, by)?;
     tx.run("UPDATE users SET password_hash = ?2 WHERE id = ?1", params![user.0, password_hash])?;
     // Whoever knew the old one, or had a link for a new one, is out.
-    tx.run("DELETE FROM links WHERE user_id = ?1", [user.0])?;
+    links::drop_all(tx, user)?;
+    if !keeps_tokens {
+        tokens::end_all(tx, user)?;
+    }
     sessions::end_all(tx, user, session)?;
     links::post_all(tx, notice)?;
     Ok(Outcome::Done)

@@ -7,7 +7,7 @@ use veritable_domain::text::DisplayName;
 use veritable_writer_api::message::{By, Link, Mail, Outcome, Refusal};
 
 use super::super::{Failure, Transaction, malformed};
-use super::{links, own, owner};
+use super::{links, looks_like, own, owner};
 
 pub(super) fn change_address(
     tx: &mut Transaction<'_>,
@@ -17,14 +17,15 @@ pub(super) fn change_address(
     notice: Option<&Mail>,
 ) -> Result<Outcome, Failure> {
     let user = own(tx, by)?;
-    if owner(tx, address)?.is_some_and(|owner| owner != user) {
-        return Err(Refusal::AddressTaken.into());
-    }
+    let holder = owner(tx, address)?.filter(|owner| *owner != user);
     match link {
         Some(link) if link.mail.to != *address => {
             return Err(malformed("a link shows the address that it is sent to"));
         }
+        // The old address is told all the same: whoever asks must not learn from it whether this one is somebody's.
+        Some(_) if holder.is_some() => {}
         Some(link) => links::insert(tx, user, link)?,
+        None if holder.is_some() => return Err(Refusal::AddressTaken.into()),
         None => {
             tx.run(
                 "UPDATE users SET address = ?2, address_key = ?3, verified_at = ?4 WHERE id = ?1",
@@ -33,7 +34,7 @@ pub(super) fn change_address(
         }
     }
     links::post_all(tx, notice)?;
-    Ok(Outcome::Done)
+    Ok(holder.map_or(Outcome::Done, |user| Outcome::Account { user }))
 }
 
 pub(super) fn set_display_name(
@@ -42,6 +43,10 @@ pub(super) fn set_display_name(
     name: &DisplayName,
 ) -> Result<Outcome, Failure> {
     let user = own(tx, by)?;
+    // It stands where names stand: nobody is called as somebody else is.
+    if !name.as_str().is_empty() && looks_like(tx, &name.likeness(), Some(user))? {
+        return Err(Refusal::NameTaken.into());
+    }
     tx.run("UPDATE users SET display_name = ?2 WHERE id = ?1", params![user.0, name.as_str()])?;
     // Bylines have it, wherever this person wrote.
     tx.touch([Tag::Site, Tag::User(user)]);

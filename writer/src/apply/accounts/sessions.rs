@@ -21,6 +21,7 @@ pub(super) fn open(
     user: UserId,
     new: &NewSession,
     factor: Factor,
+    replaces: Option<&SecretHash>,
 ) -> Result<Outcome, Failure> {
     let sql = "SELECT totp_confirmed_at IS NOT NULL FROM users WHERE id = ?1 AND disabled_at IS NULL
                AND erased_at IS NULL AND approved_at IS NOT NULL AND verified_at IS NOT NULL";
@@ -28,6 +29,10 @@ pub(super) fn open(
         tx.row(sql, [user.0], |row| row.get(0))?.ok_or_else(|| no_such("account that may log in"))?;
     if asks_for_code {
         totp::take(tx, user, factor)?;
+    }
+    if let Some(hash) = replaces {
+        // Its browser forgets it, so nobody could end it there.
+        close(tx, hash)?;
     }
     tx.run(
         "DELETE FROM sessions WHERE user_id = ?1 AND (expires_at <= ?2 OR id IN

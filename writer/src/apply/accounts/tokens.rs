@@ -5,10 +5,10 @@ use veritable_domain::account::Scopes;
 use veritable_domain::ids::{TokenId, UserId};
 use veritable_domain::permission::{Deed, may};
 use veritable_domain::time::UnixMillis;
-use veritable_writer_api::message::{By, Outcome, Refusal, SecretHash};
+use veritable_writer_api::message::{By, Mail, Outcome, Refusal, SecretHash};
 
 use super::super::{Failure, Transaction, no_such};
-use super::own;
+use super::{links, own};
 
 /// Tokens of one account that are good at a time: what a person can tell apart.
 const MAX: u32 = 50;
@@ -20,6 +20,7 @@ pub(super) fn create(
     name: &str,
     hash: &SecretHash,
     (scopes, expires_at): (Scopes, Option<UnixMillis>),
+    notice: Option<&Mail>,
 ) -> Result<Outcome, Failure> {
     let actor = tx.actor(by)?;
     // One's own; only the operator makes one for somebody else, as whoever has it acts as that person.
@@ -38,11 +39,19 @@ pub(super) fn create(
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         params![user.0, hash, name, tx.now.0, scopes.bits(), expires_at.map(|at| at.0)],
     )?;
+    links::post_all(tx, notice)?;
     let token = TokenId(tx.db.last_insert_rowid());
     if by.user.is_none() {
         tx.audit(by, "token.create", &format!("user:{user}"), &format!("{name}: {}", scopes.names()))?;
     }
     Ok(Outcome::TokenCreated { token })
+}
+
+/// Ends all tokens of an account.
+pub(super) fn end_all(tx: &Transaction<'_>, user: UserId) -> rusqlite::Result<()> {
+    let sql = "UPDATE api_tokens SET revoked_at = ?2 WHERE user_id = ?1 AND revoked_at IS NULL";
+    tx.run(sql, [user.0, tx.now.0])?;
+    Ok(())
 }
 
 /// One of those who ask; it is asked of the database with each request, so it ends at once.

@@ -8,7 +8,7 @@ use veritable_domain::text::Comment;
 use veritable_domain::time::UnixMillis;
 use veritable_writer_api::message::{By, Mail, Outcome, Refusal, SecretHash};
 
-use super::super::accounts::{erase, links, sessions, totp};
+use super::super::accounts::{claim, erase, links, sessions, totp};
 use super::super::{Failure, Transaction, malformed, no_such};
 use super::{groups, leave_an_administrator};
 
@@ -98,6 +98,7 @@ pub(super) fn set_disabled(
     if disabled {
         leave_an_administrator(tx, user)?;
         sessions::end_all(tx, user, None)?;
+        links::drop_all(tx, user)?;
     }
     let at = disabled.then_some(tx.now.0);
     tx.run("UPDATE users SET disabled_at = ?2 WHERE id = ?1", params![user.0, at])?;
@@ -117,6 +118,8 @@ pub(super) fn approve(
         return Ok(Outcome::Done);
     }
     tx.run("UPDATE users SET approved_at = ?2 WHERE id = ?1", [user.0, tx.now.0])?;
+    // Not seen by others before.
+    tx.touch([Tag::User(user)]);
     links::post_all(tx, notice)?;
     tx.audit(by, "user.approve", &object(user), "")?;
     Ok(Outcome::Done)
@@ -136,7 +139,7 @@ pub(super) fn confirm_address(tx: &mut Transaction<'_>, by: &By, user: UserId) -
     if find(tx, user)?.confirmed {
         return Ok(Outcome::Done);
     }
-    tx.run("UPDATE users SET verified_at = ?2 WHERE id = ?1", [user.0, tx.now.0])?;
+    claim(tx, user)?;
     tx.audit(by, "user.confirm", &object(user), "")?;
     Ok(Outcome::Done)
 }
@@ -144,6 +147,7 @@ pub(super) fn confirm_address(tx: &mut Transaction<'_>, by: &By, user: UserId) -
 pub(super) fn end_sessions(tx: &mut Transaction<'_>, by: &By, user: UserId) -> Result<Outcome, Failure> {
     find(tx, user)?;
     sessions::end_all(tx, user, None)?;
+    links::drop_all(tx, user)?;
     tx.audit(by, "user.end-sessions", &object(user), "")?;
     Ok(Outcome::Done)
 }

@@ -7,7 +7,8 @@ use veritable_domain::permission::{Access, Actor, Deed, Denial};
 use veritable_domain::slug::slug;
 use veritable_domain::tag::Tag;
 use veritable_domain::text::TopicTitle;
-use veritable_writer_api::message::{By, Outcome};
+use veritable_domain::thread::topic_state;
+use veritable_writer_api::message::{By, Outcome, Refusal};
 
 use super::super::search::Text;
 use super::super::{Failure, Transaction, access, allowed, no_such};
@@ -19,6 +20,8 @@ pub(super) struct Changes<'a> {
     pub(super) locked: Option<bool>,
     pub(super) pinned: Option<bool>,
     pub(super) category: Option<CategoryId>,
+    /// What they were made of.
+    pub(super) base: Option<&'a str>,
 }
 
 /// The topic as it is.
@@ -44,6 +47,10 @@ pub(super) fn change(
     let mut topic = found(tx, topic)?;
     allowed(actor, Deed::Read { access: topic.access }, "topic")?;
     actor.user.ok_or(Denial::LoginRequired)?;
+    let state = topic_state(&topic.title, topic.category, topic.locked, topic.pinned);
+    if changes.base.is_some_and(|base| base != state) {
+        return Err(Refusal::Conflict { current: 0 }.into());
+    }
     if let Some(title) = changes.title {
         rename(tx, by, actor, &mut topic, title)?;
     }
