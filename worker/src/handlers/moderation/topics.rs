@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::handlers::accounts::{FAULTY, Faults};
 use crate::handlers::changes::unexpected;
 use crate::handlers::writing::{fault, hide, topic_of};
-use crate::handlers::{invalid, missing, number};
+use crate::handlers::{invalid, number};
 use crate::reads::forum::{self, topic_path};
 use crate::routes::{Asker, Cost, Fields, Pending, Submission, Visit};
 use crate::views::{ConfirmPage, Page, TopicEditPage, render};
@@ -151,7 +151,8 @@ async fn there(app: &App, sent: &Submission, what: impl FnOnce(TopicId) -> Forum
         Ok(forum::topic(db, groups, id)?.or(forum::deleted_topic(db, groups, id)?))
     };
     // Before the change: a read that fails after it would look as if it had not been made.
-    let topic = app.run(Cost::Point, read).await?.ok_or_else(|| missing("topic"))?;
+    let topic = app.run(Cost::Point, read).await?;
+    // Who does not see it may not either: the writer says so.
     app.send(Command::forum(sent.asker.by(), what(TopicId(id))), &sent.key).await?;
-    Ok(Answer::see_other(topic.path()))
+    Ok(Answer::see_other(topic.map_or_else(|| "/latest".to_owned(), |topic| topic.path())))
 }
