@@ -385,10 +385,10 @@ fn whatever_is_sent_has_its_bound() {
     let other = guest.send("POST", "/login", &["Origin: http://test", multipart], b"--x--");
     assert_eq!(other.status, 415);
     // Fields beyond their own bounds are refused where they stand.
-    for (name, bytes) in [("user", 60_000), ("password", 60_000), ("next", 60_000)] {
-        let form = guest.form("/login", "/login").set(name, &"x".repeat(bytes));
+    for name in ["user", "password", "next"] {
+        let form = guest.form("/login", "/login").set(name, &"x".repeat(60_000));
         let reply = guest.submit(&form);
-        assert!([401, 422].contains(&reply.status), "{name}: {}", reply.status);
+        assert!([400, 401, 422].contains(&reply.status), "{name}: {}", reply.status);
     }
 }
 

@@ -100,9 +100,11 @@ fn make_and_end_a_token(stage: &mut Stage<'_>) {
     person.expect("You have no tokens");
     person.fill("What for", "A program of mine");
     person.tick("read what you may read");
+    person.fill("Your password", PASSWORD);
     person.press("Make the token");
     person.expect("has to be for something");
     person.fill("What for", "A program of mine");
+    person.fill("Your password", PASSWORD);
     // What was ticked is kept, and so is what was not.
     person.tick("read what you may read");
     person.tick("post and edit as you");
