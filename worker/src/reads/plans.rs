@@ -30,8 +30,8 @@ pub(crate) fn community() -> Connection {
     db.execute_batch(SCHEMA).unwrap();
     db.execute_batch(
         "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40)
-         INSERT INTO users (id, name, name_key, created_at)
-         SELECT i, iif(i = 1, '<script>\"ann\"', 'user' || i), iif(i = 1, '<script>\"ann\"', 'user' || i), i FROM n;
+         INSERT INTO users (id, name, name_key, created_at, verified_at, approved_at)
+         SELECT i, iif(i = 1, '<script>\"ann\"', 'user' || i), iif(i = 1, '<script>\"ann\"', 'user' || i), i, i, i FROM n;
          INSERT INTO categories (id, name, slug, created_at) VALUES
              (1, '<b>General', 'general', 1), (2, 'Empty', 'empty', 1), (3, 'More', 'more', 1);
          WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 300)
