@@ -21,7 +21,7 @@ import threading
 import urllib.parse
 import urllib.request
 
-from peers import free_port, get, spread, start_veritable, stop, wait_for, wrk_rate
+from common import free_port, get, spread, start_veritable, stop, wait_for, wrk_rate
 
 SETTINGS = {"VERITABLE_ACCOUNTS_PLAIN_HTTP": "on", "VERITABLE_LOG_LEVEL": "warn"}
 # Waiting clients that keep both workers' threads busy without finding the queue full.
