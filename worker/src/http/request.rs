@@ -44,7 +44,7 @@ pub(crate) async fn answer(app: Arc<App>, origin: &Origin, request: Request<Inco
     let within = Duration::from_secs(app.config.http.request_seconds.into());
     let answering = async {
         match origin.entry {
-            Entry::Health => for_health(&app, &access).await,
+            Entry::Health => Box::pin(for_health(&app, &access)).await,
             Entry::Public | Entry::Proxy => dispatch(&app, origin, &access, body).await,
         }
     };
@@ -115,23 +115,25 @@ async fn dispatch(app: &Arc<App>, origin: &Origin, access: &Access, body: Incomi
         }
     }
     if reading && let Some(asset) = assets::find(path) {
-        return send_asset(app, access, accepted, asset).await;
+        return Box::pin(send_asset(app, access, accepted, asset)).await;
     }
     if reading && let Some(name) = path.strip_prefix(upload::PICTURES) {
-        return upload::send(app, name, &head.headers)
+        return Box::pin(upload::send(app, name, &head.headers))
             .await
             .unwrap_or_else(|error| refused(app, access, &error));
     }
-    if reading && let Some(answer) = health::answer(app, path).await {
+    if reading && let Some(answer) = Box::pin(health::answer(app, path)).await {
         access.is_for(app.health);
         return plain(&answer, Encoding::Identity);
     }
     let address = peer::client(origin, &head.headers, &app.trusted_proxies);
-    match routed(app, access, body, accepted, address).await {
+    // What follows is kept apart from what a hit needs: a future is copied several times on its way, with all that it may
+    // ever hold.
+    match Box::pin(routed(app, access, body, accepted, address)).await {
         Ok(reply) => reply,
         Err(error) if anonymous || path.starts_with("/api") => refused(app, access, &error),
         Err(error) => {
-            let menu = own::menu(app, (&head.headers, path), address).await;
+            let menu = Box::pin(own::menu(app, (&head.headers, path), address)).await;
             refuse_to(&app.config.site, path, access.id(), &error, menu)
         }
     }
