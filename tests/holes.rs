@@ -5,11 +5,7 @@ use serde_json::json;
 use super::account_settings::download;
 use super::harness::browser::Browser;
 use super::harness::http::Reply;
-use super::harness::town::{Town, answer, api, mark, open_topic, post_id, press, topic_id};
-
-fn get(by: &mut Browser, path: &str) -> Reply {
-    by.send("GET", path, &[], b"")
-}
+use super::harness::town::{Town, answer, api, get, mark, open_topic, post_id, press, topic_id};
 
 #[test]
 fn an_author_does_not_bring_back_what_was_judged_after_they_deleted_it() {

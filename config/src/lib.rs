@@ -5,6 +5,7 @@ pub mod channel;
 pub mod keys;
 pub mod load;
 pub mod settings;
+pub mod slots;
 
 pub use keys::{KEYS, Key, Kind};
 pub use load::{ConfigError, Overrides, load, load_over};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 use veritable_config::Overrides;
-use veritable_config::keys::WORKERS_MAX;
+use veritable_config::slots::WORKERS_MAX;
 use veritable_worker::Encoding;
 use veritable_writer::database::Database;
 

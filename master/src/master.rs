@@ -28,8 +28,8 @@ use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::SignalOnly;
 use veritable_config::Config;
 use veritable_config::channel::{DRAIN, HAND_OVER, LEAVE, SHED};
-use veritable_config::keys::{MASTER_SLOT, SLOTS, WORKER_SLOTS, WORKERS_MAX, WRITER_SLOT};
 use veritable_config::settings::{self, Entry, Switch};
+use veritable_config::slots::{MASTER_SLOT, SLOTS, WORKER_SLOTS, WORKERS_MAX, WRITER_SLOT};
 use veritable_shm::{Counter, Geometry, Owner, Pages, Scoreboard, Segment, SlotState, now_ms};
 
 use crate::binary::Binary;

@@ -97,6 +97,11 @@ impl Town {
     }
 }
 
+/// What is there for somebody, be it an error.
+pub(crate) fn get(by: &mut Browser, path: &str) -> Reply {
+    by.send("GET", path, &[], b"")
+}
+
 /// Opens a topic by the form; yields its path.
 pub(crate) fn open_topic(by: &mut Browser, category: i64, title: &str, body: &str) -> String {
     let address = format!("/new-topic/{category}");

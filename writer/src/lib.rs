@@ -33,7 +33,7 @@ use std::sync::Arc;
 use crossbeam::channel;
 use veritable_config::Config;
 use veritable_config::channel::{Channel, Order};
-use veritable_config::keys::WORKER_SLOTS;
+use veritable_config::slots::WORKER_SLOTS;
 use veritable_shm::{Owner, Scoreboard, Segment, SlotState, Store, Tags};
 use veritable_sql::Trouble;
 

@@ -11,7 +11,7 @@ use sd_notify::NotifyState;
 use serde_json::json;
 use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGTERM, SIGUSR2};
 use veritable_config::channel::{FAILED, FAILED_FOR_NOW, READY, REASON_BYTES};
-use veritable_config::keys::MASTER_SLOT;
+use veritable_config::slots::MASTER_SLOT;
 use veritable_shm::{Counter, Tags};
 
 use super::{Life, Master};

@@ -7,7 +7,7 @@
 //! anything. What a killed tool had locked is taken over like a dead worker's.
 
 use serde_json::json;
-use veritable_config::keys::TOOL_SLOT;
+use veritable_config::slots::TOOL_SLOT;
 use veritable_shm::now_ms;
 
 use super::Master;

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use sd_notify::NotifyState;
 use serde_json::json;
-use veritable_config::keys::MASTER_SLOT;
+use veritable_config::slots::MASTER_SLOT;
 use veritable_shm::{Counter, Tags};
 
 use super::{Generation, Master, limits};

@@ -1,7 +1,7 @@
 //! Looking at every child about once a second: what the scoreboard says of it goes to the supervisor. And at this
 //! process itself, which has a slot of its own there to say how it is.
 
-use veritable_config::keys::MASTER_SLOT;
+use veritable_config::slots::MASTER_SLOT;
 use veritable_shm::{Counter, Owner, Scoreboard, Segment, ShmError, SlotState, now_ms};
 
 use super::Master;

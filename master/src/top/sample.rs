@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use veritable_config::keys::{MASTER_SLOT, TOOL_SLOT, WORKER_SLOTS, WRITER_SLOT};
+use veritable_config::slots::{MASTER_SLOT, TOOL_SLOT, WORKER_SLOTS, WRITER_SLOT};
 use veritable_shm::{
     Counter, Gauge, Histogram, Histograms, RouteStats, Routes, Scoreboard, Segment, Series, SlotState,
     StatementStats, Statements, now_ms,

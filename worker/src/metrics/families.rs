@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use veritable_config::Config;
-use veritable_config::keys::{MASTER_SLOT, TOOL_SLOT, WORKER_SLOTS, WRITER_SLOT};
+use veritable_config::slots::{MASTER_SLOT, TOOL_SLOT, WORKER_SLOTS, WRITER_SLOT};
 use veritable_domain::time::UnixMillis;
 use veritable_shm::{
     Cache, Counter, Fact, Gauge, Histogram, Histograms, LATENCY_BOUNDS, Latency, Owner, RouteStats, Routes,

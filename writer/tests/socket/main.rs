@@ -8,6 +8,7 @@ mod forum;
 mod harness;
 mod imports;
 mod imports_wiki;
+mod links;
 mod marks;
 mod moderation;
 mod people;
