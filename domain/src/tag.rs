@@ -30,7 +30,8 @@ pub enum Tag {
     Titles,
     /// The wiki's recent changes.
     RecentChanges,
-    /// Anything that search would find.
+    /// That search must not find something any more: it is deleted, or not for all to read. What is new or edited is found
+    /// when the time of an answer is over, which is short.
     Search,
     /// Who may do what as an account: its role, groups, sessions and tokens.
     Account(UserId),

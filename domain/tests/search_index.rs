@@ -1,7 +1,7 @@
 //! Search text and expressions against a real FTS5 table.
 
 use rusqlite::Connection;
-use veritable_domain::search::{highlight, index_text, match_expression};
+use veritable_domain::search::{Highlighter, index_text, match_expression};
 
 struct Index(Connection);
 
@@ -105,9 +105,22 @@ fn no_query_is_an_error() {
 
 #[test]
 fn what_matched_is_marked_in_escaped_text() {
+    let highlight = |text: &str, query, max| Highlighter::new(query, max).show(&text.replace('<', "&lt;"));
     assert_eq!(highlight("The <b> Résumé", "resume", 100), "The &lt;b&gt; <mark>Résumé</mark>");
     assert_eq!(highlight("全文検索", "検索", 100), "全文<mark>検索</mark>");
     assert_eq!(highlight("no such thing", "zzz", 7), "no such…");
-    let long = format!("{} needle {}", "x ".repeat(500), "y ".repeat(500));
-    assert!(highlight(&long, "needle", 60).contains("<mark>needle</mark>"));
+    assert_eq!(
+        Highlighter::new("needle", 60).show("<p>A <b>nee</b>dle</p><p>x</p>"),
+        "A <mark>needle</mark> x"
+    );
+    // Wherever it stands, also across the lengths at which a long text is looked at.
+    for before in [0, 10, 500, 1_020, 1_021, 1_022, 1_023, 1_024, 4_090, 4_094, 4_096, 16_384, 60_000, 99_000]
+    {
+        let long = format!("{} needle {}", "x ".repeat(before), "y ".repeat(500));
+        let shown = highlight(&long, "needle", 60);
+        assert!(shown.contains("<mark>needle</mark> y y y y"), "{before}: {shown}");
+        assert!(shown.chars().count() < 60 + "<mark></mark>……".len(), "{before}: {shown}");
+    }
+    let too_far = format!("{} needle", "x ".repeat(200_000));
+    assert!(highlight(&too_far, "needle", 60).starts_with("x x x"));
 }

@@ -83,6 +83,6 @@ fn search(text: &str) {
     let _expression = search::match_expression(text);
     search::index_text(text);
     let (text, query) = text.split_once('\n').unwrap_or((text, "a"));
-    let shown = search::highlight(text, query, 50);
+    let shown = search::Highlighter::new(query, 50).show(text);
     assert_eq!(dangers(&shown), Vec::<String>::new(), "{shown}");
 }

@@ -154,6 +154,15 @@ pub enum Cost {
     Pool,
 }
 
+/// How long an answer is kept when nothing ends it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// As the settings say: every change of what it shows ends it.
+    Usual,
+    /// For some seconds: of changes, only those end it that hide something it may show.
+    Briefly,
+}
+
 /// A read: synchronous, pure but for the database.
 pub type Read = fn(&View<'_>) -> Result<Answer, Error>;
 
@@ -189,6 +198,8 @@ pub enum Endpoint {
     Read {
         /// How it is run.
         cost: Cost,
+        /// How long it is kept.
+        keep: Keep,
         /// Query parameters that matter; all others are ignored.
         query: &'static [&'static str],
         /// What runs.
@@ -239,7 +250,12 @@ const POOL: Cost = Cost::Pool;
 const OLD_WIKI: &[&str] = &["title", "oldid", "curid", "action", "diff", "redirect"];
 
 const fn get(cost: Cost, query: &'static [&'static str], run: Read) -> Endpoint {
-    Endpoint::Read { cost, query, run }
+    Endpoint::Read { cost, keep: Keep::Usual, query, run }
+}
+
+/// What search finds: any change may change it, and to make it is dear.
+const fn found(query: &'static [&'static str], run: Read) -> Endpoint {
+    Endpoint::Read { cost: Cost::Pool, keep: Keep::Briefly, query, run }
 }
 
 const fn set(method: http::Method, scope: Scope, run: Write) -> Endpoint {
@@ -327,7 +343,7 @@ pub fn table() -> Vec<(&'static str, Endpoint)> {
         ("/wiki-diff/{old}/{new}", get(POOL, &[], wiki::revisions::difference)),
         ("/wiki-all", get(POOL, &["from"], wiki::lists::all)),
         ("/recent", get(POINT, &["before"], wiki::lists::recent)),
-        ("/search", get(POOL, &["q", "in", "page"], search::page)),
+        ("/search", found(&["q", "in", "page"], search::page)),
         // Writing, and keeping order.
         ("/new-topic", own(Who::Member, &[], new_topic::categories)),
         ("/new-topic/{category}", own(Who::Member, &["saved"], new_topic::page)),
@@ -483,6 +499,6 @@ pub fn table() -> Vec<(&'static str, Endpoint)> {
                 api_admin::audit,
             ),
         ),
-        ("/api/search", get(POOL, &["q", "in", "after", "limit"], search::api)),
+        ("/api/search", found(&["q", "in", "after", "limit"], search::api)),
     ]
 }

@@ -1,6 +1,9 @@
 //! The words of a page without its markup, for search and excerpts.
 
-use html5gum::{Token, Tokenizer};
+use std::cell::RefCell;
+
+use html5gum::emitters::callback::{CallbackEmitter, CallbackEvent};
+use html5gum::{Span, Tokenizer};
 
 /// Elements that stand on lines of their own.
 const BLOCKS: &[&str] = &[
@@ -37,27 +40,49 @@ const BLOCKS: &[&str] = &[
     "ul",
 ];
 
+/// Bytes of text after which [`text_until`] asks first; each time after that twice as many.
+const FIRST_LOOK_BYTES: usize = 512;
+
 /// The text of sanitised HTML: blocks on lines of their own, an image as its description.
 pub fn plain_text(html: &str) -> String {
-    let mut text = String::with_capacity(html.len());
-    let Ok(tokens) = Tokenizer::new(html).collect::<Result<Vec<_>, _>>();
-    for token in tokens {
-        match token {
-            Token::String(part) => push_folded(&mut text, &String::from_utf8_lossy(&part)),
-            Token::StartTag(tag) => {
-                break_line(&mut text, &tag.name);
-                if tag.name.as_slice() == b"img"
-                    && let Some(alt) = tag.attributes.get(b"alt".as_slice())
-                {
-                    push_folded(&mut text, &String::from_utf8_lossy(alt));
-                }
-            }
-            Token::EndTag(tag) => break_line(&mut text, &tag.name),
-            _ => {}
-        }
-    }
+    let mut text = text_until(html, |_| false);
     text.truncate(text.trim_end().len());
     text
+}
+
+/// As [`plain_text`], but no further than to where `enough` says so of what there is; it is asked a few times, however
+/// long the text is.
+pub(crate) fn text_until(html: &str, mut enough: impl FnMut(&str) -> bool) -> String {
+    let text = RefCell::new(String::new());
+    let (mut in_image, mut is_described) = (false, false);
+    let read = |event: CallbackEvent<'_>, _: Span<()>| {
+        let mut text = text.borrow_mut();
+        match event {
+            CallbackEvent::String { value } => push_folded(&mut text, &String::from_utf8_lossy(value)),
+            CallbackEvent::OpenStartTag { name } => {
+                break_line(&mut text, name);
+                in_image = name == b"img";
+            }
+            CallbackEvent::AttributeName { name } => is_described = in_image && name == b"alt",
+            CallbackEvent::AttributeValue { value } if is_described => {
+                push_folded(&mut text, &String::from_utf8_lossy(value));
+            }
+            CallbackEvent::EndTag { name } => break_line(&mut text, name),
+            _ => {}
+        }
+        Some(())
+    };
+    let mut look = FIRST_LOOK_BYTES;
+    for Ok(()) in Tokenizer::new_with_emitter(html, CallbackEmitter::new(read)) {
+        let long = text.borrow().len() >= look;
+        if long {
+            if enough(&text.borrow()) {
+                break;
+            }
+            look *= 2;
+        }
+    }
+    text.into_inner()
 }
 
 /// Text that is no markup, folded as [`plain_text`] folds it.
@@ -69,18 +94,18 @@ pub(super) fn folded(source: &str) -> String {
 }
 
 fn push_folded(text: &mut String, part: &str) {
-    for c in part.chars() {
-        if c == '\n' {
-            text.truncate(text.trim_end_matches(' ').len());
-            if !text.is_empty() && !text.ends_with('\n') {
-                text.push('\n');
+    for word in part.split_inclusive(|c: char| c.is_whitespace() || c.is_control()) {
+        let end = word.chars().next_back().filter(|c| c.is_whitespace() || c.is_control());
+        text.push_str(&word[..word.len() - end.map_or(0, char::len_utf8)]);
+        match end {
+            Some('\n') => {
+                text.truncate(text.trim_end_matches(' ').len());
+                if !text.is_empty() && !text.ends_with('\n') {
+                    text.push('\n');
+                }
             }
-        } else if c.is_whitespace() || c.is_control() {
-            if !text.is_empty() && !text.ends_with([' ', '\n']) {
-                text.push(' ');
-            }
-        } else {
-            text.push(c);
+            Some(_) if !text.is_empty() && !text.ends_with([' ', '\n']) => text.push(' '),
+            _ => {}
         }
     }
 }

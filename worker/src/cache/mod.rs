@@ -29,7 +29,11 @@ use self::outer::Outer;
 use crate::error::Error;
 use crate::http::encoding::Encoding;
 use crate::http::reply::head;
+use crate::routes::Keep;
 
+/// How far what is found may be behind: nobody searches for what was written within so many milliseconds, and the words
+/// most asked for are asked for more often.
+const BRIEF_MS: u32 = 10_000;
 /// The part of a lifetime by which it may be cut short, as a divisor: what was stored together does not end
 /// together.
 const JITTER: u32 = 10;
@@ -138,9 +142,12 @@ impl SharedCache {
         Some((stored, how))
     }
 
-    /// How long an answer may be shown, and after that while the next is made, by the settings.
-    pub(crate) fn usual(&self) -> Lifetime {
-        self.usual
+    /// How long an answer may be shown, and after that while the next is made.
+    pub(crate) fn lifetime(&self, keep: Keep) -> Lifetime {
+        match keep {
+            Keep::Usual => self.usual,
+            Keep::Briefly => Lifetime { ttl_ms: self.usual.ttl_ms.min(BRIEF_MS), stale_ms: 0 },
+        }
     }
 
     /// What is kept under `key`, or else what `compute` yields, which is then kept for `lifetime`. However many ask for a

@@ -231,7 +231,7 @@ async fn an_answer_whose_time_is_over_is_shown_while_one_worker_makes_the_next()
             let computations = computations.clone();
             async move { computed(if computations.fetch_add(1, Ordering::SeqCst) == 0 { "old" } else { "new" }) }
         };
-        let (answer, how) = cache.get_or_compute(b"key", cache.usual(), compute).await;
+        let (answer, how) = cache.get_or_compute(b"key", cache.lifetime(Keep::Usual), compute).await;
         (body(answer), how)
     };
     assert_eq!(ask(&two.caches[0]).await, (Bytes::from_static(b"old"), How::Miss));

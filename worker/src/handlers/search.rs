@@ -1,8 +1,7 @@
 //! Search over posts and pages, as a page and as JSON.
 
 use serde_json::json;
-use veritable_domain::markup::plain_text;
-use veritable_domain::search::{highlight, match_expression};
+use veritable_domain::search::{Highlighter, match_expression};
 use veritable_domain::tag::Tag;
 
 use super::user::EXCERPT_CHARS;
@@ -62,10 +61,6 @@ fn find(view: &View<'_>, asked: &Asked<'_>, skip: usize, limit: usize) -> Result
     Ok(found)
 }
 
-fn excerpt(html: &str, query: &str) -> String {
-    highlight(&plain_text(html), query, EXCERPT_CHARS)
-}
-
 pub(crate) fn page(view: &View<'_>) -> Result<Answer, Error> {
     let asked = question(view)?;
     let number = match super::asked(view, "page").map(str::parse) {
@@ -86,23 +81,24 @@ pub(crate) fn page(view: &View<'_>) -> Result<Answer, Error> {
     let title = if asked.query.is_empty() { "Search".to_owned() } else { format!("Search: {}", asked.query) };
     let mut page = Page::new(view, &title, String::new()).around(around);
     page.first = address(1);
+    let shown = Highlighter::new(asked.query, EXCERPT_CHARS);
     let pages = found.pages.into_iter().map(|page| Item {
         path: page.path(),
         title: page.full_title(),
-        html: excerpt(&page.html, asked.query),
+        html: shown.show(&page.html),
         author: None,
         at: page.updated_at,
     });
     let posts = found.posts.into_iter().map(|post| Item {
         path: post.path(),
-        html: excerpt(&post.html, asked.query),
+        html: shown.show(&post.html),
         title: post.topic_title,
         author: Some(post.author),
         at: post.created_at,
     });
     let (pages, posts) = (pages.collect(), posts.collect());
-    let shown = SearchPage { page, query: asked.query, within: asked.within, pages, posts };
-    Ok(Answer::html(render(&shown)?, vec![Tag::Site, Tag::Search]))
+    let results = SearchPage { page, query: asked.query, within: asked.within, pages, posts };
+    Ok(Answer::html(render(&results)?, vec![Tag::Site, Tag::Search]))
 }
 
 /// How many results of each kind were shown before a cursor.
@@ -119,16 +115,17 @@ pub(crate) fn api(view: &View<'_>) -> Result<Answer, Error> {
     let (skip, limit) = (skipped(view)?, limit(view, RESULTS)?);
     let found = find(view, &asked, skip, limit)?;
     let url = |path: &str| format!("{}{path}", view.site.base_url);
+    let shown = Highlighter::new(asked.query, EXCERPT_CHARS);
     let page = |page: &wiki::Page| {
         json!({
             "id": page.id, "title": page.full_title(), "url": url(&page.path()),
-            "excerpt_html": excerpt(&page.html, asked.query), "updated_at": page.updated_at,
+            "excerpt_html": shown.show(&page.html), "updated_at": page.updated_at,
         })
     };
     let post = |post: &posts::RecentPost| {
         json!({
             "id": post.id, "topic_id": post.topic_id, "number": post.number, "title": post.topic_title,
-            "url": url(&post.path()), "excerpt_html": excerpt(&post.html, asked.query),
+            "url": url(&post.path()), "excerpt_html": shown.show(&post.html),
             "author": post.author, "created_at": post.created_at,
         })
     };

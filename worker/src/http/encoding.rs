@@ -1,8 +1,10 @@
 //! Compressed representations: which one a client gets, and making it.
 
+use std::cell::RefCell;
 use std::io::Write;
 
 use bytes::Bytes;
+use zstd::bulk::Compressor;
 
 /// How a body is encoded. The number is part of cache keys and entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,9 +22,8 @@ pub enum Encoding {
 
 /// Bodies shorter than this go out as they are: the packet is one either way.
 const WORTH_BYTES: usize = 1_024;
-/// Made once and sent many times, but on the event loop: levels that take well under a millisecond for a
-/// page.
-const ZSTD_LEVEL: i32 = 6;
+/// Made once and sent many times, but on the event loop: levels that take some hundred microseconds for a page.
+const ZSTD_LEVEL: i32 = 3;
 const BROTLI_LEVEL: u32 = 5;
 const GZIP_LEVEL: u32 = 6;
 
@@ -80,7 +81,7 @@ impl Encoding {
             Encoding::Identity => None,
             Encoding::Gzip => gzip(&body, QUICK_GZIP).ok(),
             Encoding::Brotli => brotli(&body, QUICK_BROTLI).ok(),
-            Encoding::Zstd => zstd::bulk::compress(&body, QUICK_ZSTD).ok(),
+            Encoding::Zstd => zstd(&body, QUICK_ZSTD).ok(),
         };
         match encoded {
             Some(encoded) if encoded.len() < body.len() => (self, encoded.into()),
@@ -95,7 +96,7 @@ impl Encoding {
             Encoding::Identity => None,
             Encoding::Gzip => gzip(body, GZIP_LEVEL).ok(),
             Encoding::Brotli => brotli(body, BROTLI_LEVEL).ok(),
-            Encoding::Zstd => zstd::bulk::compress(body, ZSTD_LEVEL).ok(),
+            Encoding::Zstd => zstd(body, ZSTD_LEVEL).ok(),
         };
         match encoded {
             Some(encoded) if encoded.len() < body.len() => (self, encoded),
@@ -108,6 +109,21 @@ fn gzip(body: &[u8], level: u32) -> std::io::Result<Vec<u8>> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(level));
     encoder.write_all(body)?;
     encoder.finish()
+}
+
+fn zstd(body: &[u8], level: i32) -> std::io::Result<Vec<u8>> {
+    // Some hundred KB that are cleared for each, if not kept.
+    thread_local! {
+        static KEPT: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
+    }
+    KEPT.with_borrow_mut(|kept| {
+        let compressor = match kept {
+            Some(compressor) => compressor,
+            None => kept.insert(Compressor::new(level)?),
+        };
+        compressor.set_compression_level(level)?;
+        compressor.compress(body)
+    })
 }
 
 fn brotli(body: &[u8], level: u32) -> std::io::Result<Vec<u8>> {

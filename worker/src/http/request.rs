@@ -30,7 +30,7 @@ use crate::assets;
 use crate::cache::{Computed, How, Kept};
 use crate::error::Error;
 use crate::metrics;
-use crate::routes::View;
+use crate::routes::{Keep, View};
 
 /// Longest address: what browsers and proxies agree on.
 const TARGET_BYTES: usize = 8 * 1024;
@@ -222,7 +222,7 @@ async fn read_through(
             Ok(Computed { kept: Kept::of(&answer, accepted, route), tags: answer.tags })
         }
     };
-    Ok(app.cache.get_or_compute(&key, app.cache.usual(), compute).await)
+    Ok(app.cache.get_or_compute(&key, app.cache.lifetime(read.keep), compute).await)
 }
 
 /// A style sheet or picture of ours: its address changes with its content.
@@ -239,7 +239,7 @@ async fn send_asset(
         Ok(Computed { kept: Kept::of(&answer, accepted, route), tags: Vec::new() })
     };
     let key = app.cache.key(accepted, Groups::EVERYONE, "asset:", path);
-    let (kept, how) = match app.cache.get_or_compute(&key, app.cache.usual(), compute).await {
+    let (kept, how) = match app.cache.get_or_compute(&key, app.cache.lifetime(Keep::Usual), compute).await {
         (Ok(kept), how) => (kept, how),
         (Err(error), _) => return refused(app, access, &error),
     };

@@ -8,7 +8,7 @@ use veritable_domain::account::Scope;
 use veritable_shm::{RouteId, Routes};
 
 use crate::error::Error;
-use crate::routes::{Cost, Endpoint, Form, Own, Read, Text, Upload, Who, Write};
+use crate::routes::{Cost, Endpoint, Form, Keep, Own, Read, Text, Upload, Who, Write};
 
 /// The table, ready for look-ups.
 pub(crate) struct Router {
@@ -58,6 +58,7 @@ pub(crate) struct FormRoute {
 #[derive(Clone, Copy)]
 pub(crate) struct ReadRoute {
     pub(crate) cost: Cost,
+    pub(crate) keep: Keep,
     pub(crate) query: &'static [&'static str],
     pub(crate) run: Read,
 }
@@ -91,7 +92,9 @@ impl Router {
             });
             let route = &mut router.routes[index];
             match endpoint {
-                Endpoint::Read { cost, query, run } => route.read = Some(ReadRoute { cost, query, run }),
+                Endpoint::Read { cost, keep, query, run } => {
+                    route.read = Some(ReadRoute { cost, keep, query, run });
+                }
                 Endpoint::Own { who, scope, query, run } => {
                     route.own = Some(OwnRoute { who, scope, query, run });
                 }

@@ -14,10 +14,10 @@ use crate::error::Error;
 /// Statements kept prepared for each connection: more than there are.
 const STATEMENTS: usize = 128;
 /// KiB of page cache for a connection of the pool.
-const CACHE_KIB: i64 = 2_048;
+const CACHE_KIB: i64 = 512;
 /// KiB of page cache for the connection of the event loop, which most reads use: the names and list entries of thousands
 /// of people and topics.
-const INLINE_CACHE_KIB: i64 = 8_192;
+const INLINE_CACHE_KIB: i64 = 2_048;
 /// SQLite's instructions between two looks at the clock on a thread of its own: some tens of microseconds, unless pages
 /// come from the disk.
 const STEPS: i32 = 4_000;

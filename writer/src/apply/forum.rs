@@ -230,7 +230,7 @@ fn edit_post(
         tx.audit(by, "post.edit", &format!("post:{post}"), comment.as_str())?;
     }
     drafts::forget(tx, editor, &Place::Post(post))?;
-    tx.touch([Tag::Topic(topic), Tag::Search, Tag::User(author), Tag::Category(category)]);
+    tx.touch([Tag::Topic(topic), Tag::User(author), Tag::Category(category)]);
     Ok(Outcome::PostEdited { version })
 }
 
@@ -355,6 +355,8 @@ pub(super) fn stored_path(bytes: &[u8]) -> Result<ThreadPath, Failure> {
     ThreadPath::from_bytes(bytes).ok_or_else(|| malformed("a stored thread path is damaged"))
 }
 
-fn changed_by_post(topic: TopicId, category: CategoryId, author: UserId) -> [Tag; 5] {
-    [Tag::Topic(topic), Tag::Latest, Tag::Category(category), Tag::User(author), Tag::Search]
+/// What another post, or one less, is to be seen in. What is only new need not be found at once: see
+/// [`Tag::Search`].
+fn changed_by_post(topic: TopicId, category: CategoryId, author: UserId) -> [Tag; 4] {
+    [Tag::Topic(topic), Tag::Latest, Tag::Category(category), Tag::User(author)]
 }

@@ -74,6 +74,7 @@ fn take_post(
         reports::close(tx, user, post, Verdict::Deleted)?;
     }
     tx.touch(changed_by_post(topic, category, author));
+    tx.touch([Tag::Search]);
     Ok(())
 }
 
@@ -103,6 +104,7 @@ pub(super) fn restore_post(tx: &mut Transaction<'_>, by: &By, post: PostId) -> R
         tx.audit(by, "post.restore", &format!("post:{post}"), &found.title)?;
     }
     tx.touch(changed_by_post(topic, category, author));
+    tx.touch([Tag::Search]);
     Ok(Outcome::Done)
 }
 

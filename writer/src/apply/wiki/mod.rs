@@ -204,7 +204,7 @@ fn edit_page(
     if protected {
         tx.audit(by, "page.edit", &format!("page:{page}"), edit.comment.as_str())?;
     }
-    tx.touch([Tag::Page(page), Tag::RecentChanges, Tag::Search, Tag::User(author)]);
+    tx.touch([Tag::Page(page), Tag::RecentChanges, Tag::User(author)]);
     if created {
         tx.touch([Tag::Titles]);
     }

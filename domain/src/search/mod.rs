@@ -2,16 +2,16 @@
 //! splits at spaces, so runs of scripts written without spaces become overlapping pairs of letters: a
 //! word of two characters is then found inside a longer run, which a trigram index cannot do.
 
-use std::borrow::Cow;
+mod highlight;
 
-use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
+use unicode_normalization::char::is_combining_mark;
+
+pub use highlight::Highlighter;
 
 /// Most bytes of a query that are looked at; people paste, but do not ask, more.
 pub const MAX_QUERY_BYTES: usize = 1_000;
 /// Most terms of a query: each costs a look-up in the index.
 pub const MAX_TERMS: usize = 16;
-/// Most bytes of text searched for a place to show: a snippet comes from the beginning or nowhere.
-const MAX_SCANNED_BYTES: usize = 200_000;
 
 /// Whether `c` is of a script written without spaces between words (Han, kana, Thai, Lao, Khmer,
 /// Myanmar), or Hangul, whose particles join the words they follow.
@@ -141,125 +141,4 @@ fn is_word(c: char) -> bool {
 
 fn cut(text: &str, bytes: usize) -> &str {
     &text[..text.floor_char_boundary(bytes)]
-}
-
-/// Part of `text` around the first thing `query` asks for, at most `max_chars` characters, escaped, with
-/// what matches in `<mark>`. Without a match it is the beginning of the text.
-pub fn highlight(text: &str, query: &str, max_chars: usize) -> String {
-    let folded = Folded::new(cut(text, MAX_SCANNED_BYTES));
-    let needles: Vec<_> = terms(query)
-        .into_iter()
-        .filter(|term| !term.excluded)
-        .flat_map(|term| {
-            if term.exact { vec![term.words] } else { term.words.split(' ').map(str::to_owned).collect() }
-        })
-        .map(|word| fold(&word))
-        .collect();
-    let matches = folded.matches(&needles);
-    // A third of the window before the match gives the reader the context it stands in.
-    let first = matches.first().map_or(0, |found| found.0);
-    let start = folded.window_start(first, max_chars / 3);
-    folded.show(start, max_chars, &matches)
-}
-
-fn fold(text: &str) -> String {
-    text.chars().flat_map(fold_char).collect()
-}
-
-/// Lower case without diacritics, as the index compares.
-fn fold_char(c: char) -> impl Iterator<Item = char> {
-    let base: Cow<'static, [char]> = if c.is_ascii() {
-        Cow::Owned(vec![c.to_ascii_lowercase()])
-    } else if is_unspaced(c) {
-        Cow::Owned(vec![c])
-    } else {
-        Cow::Owned(c.nfd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase).collect())
-    };
-    base.into_owned().into_iter()
-}
-
-/// A text with its folded form and where each folded byte came from.
-struct Folded<'t> {
-    text: &'t str,
-    folded: String,
-    /// For each byte of `folded`, the byte of `text` its character starts at.
-    origins: Vec<usize>,
-}
-
-impl<'t> Folded<'t> {
-    fn new(text: &'t str) -> Self {
-        let mut folded = String::with_capacity(text.len());
-        let mut origins = Vec::with_capacity(text.len() + 1);
-        for (at, c) in text.char_indices() {
-            for c in fold_char(c) {
-                folded.push(c);
-                origins.resize(folded.len(), at);
-            }
-        }
-        origins.push(text.len());
-        Folded { text, folded, origins }
-    }
-
-    /// Places in `text`, in order, not overlapping, where one of `needles` stands at a word's start.
-    fn matches(&self, needles: &[String]) -> Vec<(usize, usize)> {
-        let mut found = Vec::new();
-        for needle in needles.iter().filter(|needle| !needle.is_empty()) {
-            for (at, _) in self.folded.match_indices(needle.as_str()) {
-                let before = self.folded[..at].chars().next_back();
-                let inside_word = before.is_some_and(char::is_alphanumeric)
-                    && !needle.starts_with(is_unspaced)
-                    && !before.is_some_and(is_unspaced);
-                if !inside_word {
-                    found.push((self.origins[at], self.origins[at + needle.len()]));
-                }
-            }
-        }
-        found.sort_unstable();
-        let mut end = 0;
-        found.retain(|(from, to)| {
-            let apart = *from >= end && from < to;
-            if apart {
-                end = *to;
-            }
-            apart
-        });
-        found
-    }
-
-    /// A word's start at most `before` characters in front of `at`.
-    fn window_start(&self, at: usize, before: usize) -> usize {
-        let head = &self.text[..at];
-        let Some((from, _)) = head.char_indices().rev().take(before).last() else { return at };
-        if from == 0 {
-            return 0;
-        }
-        head[from..].find(char::is_whitespace).map_or(from, |space| from + space)
-    }
-
-    fn show(&self, start: usize, max_chars: usize, matches: &[(usize, usize)]) -> String {
-        let window = self.text[start..].trim_start();
-        let start = self.text.len() - window.len();
-        let end = window.char_indices().nth(max_chars).map_or(self.text.len(), |(at, _)| start + at);
-        let mut out = String::new();
-        if start > 0 {
-            out.push('…');
-        }
-        let mut at = start;
-        for (from, to) in matches.iter().filter(|(from, to)| *from >= start && *to <= end) {
-            escape_line(&mut out, &self.text[at..*from]);
-            out.push_str("<mark>");
-            escape_line(&mut out, &self.text[*from..*to]);
-            out.push_str("</mark>");
-            at = *to;
-        }
-        escape_line(&mut out, &self.text[at..end]);
-        if end < self.text.len() {
-            out.push('…');
-        }
-        out
-    }
-}
-
-fn escape_line(out: &mut String, text: &str) {
-    crate::markup::escape_into(out, &text.replace(['\n', '\r', '\t'], " "));
 }
