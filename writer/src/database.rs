@@ -26,8 +26,11 @@ const AUTOCHECKPOINT: u32 = 4_000;
 pub(crate) const LOG_BYTES: u32 = 64 << 20;
 /// Rows of an index that are looked at for its statistics: some milliseconds a table, however large.
 const ANALYSIS_LIMIT: u32 = 1_000;
-/// KiB of page cache: with less than a full batch changes, pages are written to the log twice.
-const CACHE_KIB: i64 = 16_384;
+/// KiB of page cache: what most writes touch, such as the tops of indexes.
+const CACHE_KIB: i64 = 4_096;
+/// Pages up to which it may grow while they are changed and not committed, as many as a full batch changes: with less they
+/// are written to the log twice.
+const CHANGED_PAGES: u32 = (16 << 20) / PAGE_BYTES;
 /// Statements kept prepared: more than the writer has.
 const STATEMENTS: usize = 128;
 
@@ -217,6 +220,7 @@ fn configure(db: &Connection, config: &Config) -> rusqlite::Result<()> {
     };
     db.pragma_update(None, "synchronous", level)?;
     db.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    db.pragma_update(None, "cache_spill", CHANGED_PAGES)?;
     db.pragma_update(None, "analysis_limit", ANALYSIS_LIMIT)?;
     veritable_sql::keep_prepared(db, STATEMENTS)
 }

@@ -42,6 +42,9 @@ const H2_PONG: Duration = Duration::from_secs(20);
 const H2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Bytes read at once before the protocol is known.
 const BEGINNING_BYTES: usize = 1_024;
+/// Pause between two requests after which a connection rests: what is needed to serve one, two buffers of 8 KiB above all,
+/// is put away until the next one comes. To have it again takes some microseconds.
+const REST: Duration = Duration::from_millis(100);
 /// Pause before another try to hand a connection over.
 const AGAIN: Duration = Duration::from_millis(5);
 
@@ -72,6 +75,7 @@ impl Server {
         let seconds = |seconds: u32| Duration::from_secs(seconds.into());
         let limits = &app.config.http;
         let patience = Patience {
+            rest: REST,
             idle: seconds(limits.idle_seconds),
             head: seconds(limits.header_seconds),
             write: seconds(limits.request_seconds),
@@ -139,28 +143,54 @@ impl Server {
 
     async fn http1(&self, mut stream: Stream, origin: Origin, mut before: Bytes) -> Result<(), Ended> {
         loop {
-            let requests = Arc::new(Requests::default());
-            let socket = Socket::new(stream, before, self.patience, requests.clone(), true);
-            let service = service_fn(|request| answer(self.app.clone(), origin, requests.clone(), request));
-            let mut connection = self.http1.serve_connection(TokioIo::new(socket), service);
-            if !self.serve_until_between(&mut connection, &requests).await? {
-                return Ok(());
+            // On the heap, so that a connection that rests is small.
+            let Some(left) = Box::pin(self.requests(stream, origin, before)).await? else { return Ok(()) };
+            let Left { stream: rested, unused, why } = left;
+            (stream, before) = (rested, unused);
+            if why == Why::Rest && before.is_empty() {
+                // Empty, but the room for a head is in it.
+                before = Bytes::new();
+                let mut stage = self.stage.clone();
+                let idle = self.patience.idle - self.patience.rest;
+                tokio::select! {
+                    readable = tokio::time::timeout(idle, stream.readable()) => match readable {
+                        Ok(readable) => readable?,
+                        Err(_) => return Err(io::Error::from(io::ErrorKind::TimedOut).into()),
+                    },
+                    _ = stage.wait_for(|stage| *stage != Stage::Serve) => {}
+                }
             }
-            let parts = connection.into_parts();
-            let (socket, unread) = parts.io.into_inner().into_parts();
-            let unused =
-                if unread.is_empty() { parts.read_buf } else { [parts.read_buf, unread].concat().into() };
-            match self.hand_over(socket, &origin, &unused) {
+            match self.hand_over(stream, &origin, &before) {
                 None => return Ok(()),
-                // Too many are on their way: serve on for a moment, then try again.
-                Some(kept) => (stream, before) = (kept, unused),
+                Some(kept) => stream = kept,
             }
-            tokio::time::sleep(AGAIN).await;
+            if *self.stage.borrow() == Stage::HandOver {
+                // Too many are on their way: serve on for a moment, then try again.
+                tokio::time::sleep(AGAIN).await;
+            }
         }
     }
 
-    /// Serves until the connection ends, or until it can be handed over: then it is not to be polled again.
-    async fn serve_until_between<C>(&self, connection: &mut C, requests: &Requests) -> Result<bool, Ended>
+    /// Answers requests until the connection ends (`None`), or until it can rest or go elsewhere.
+    async fn requests(&self, stream: Stream, origin: Origin, before: Bytes) -> Result<Option<Left>, Ended> {
+        let requests = Arc::new(Requests::default());
+        let socket = Socket::new(stream, before, self.patience, requests.clone(), true);
+        let service = service_fn(|request| answer(self.app.clone(), origin, requests.clone(), request));
+        let mut connection = self.http1.serve_connection(TokioIo::new(socket), service);
+        let Some(why) = self.serve_until_between(&mut connection, &requests).await? else { return Ok(None) };
+        let parts = connection.into_parts();
+        let (stream, unread) = parts.io.into_inner().into_parts();
+        let unused =
+            if unread.is_empty() { parts.read_buf } else { [parts.read_buf, unread].concat().into() };
+        Ok(Some(Left { stream, unused, why }))
+    }
+
+    /// Serves until the connection ends (`None`), or until it can be left: then it is not to be polled again.
+    async fn serve_until_between<C>(
+        &self,
+        connection: &mut C,
+        requests: &Requests,
+    ) -> Result<Option<Why>, Ended>
     where
         C: Http1,
     {
@@ -172,17 +202,22 @@ impl Server {
                 closing = true;
                 Pin::new(&mut *connection).close();
             }
-            let ended = poll_fn(|cx| match Pin::new(&mut *connection).poll(cx) {
-                Poll::Ready(ended) => Poll::Ready(Some(ended)),
-                Poll::Pending if now == Stage::HandOver && requests.is_between() => Poll::Ready(None),
+            let left = poll_fn(|cx| match Pin::new(&mut *connection).poll(cx) {
+                Poll::Ready(ended) => Poll::Ready(ended.map(|()| None)),
+                Poll::Pending if now == Stage::HandOver && requests.is_between() => {
+                    Poll::Ready(Ok(Some(Why::HandOver)))
+                }
+                Poll::Pending if now == Stage::Serve && requests.may_rest() => {
+                    Poll::Ready(Ok(Some(Why::Rest)))
+                }
                 Poll::Pending => Poll::Pending,
             });
             tokio::select! {
                 biased;
-                ended = ended => return ended.map_or(Ok(true), |ended| Ok(ended.map(|()| false)?)),
+                left = left => return Ok(left?),
                 changed = stage.changed() => {
                     if changed.is_err() {
-                        return Ok(false);
+                        return Ok(None);
                     }
                 }
             }
@@ -204,6 +239,23 @@ impl Server {
             None
         })
     }
+}
+
+/// A connection between two requests.
+struct Left {
+    stream: Stream,
+    /// Bytes that were read from it and not used.
+    unused: Bytes,
+    why: Why,
+}
+
+/// Why a connection is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    /// Nothing has come for a while.
+    Rest,
+    /// It is to go to another worker.
+    HandOver,
 }
 
 /// hyper's connection type, whose service cannot be named.

@@ -16,6 +16,8 @@ use tokio::time::{Instant, Sleep};
 /// How long a client may take for what.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Patience {
+    /// Between two requests until the connection may rest (see [`Requests::may_rest`]); a part of `idle`.
+    pub(crate) rest: Duration,
     /// Between two requests.
     pub(crate) idle: Duration,
     /// From a request's first byte to the end of its head.
@@ -33,6 +35,8 @@ pub(crate) struct Requests {
     unsent: AtomicBool,
     /// The last request was answered before its body was read: what comes next is not a head.
     unread: AtomicBool,
+    /// The next request has not come for a while.
+    quiet: AtomicBool,
 }
 
 impl Requests {
@@ -46,6 +50,12 @@ impl Requests {
     pub(crate) fn is_between(&self) -> bool {
         let flags = self.unsent.load(Ordering::Relaxed) || self.unread.load(Ordering::Relaxed);
         !flags && self.begun.load(Ordering::Relaxed) == self.done.load(Ordering::Relaxed)
+    }
+
+    /// Whether nothing is going on, and has not for a while: what serves the connection can be put away until something
+    /// comes.
+    pub(crate) fn may_rest(&self) -> bool {
+        self.quiet.load(Ordering::Relaxed) && self.is_between()
     }
 
     /// Notes whether the last request's body was left unread.
@@ -84,6 +94,8 @@ pub(crate) struct Socket<S> {
     waiting: Waiting,
     /// HTTP/2 sends frames that are no requests: only idleness is timed there.
     times_heads: bool,
+    /// Whether the deadline is that of the rest: the client has more time than that.
+    rests: bool,
     reading: Timer,
     writing: Timer,
     /// Whether the last write had to wait.
@@ -108,6 +120,7 @@ impl<S> Socket<S> {
             seen: 0,
             waiting: if times_heads { Waiting::Head } else { Waiting::Next },
             times_heads,
+            rests: false,
             reading: Timer::new(now + patience.head),
             writing: Timer::new(now + patience.write),
             stalled: false,
@@ -130,12 +143,24 @@ impl<S> Socket<S> {
             self.seen = begun;
             self.wait_for(Waiting::Next);
         }
+        if self.rests && self.reading.is_over(cx) {
+            // The task looks whether it may rest when it is polled, which it is now.
+            self.rests = false;
+            self.requests.quiet.store(true, Ordering::Relaxed);
+            self.reading.deadline += self.patience.idle - self.patience.rest;
+        }
         self.reading.is_over(cx)
     }
 
     fn wait_for(&mut self, what: Waiting) {
         self.waiting = what;
-        let within = if what == Waiting::Head { self.patience.head } else { self.patience.idle };
+        self.rests = self.times_heads && what == Waiting::Next;
+        let within = match what {
+            Waiting::Head => self.patience.head,
+            Waiting::Next if self.rests => self.patience.rest,
+            Waiting::Next => self.patience.idle,
+        };
+        self.requests.quiet.store(false, Ordering::Relaxed);
         self.reading.deadline = Instant::now() + within;
     }
 }
@@ -215,6 +240,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Socket<S> {
         if flushed.is_ready() {
             // hyper flushes its socket when its own buffer is empty, and not before.
             self.requests.unsent.store(false, Ordering::Relaxed);
+            // It may not ask to read again, if it has before the answer was there: this is the time to set the timer.
+            let begun = self.requests.begun.load(Ordering::Relaxed);
+            if begun != self.seen && begun == self.requests.done.load(Ordering::Relaxed) {
+                let _just_set = self.is_late(cx);
+            }
         }
         flushed
     }
@@ -264,6 +294,7 @@ mod tests {
     use super::*;
 
     const PATIENCE: Patience = Patience {
+        rest: Duration::from_secs(1),
         idle: Duration::from_secs(75),
         head: Duration::from_secs(10),
         write: Duration::from_secs(30),
@@ -327,6 +358,28 @@ mod tests {
         client.write_all(b"G").await.unwrap();
         socket.read_u8().await.unwrap();
         assert_eq!(gives_up_after(&mut socket).await, 10);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_may_rest_between_requests_until_something_comes() {
+        let (mut socket, mut client, requests) = pair(true);
+        client.write_all(b"G").await.unwrap();
+        socket.read_u8().await.unwrap();
+        let waits = async |socket: &mut Socket<DuplexStream>| {
+            let waited = tokio::time::timeout(Duration::from_millis(1_500), socket.read_u8()).await;
+            assert!(waited.is_err());
+        };
+        waits(&mut socket).await;
+        assert!(!requests.may_rest(), "within a head");
+        let request = requests.begin();
+        waits(&mut socket).await;
+        assert!(!requests.may_rest(), "within a request");
+        drop(request);
+        waits(&mut socket).await;
+        assert!(requests.may_rest());
+        client.write_all(b"G").await.unwrap();
+        socket.read_u8().await.unwrap();
+        assert!(!requests.may_rest());
     }
 
     #[tokio::test(start_paused = true)]

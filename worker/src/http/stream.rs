@@ -48,6 +48,17 @@ impl Stream {
         })
     }
 
+    /// Waits for something to read, or for the end.
+    ///
+    /// # Errors
+    /// The event loop is ending.
+    pub(crate) async fn readable(&self) -> io::Result<()> {
+        match self {
+            Stream::Tcp(stream) => stream.readable().await,
+            Stream::Unix(stream) => stream.readable().await,
+        }
+    }
+
     /// Takes it from the event loop.
     ///
     /// # Errors
