@@ -207,7 +207,7 @@ pub const KEYS: &[Key] = &[
     key(
         "cache.worker_bytes",
         Kind::Integer(0, 1 << 40),
-        "8388608",
+        "4194304",
         "Bytes of the most asked answers that each worker keeps copies of in its own memory; 0: none.",
     ),
     key(

@@ -37,7 +37,7 @@ impl Default for Cache {
             stale_seconds: 60,
             negative_seconds: 10,
             value_share: 4,
-            worker_bytes: 8 * 1024 * 1024,
+            worker_bytes: 4 * 1024 * 1024,
             huge_pages: Switch::Off,
             prefault: Switch::Off,
         }

@@ -12,7 +12,7 @@ use crate::server::Server;
 use crate::tally::Tally;
 
 /// Figures that budgets may name.
-pub const NAMES: [&str; 16] = [
+pub const NAMES: [&str; 17] = [
     "achieved_rps",
     "p50_ms",
     "p95_ms",
@@ -23,6 +23,7 @@ pub const NAMES: [&str; 16] = [
     "hit_percent",
     "server_cpu_us",
     "pss_mb",
+    "pss_after_mb",
     "own_slope_mb_per_hour",
     "own_growth_mb",
     "cpu_of_nginx",
@@ -87,6 +88,8 @@ pub struct Figures {
     pub server_cpu_us: Option<f64>,
     /// PSS of all processes at the end without shared memory, in megabytes.
     pub pss_mb: Option<f64>,
+    /// The same some seconds after the last request of all: what stays.
+    pub pss_after_mb: Option<f64>,
     /// Processor time of the generator, in percent of one core.
     pub generator_cpu_percent: f64,
     /// Whether the generator was so busy that the figures may be its own.
@@ -163,6 +166,12 @@ pub fn measure(
     Ok(Figures::of(&outcome, &before, &Before::of(server), asked_rps, load.threads))
 }
 
+/// PSS of all processes without shared memory, in megabytes; `None` where there are none.
+pub fn without_cache(samples: &[Sample]) -> Option<f64> {
+    let bytes = |sample: &Sample| sample.pss_bytes.saturating_sub(sample.shared_bytes);
+    (!samples.is_empty()).then(|| samples.iter().map(bytes).sum::<u64>() as f64 / MB)
+}
+
 impl Figures {
     fn of(
         outcome: &Outcome,
@@ -214,10 +223,8 @@ impl Figures {
                 .map(|sample| ProcessFigures::of(sample, before, *seconds))
                 .collect(),
             server_cpu_us: server.map(|cpu| 1e6 * cpu / (tally.total().max(1) as f64)),
-            pss_mb: (!after.samples.is_empty()).then(|| {
-                let without_cache = |sample: &Sample| sample.pss_bytes.saturating_sub(sample.shared_bytes);
-                after.samples.iter().map(without_cache).sum::<u64>() as f64 / MB
-            }),
+            pss_mb: without_cache(&after.samples),
+            pss_after_mb: None,
             generator_cpu_percent: 100.0 * generator,
             generator_busy: generator > BUSY * threads as f64,
         }
@@ -238,6 +245,7 @@ impl Figures {
             ("hit_percent", self.hit_percent),
             ("server_cpu_us", self.server_cpu_us),
             ("pss_mb", self.pss_mb),
+            ("pss_after_mb", self.pss_after_mb),
         ];
         named.extend(more.into_iter().filter_map(|(name, value)| Some((name, value?))));
         named

@@ -44,7 +44,7 @@ const H2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const BEGINNING_BYTES: usize = 1_024;
 /// Pause between two requests after which a connection rests: what is needed to serve one, two buffers of 8 KiB above all,
 /// is put away until the next one comes. To have it again takes some microseconds.
-const REST: Duration = Duration::from_millis(100);
+const REST: Duration = Duration::from_millis(20);
 /// Pause before another try to hand a connection over.
 const AGAIN: Duration = Duration::from_millis(5);
 

@@ -26,6 +26,10 @@ use crate::scenario::Scenario;
 use crate::server::{Server, ServerError};
 use crate::visitor::{Visitor, World};
 
+/// Pause after the last request, before what stays of the memory is looked at.
+const SETTLE: Duration = Duration::from_secs(3);
+/// What that figure is called.
+const AFTER: &str = "PSS 3 s after, MB";
 /// The limits of the project, for whoever gives no file.
 const BUDGETS: &str = include_str!("../../../budgets.toml");
 /// Descriptors beside those of connections.
@@ -187,6 +191,14 @@ impl Stage {
         let figures =
             crate::figures::measure(&self.server, &load, asked, &mut watch).map_err(anyhow::Error::new)?;
         Ok(figures)
+    }
+
+    /// What the server's processes take without the cache once all is over, in megabytes: buffers of requests and pages that
+    /// were freed are given back by then.
+    fn pss_after(&self) -> Option<f64> {
+        let pid = self.server.pid?;
+        std::thread::sleep(SETTLE);
+        crate::figures::without_cache(&crate::processes::tree(pid))
     }
 
     fn about(&self) -> Vec<(&'static str, String)> {

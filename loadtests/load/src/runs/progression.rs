@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::{
-    Context, Live, RunError, Stage, budgets, errors_line, kinds_table, optional, out, processes_table, warn,
+    AFTER, Context, Live, RunError, Stage, budgets, errors_line, kinds_table, optional, out, processes_table,
+    warn,
 };
 use crate::budgets::{Point, Run, short};
 use crate::cli::Progression;
@@ -87,6 +88,9 @@ pub fn run(asked: &Progression, context: &Context) -> Result<Report, RunError> {
     if steps.is_empty() {
         return Err(anyhow::anyhow!("stopped before the first step was over").into());
     }
+    if let Some(last) = steps.last_mut() {
+        last.pss_after_mb = stage.pss_after();
+    }
     if let Some(why) = &saturated {
         stage.notes.push(format!("The server had enough: {why}. Higher rates were not tried."));
     }
@@ -127,6 +131,9 @@ fn report(
         }
     }
     let mut about = stage.about();
+    if let Some(pss) = steps.last().and_then(|last| last.pss_after_mb) {
+        about.push((AFTER, format!("{} without the cache", short(pss))));
+    }
     about.push(("load", format!("open loop, {} connections, {} s a step", asked.connections, asked.seconds)));
     Report {
         name: Run::Progression.name(),

@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::{
-    Context, Live, RunError, Stage, budgets, errors_line, kinds_table, optional, out, processes_table, warn,
+    AFTER, Context, Live, RunError, Stage, budgets, errors_line, kinds_table, optional, out, processes_table,
+    warn,
 };
 use crate::budgets::{Point, Run, short};
 use crate::cli::Users;
@@ -39,13 +40,14 @@ pub fn run(asked: &Users, context: &Context) -> Result<Report, RunError> {
     let mut seconds = Seconds::default();
     let think = Duration::from_secs_f64(asked.think);
     let load = (Pace::Users { think }, asked.users, duration);
-    let figures = stage.measure(context, &asked.how, load, |progress| {
+    let mut figures = stage.measure(context, &asked.how, load, |progress| {
         live.at(progress.elapsed);
         if let Some(second) = seconds.add(progress) {
             live.second(&second);
         }
     })?;
     live.done("");
+    figures.pss_after_mb = stage.pss_after();
     if context.is_stopped() {
         stage.notes.push(format!(
             "Stopped by hand after {:.0} of {} s.",
@@ -110,6 +112,7 @@ pub(super) fn table(figures: &Figures) -> Table {
         ("hits %", optional(figures.hit_percent)),
         ("server CPU us each", optional(figures.server_cpu_us)),
         ("PSS without the cache, MB", optional(figures.pss_mb)),
+        (AFTER, optional(figures.pss_after_mb)),
     ];
     Table {
         title: "Figures".into(),
