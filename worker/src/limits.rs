@@ -28,7 +28,7 @@ const fn limit(name: &'static str, burst: u32, every: u32) -> Limit {
     Limit { name, burst, every }
 }
 
-/// Logins from an address: a household that mistypes, not a list of passwords.
+/// Logins from an address that failed, and those that go on: a household that mistypes, not a list of passwords.
 pub(crate) const LOGIN_ADDRESS: Limit = limit("login-address", 20, 10);
 /// Tries at one account that failed, from one address.
 pub(crate) const LOGIN_PAIR: Limit = limit("login-pair", 10, 30);
@@ -95,6 +95,13 @@ impl Limiter {
     /// [`Error::TooMany`].
     pub(crate) fn count_address(&self, limit: Limit, address: Option<IpAddr>) -> Result<(), Error> {
         if address.is_none() { Ok(()) } else { self.count(limit, &network(address)) }
+    }
+
+    /// Takes back one use by an address.
+    pub(crate) fn give_back_address(&self, limit: Limit, address: Option<IpAddr>) {
+        if address.is_some() {
+            self.give_back(limit, &network(address));
+        }
     }
 
     /// Whether this is the first time within `pause`.

@@ -27,7 +27,7 @@ pub(crate) const LOG_BYTES: u32 = 64 << 20;
 /// Rows of an index that are looked at for its statistics: some milliseconds a table, however large.
 const ANALYSIS_LIMIT: u32 = 1_000;
 /// KiB of page cache: what most writes touch, such as the tops of indexes.
-const CACHE_KIB: i64 = 4_096;
+const CACHE_KIB: i64 = 2_048;
 /// Pages up to which it may grow while they are changed and not committed, as many as a full batch changes: with less they
 /// are written to the log twice.
 const CHANGED_PAGES: u32 = (16 << 20) / PAGE_BYTES;

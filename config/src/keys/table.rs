@@ -207,7 +207,7 @@ pub const KEYS: &[Key] = &[
     key(
         "cache.worker_bytes",
         Kind::Integer(0, 1 << 40),
-        "4194304",
+        "2097152",
         "Bytes of the most asked answers that each worker keeps copies of in its own memory; 0: none.",
     ),
     key(
@@ -264,7 +264,7 @@ pub const KEYS: &[Key] = &[
     key(
         "reads.max_connections",
         Kind::Integer(1, 1_000),
-        "10",
+        "5",
         "Reading connections a worker opens at most; no fewer than `reads.min_connections`.",
     ),
     key(

@@ -37,7 +37,7 @@ impl Default for Cache {
             stale_seconds: 60,
             negative_seconds: 10,
             value_share: 4,
-            worker_bytes: 4 * 1024 * 1024,
+            worker_bytes: 2 * 1024 * 1024,
             huge_pages: Switch::Off,
             prefault: Switch::Off,
         }
@@ -92,7 +92,7 @@ pub struct Reads {
 
 impl Default for Reads {
     fn default() -> Self {
-        Reads { min_connections: 2, max_connections: 10, deadline_ms: 5_000, mmap_bytes: 0 }
+        Reads { min_connections: 2, max_connections: 5, deadline_ms: 5_000, mmap_bytes: 0 }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::error::Error;
 /// Statements kept prepared for each connection: more than there are.
 const STATEMENTS: usize = 128;
 /// KiB of page cache for a connection of the pool.
-const CACHE_KIB: i64 = 512;
+const CACHE_KIB: i64 = 256;
 /// KiB of page cache for the connection of the event loop, which most reads use: the names and list entries of thousands
 /// of people and topics.
 const INLINE_CACHE_KIB: i64 = 2_048;

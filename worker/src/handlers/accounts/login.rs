@@ -70,6 +70,7 @@ pub(crate) fn submit<'a>(app: &'a App, form: Submission) -> Pending<'a> {
         };
         // Tries were counted before they were looked at, as many may come at once; who was right did not try.
         this.give_back(app);
+        app.limits.give_back_address(limits::LOGIN_ADDRESS, form.asker.address);
         if let (Verdict::Outdated, Some(old)) = (verdict, stored) {
             rehash(app, login.user, old, password).await;
         }

@@ -71,7 +71,10 @@ pub(crate) fn submit<'a>(app: &'a App, form: Submission) -> Pending<'a> {
                 let fault = "This code is wrong, or was used already. Wait for the next one.";
                 show(app, &form.asker, text, next, Some(fault)).await
             }
-            other => other,
+            other => {
+                app.limits.give_back_address(limits::LOGIN_ADDRESS, form.asker.address);
+                other
+            }
         }
     })
 }
