@@ -23,7 +23,7 @@ pub use sanitise::{ID_PREFIX, clean};
 pub use scan::{Heading, headings, link_sections, mark_missing};
 pub use sections::{Section, SectionError, replace_section, sections};
 pub(crate) use text::text_until;
-pub use text::{excerpt, plain_text};
+pub use text::{excerpt, excerpt_of, plain_text};
 pub use wikitext::language_links;
 
 use xxhash_rust::xxh3::xxh3_64;

@@ -144,6 +144,13 @@ pub fn excerpt(text: &str, max_chars: usize) -> String {
     line
 }
 
+/// [`excerpt`] of the text of sanitised HTML, of which no more is read than is needed.
+pub fn excerpt_of(html: &str, max_chars: usize) -> String {
+    // What follows a space that may be the last is not known yet: it decides whether something is left out.
+    let is_enough = |text: &str| text.trim_end().chars().nth(max_chars).is_some();
+    excerpt(&text_until(html, is_enough), max_chars)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,5 +167,18 @@ mod tests {
         assert_eq!(excerpt("one two\nthree", 100), "one two three");
         assert_eq!(excerpt("one two three", 9), "one two…");
         assert_eq!(excerpt(&"ž".repeat(50), 10).chars().count(), 11);
+    }
+
+    #[test]
+    fn an_excerpt_of_html_is_that_of_its_whole_text() {
+        let long =
+            "<p>One <b>tw</b>o &amp; ž<br>\n three  <img alt=\"cat\"></p>\n<ul><li>x</li> </ul>".repeat(100);
+        let ends_in_space = format!("<p>{}</p><p> </p><p>y</p>", "x".repeat(FIRST_LOOK_BYTES));
+        for html in [&long, &ends_in_space, "", "<p> </p>", "<hr>", "a&nbsp;b"] {
+            let text = plain_text(html);
+            for max in (0..30).chain(FIRST_LOOK_BYTES - 3..FIRST_LOOK_BYTES + 6).chain([3_000, usize::MAX]) {
+                assert_eq!(excerpt_of(html, max), excerpt(&text, max), "{max} of {html:.60}");
+            }
+        }
     }
 }
