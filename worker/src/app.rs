@@ -22,6 +22,7 @@ use crate::WorkerError;
 use crate::cache::SharedCache;
 use crate::error::Error;
 use crate::hashing::Hashing;
+use crate::http::body::Room;
 use crate::http::cookies::Cookies;
 use crate::http::router::Router;
 use crate::limits::Limiter;
@@ -62,6 +63,7 @@ pub struct App {
     pub(crate) limits: Limiter,
     pub(crate) hashing: Hashing,
     pub(crate) uploads: Uploads,
+    pub(crate) bodies: Room,
     reads: Pool,
     writer: Client,
     writer_seen: Mutex<Option<(Instant, bool)>>,
@@ -102,6 +104,7 @@ impl App {
                 .map_err(|error| WorkerError::Io { what: "the threads that hash passwords", error })?,
             uploads: Uploads::start(&config)
                 .map_err(|error| WorkerError::Io { what: "the thread that makes pictures", error })?,
+            bodies: Room::new(),
             reads,
             writer: Client::start(&config.writer_socket()),
             writer_seen: Mutex::new(None),

@@ -77,19 +77,23 @@ pub enum Error {
     NotStored {
         /// Why.
         refusal: Refusal,
-        /// The key it was sent under, as the client may send it again.
-        key: String,
+        /// The key it was sent under, as the client may send it again; `None` of one that it cannot send.
+        key: Option<String>,
     },
     /// A change may or may not have been made. Sending it again under the same key is safe, and tells.
     #[error(
-        "what became of this change is not known yet ({why}); send it again with the Idempotency-Key of this \
-         answer: it is then done once, or you are told what came of it"
+        "what became of this change is not known yet ({why}); {advice}",
+        advice = if key.is_some() {
+            "send it again with the Idempotency-Key of this answer: it is then done once, or you are told what came of it"
+        } else {
+            "look whether it was made before you send it again"
+        }
     )]
     OutcomeUnknown {
         /// Why it is not known.
         why: String,
-        /// The key it was sent under, as the client is to send it.
-        key: String,
+        /// The key it was sent under, as the client is to send it; `None` of one that it cannot send.
+        key: Option<String>,
     },
     /// A read took longer than its deadline, or no reader was free in time.
     #[error("the server is too busy; try again soon")]

@@ -37,6 +37,8 @@ pub(crate) const LOGIN_DEVICE: Limit = limit("login-device", 10, 30);
 /// Tries at one account that failed, from wherever else: as many as ten addresses have at once, and 10^6 guesses take a
 /// year.
 pub(crate) const LOGIN_ANYWHERE: Limit = limit("login-anywhere", 100, 30);
+/// Logins to one account that succeed: each is a session to store, and programs have tokens.
+pub(crate) const LOGIN_DONE: Limit = limit("login-done", 60, 10);
 /// Wrong passwords typed by somebody logged in already.
 pub(crate) const LOGIN_ACCOUNT: Limit = limit("login-account", 10, 30);
 /// Forms to join that are looked at, from an address: each is judged and may be hashed.

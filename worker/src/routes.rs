@@ -48,14 +48,14 @@ impl View<'_> {
 pub struct ChangeKey {
     /// As the writer knows it.
     pub key: IdempotencyKey,
-    /// As it stood in the `Idempotency-Key` header, or was made up.
-    pub name: String,
+    /// As it stood in the `Idempotency-Key` header, or was made up; `None` of one that cannot be asked about.
+    pub name: Option<String>,
 }
 
 impl ChangeKey {
     /// One that nobody will ask about.
     pub(crate) fn of(key: IdempotencyKey) -> ChangeKey {
-        ChangeKey { key, name: String::new() }
+        ChangeKey { key, name: None }
     }
 }
 

@@ -31,7 +31,7 @@ pub(crate) struct Candidate {
 }
 
 /// An address with id and slug that is not exactly one of ours, by the rule of
-/// docs/decisions/0007-old-addresses.md. `ours` has this id here, `theirs` had it elsewhere; `tail` is
+/// docs/decisions/0008-old-addresses.md. `ours` has this id here, `theirs` had it elsewhere; `tail` is
 /// what follows in the address.
 pub(crate) fn settle(
     view: &View<'_>,

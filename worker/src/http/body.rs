@@ -6,7 +6,8 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
+use tokio::sync::Semaphore;
 
 use crate::app::App;
 use crate::error::Error;
@@ -30,12 +31,35 @@ pub(crate) fn is_plain(headers: &HeaderMap) -> Result<(), Error> {
     }
 }
 
-/// The whole body.
+/// Bytes that any body may have: a form without a text in it, whoever sends it, needs no more.
+pub(crate) const SMALL_BYTES: usize = 64 * 1024;
+/// Kilobytes of larger bodies that are read at once: their senders may be slow.
+const LARGE_KB: usize = 64 * 1024;
+
+/// Room for the bodies of a worker.
+pub(crate) struct Room(Semaphore);
+
+impl Room {
+    pub(crate) fn new() -> Room {
+        Room(Semaphore::new(LARGE_KB))
+    }
+}
+
+/// The whole body, of at most `most` bytes and no more than the settings allow.
 ///
 /// # Errors
-/// It is too long, or ends early.
-pub(crate) async fn read(app: &App, body: Incoming) -> Result<Bytes, Error> {
-    let most = usize::try_from(app.config.http.body_bytes).unwrap_or(usize::MAX);
+/// It is too long, or ends early; or too many large ones are being read.
+pub(crate) async fn read(app: &App, body: Incoming, most: usize) -> Result<Bytes, Error> {
+    let most = usize::try_from(app.config.http.body_bytes).unwrap_or(usize::MAX).min(most);
+    // One that does not say how long it is may have as much as it is allowed.
+    let claimed =
+        body.size_hint().upper().and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(most).min(most);
+    let _room = if claimed > SMALL_BYTES {
+        let kilobytes = u32::try_from(claimed.div_ceil(1_024).min(LARGE_KB)).unwrap_or(u32::MAX);
+        Some(app.bodies.0.try_acquire_many(kilobytes).map_err(|_| Error::Busy)?)
+    } else {
+        None
+    };
     let collected = Limited::new(body, most).collect().await.map_err(|error| {
         if error.is::<http_body_util::LengthLimitError>() {
             Error::TooLarge { most }

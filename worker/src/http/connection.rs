@@ -143,22 +143,10 @@ impl Server {
 
     async fn http1(&self, mut stream: Stream, origin: Origin, mut before: Bytes) -> Result<(), Ended> {
         loop {
-            // On the heap, so that a connection that rests is small.
-            let Some(left) = Box::pin(self.requests(stream, origin, before)).await? else { return Ok(()) };
-            let Left { stream: rested, unused, why } = left;
-            (stream, before) = (rested, unused);
-            if why == Why::Rest && before.is_empty() {
-                // Empty, but the room for a head is in it.
+            if before.is_empty() {
+                // The room for a head may still be in it.
                 before = Bytes::new();
-                let mut stage = self.stage.clone();
-                let idle = self.patience.idle - self.patience.rest;
-                tokio::select! {
-                    readable = tokio::time::timeout(idle, stream.readable()) => match readable {
-                        Ok(readable) => readable?,
-                        Err(_) => return Err(io::Error::from(io::ErrorKind::TimedOut).into()),
-                    },
-                    _ = stage.wait_for(|stage| *stage != Stage::Serve) => {}
-                }
+                self.rest(&stream).await?;
             }
             match self.hand_over(stream, &origin, &before) {
                 None => return Ok(()),
@@ -168,29 +156,47 @@ impl Server {
                 // Too many are on their way: serve on for a moment, then try again.
                 tokio::time::sleep(AGAIN).await;
             }
+            // On the heap, so that a connection that rests is small.
+            let Some(left) = Box::pin(self.requests(stream, origin, before)).await? else { return Ok(()) };
+            (stream, before) = left;
         }
     }
 
-    /// Answers requests until the connection ends (`None`), or until it can rest or go elsewhere.
-    async fn requests(&self, stream: Stream, origin: Origin, before: Bytes) -> Result<Option<Left>, Ended> {
+    /// Waits between two requests, for the next one's first byte or for another stage.
+    async fn rest(&self, stream: &Stream) -> io::Result<()> {
+        let mut stage = self.stage.clone();
+        tokio::select! {
+            readable = tokio::time::timeout(self.patience.idle, stream.readable()) => {
+                readable.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+            }
+            _ = stage.wait_for(|stage| *stage != Stage::Serve) => Ok(()),
+        }
+    }
+
+    /// Answers requests until the connection ends (`None`), or between two of them can rest or go elsewhere: then with the
+    /// bytes that were read and not used.
+    async fn requests(
+        &self,
+        stream: Stream,
+        origin: Origin,
+        before: Bytes,
+    ) -> Result<Option<(Stream, Bytes)>, Ended> {
         let requests = Arc::new(Requests::default());
         let socket = Socket::new(stream, before, self.patience, requests.clone(), true);
         let service = service_fn(|request| answer(self.app.clone(), origin, requests.clone(), request));
         let mut connection = self.http1.serve_connection(TokioIo::new(socket), service);
-        let Some(why) = self.serve_until_between(&mut connection, &requests).await? else { return Ok(None) };
+        if !self.serve_until_between(&mut connection, &requests).await? {
+            return Ok(None);
+        }
         let parts = connection.into_parts();
         let (stream, unread) = parts.io.into_inner().into_parts();
         let unused =
             if unread.is_empty() { parts.read_buf } else { [parts.read_buf, unread].concat().into() };
-        Ok(Some(Left { stream, unused, why }))
+        Ok(Some((stream, unused)))
     }
 
-    /// Serves until the connection ends (`None`), or until it can be left: then it is not to be polled again.
-    async fn serve_until_between<C>(
-        &self,
-        connection: &mut C,
-        requests: &Requests,
-    ) -> Result<Option<Why>, Ended>
+    /// Serves until the connection ends, or until it can be left: then it is not to be polled again.
+    async fn serve_until_between<C>(&self, connection: &mut C, requests: &Requests) -> Result<bool, Ended>
     where
         C: Http1,
     {
@@ -202,22 +208,22 @@ impl Server {
                 closing = true;
                 Pin::new(&mut *connection).close();
             }
-            let left = poll_fn(|cx| match Pin::new(&mut *connection).poll(cx) {
-                Poll::Ready(ended) => Poll::Ready(ended.map(|()| None)),
-                Poll::Pending if now == Stage::HandOver && requests.is_between() => {
-                    Poll::Ready(Ok(Some(Why::HandOver)))
-                }
-                Poll::Pending if now == Stage::Serve && requests.may_rest() => {
-                    Poll::Ready(Ok(Some(Why::Rest)))
-                }
+            let can_be_left = || match now {
+                Stage::Serve => requests.may_rest(),
+                Stage::HandOver => requests.is_between(),
+                Stage::Close => false,
+            };
+            let ended = poll_fn(|cx| match Pin::new(&mut *connection).poll(cx) {
+                Poll::Ready(ended) => Poll::Ready(Some(ended)),
+                Poll::Pending if can_be_left() => Poll::Ready(None),
                 Poll::Pending => Poll::Pending,
             });
             tokio::select! {
                 biased;
-                left = left => return Ok(left?),
+                ended = ended => return ended.map_or(Ok(true), |ended| Ok(ended.map(|()| false)?)),
                 changed = stage.changed() => {
                     if changed.is_err() {
-                        return Ok(None);
+                        return Ok(false);
                     }
                 }
             }
@@ -239,23 +245,6 @@ impl Server {
             None
         })
     }
-}
-
-/// A connection between two requests.
-struct Left {
-    stream: Stream,
-    /// Bytes that were read from it and not used.
-    unused: Bytes,
-    why: Why,
-}
-
-/// Why a connection is left.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Why {
-    /// Nothing has come for a while.
-    Rest,
-    /// It is to go to another worker.
-    HandOver,
 }
 
 /// hyper's connection type, whose service cannot be named.

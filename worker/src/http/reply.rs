@@ -184,7 +184,7 @@ pub(crate) fn refuse_to(
     let answer = problem::answer(site, path, request_id, error, menu);
     let mut reply = plain(&answer, Encoding::Identity);
     let headers = reply.headers_mut();
-    if let Error::OutcomeUnknown { key, .. } | Error::NotStored { key, .. } = error
+    if let Error::OutcomeUnknown { key: Some(key), .. } | Error::NotStored { key: Some(key), .. } = error
         && let Ok(key) = HeaderValue::from_str(&format!("\"{key}\""))
     {
         headers.insert("idempotency-key", key);

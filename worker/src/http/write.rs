@@ -76,7 +76,7 @@ pub(crate) async fn answer(
     asker.within(*scope)?;
     check_header(&asker, head)?;
     limit(app, &asker, now).await?;
-    let body = body::read(app, body).await?;
+    let body = body::read(app, body, usize::MAX).await?;
     let says_nothing = body.is_empty() && !head.headers.contains_key(header::CONTENT_TYPE);
     if !says_nothing && !body::is_of(&head.headers, "application/json") {
         return Err(Error::UnsupportedType { takes: "application/json" });
@@ -105,7 +105,8 @@ async fn submit(
     if !body::is_of(&head.headers, "application/x-www-form-urlencoded") {
         return Err(Error::UnsupportedType { takes: "application/x-www-form-urlencoded" });
     }
-    let body = body::read(app, body).await?;
+    let most = if form.text == Text::None { body::SMALL_BYTES } else { usize::MAX };
+    let body = body::read(app, body, most).await?;
     let fields = Fields::parse(&body)?;
     if form.text != Text::None && !matches!(asker.known_by, KnownBy::Token { .. }) {
         let address = head.uri.path_and_query().map_or(head.uri.path(), |address| address.as_str());
@@ -131,7 +132,9 @@ async fn carry_out(
     // No token of an API is for forms: what they do is not what its scopes say.
     check_secret(asker, fields.get(CSRF_FIELD))?;
     if text == Text::Drafted && (fields.has(PREVIEW_FIELD) || fields.has(DRAFT_FIELD)) {
-        app.limits.count(limits::DRAFT, &asker.user()?.0.to_le_bytes())?;
+        if is_limited(app, asker) {
+            app.limits.count(limits::DRAFT, &asker.user()?.0.to_le_bytes())?;
+        }
     } else if who != Who::Anyone {
         limit(app, asker, now).await?;
     }
@@ -172,9 +175,14 @@ pub(super) fn check_secret(asker: &Asker, repeated: &str) -> Result<(), Error> {
     }
 }
 
-/// Counts a change by an account; administrators and those from this host are not counted.
+/// Whether changes by this account are counted; an administrator's are not.
+fn is_limited(app: &App, asker: &Asker) -> bool {
+    app.config.accounts.limits == Switch::On && asker.actor.role != Role::Administrator
+}
+
+/// Counts a change by an account.
 async fn limit(app: &App, asker: &Asker, now: UnixMillis) -> Result<(), Error> {
-    if app.config.accounts.limits == Switch::Off || asker.actor.role == Role::Administrator {
+    if !is_limited(app, asker) {
         return Ok(());
     }
     let user = asker.user()?;
@@ -208,7 +216,7 @@ pub(super) fn key(name: Option<String>, user: Option<UserId>, asked: &[&[u8]]) -
         digest.update(part);
     }
     key.digest = digest.digest().max(1);
-    ChangeKey { key, name }
+    ChangeKey { key, name: Some(name) }
 }
 
 /// A form that comes again with other fields is another change: its page came out of the browser's memory, and was filled
@@ -230,8 +238,10 @@ pub(crate) fn named(given: &[u8]) -> Result<String, Error> {
         return Ok(text.to_owned());
     }
     match sfv::Parser::new(text).parse::<sfv::Item>() {
-        Ok(sfv::Item { bare_item: sfv::BareItem::String(name), .. }) => Ok(name.as_str().to_owned()),
-        _ => Err(invalid("is not a string in quotes (RFC 9651)".into())),
+        Ok(sfv::Item { bare_item: sfv::BareItem::String(name), .. }) if !name.as_str().is_empty() => {
+            Ok(name.as_str().to_owned())
+        }
+        _ => Err(invalid("is not a string in quotes with something in it (RFC 9651)".into())),
     }
 }
 
@@ -268,12 +278,12 @@ mod tests {
     #[test]
     fn a_made_up_key_can_be_sent_back_and_a_malformed_one_is_refused() {
         let made = key_of(None, 1, &[b"x"]).unwrap();
-        let again = key_of(Some(made.name.as_bytes()), 1, &[b"x"]).unwrap();
+        let again = key_of(made.name.as_deref().map(str::as_bytes), 1, &[b"x"]).unwrap();
         assert_eq!(again.key, made.key);
         let later = key_of(None, 1, &[b"x"]).unwrap();
         assert!(later.key.name[..6] >= made.key.name[..6], "they begin with the time");
         assert_ne!(later.key.name, made.key.name);
-        for given in [&b""[..], &[b'x'; 256], b"\"open", b"\"a\" b", b"\xff\xfe"] {
+        for given in [&b""[..], b"\"\"", &[b'x'; 256], b"\"open", b"\"a\" b", b"\xff\xfe"] {
             assert!(matches!(key_of(Some(given), 1, &[]), Err(Error::Invalid { .. })), "{given:?}");
         }
     }

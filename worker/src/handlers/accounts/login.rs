@@ -1,6 +1,7 @@
 //! Logging in and out.
 
 use http::StatusCode;
+use veritable_config::settings::Switch;
 use veritable_domain::account::MAX_PASSWORD_BYTES;
 use veritable_domain::ids::UserId;
 use veritable_domain::password::Verdict;
@@ -61,7 +62,15 @@ pub(crate) fn submit<'a>(app: &'a App, form: Submission) -> Pending<'a> {
         let verdict = if password.len() > MAX_PASSWORD_BYTES {
             Verdict::Wrong
         } else {
-            app.hashing.verify(password, stored.clone()).await?
+            match app.hashing.verify(password, stored.clone()).await {
+                Ok(verdict) => verdict,
+                Err(error) => {
+                    // It was not looked at: others' tries are not to keep the owner out.
+                    this.give_back(app);
+                    app.limits.give_back_address(limits::LOGIN_ADDRESS, form.asker.address);
+                    return Err(error);
+                }
+            }
         };
         let Some(login) = found.filter(|_| verdict != Verdict::Wrong) else {
             let fault = Some("The name or the password is wrong.");
@@ -71,6 +80,9 @@ pub(crate) fn submit<'a>(app: &'a App, form: Submission) -> Pending<'a> {
         // Tries were counted before they were looked at, as many may come at once; who was right did not try.
         this.give_back(app);
         app.limits.give_back_address(limits::LOGIN_ADDRESS, form.asker.address);
+        if app.config.accounts.limits == Switch::On {
+            app.limits.count(limits::LOGIN_DONE, &login.user.0.to_le_bytes())?;
+        }
         if let (Verdict::Outdated, Some(old)) = (verdict, stored) {
             rehash(app, login.user, old, password).await;
         }

@@ -35,16 +35,24 @@ pub(crate) fn forgot<'a>(app: &'a App, form: Submission) -> Pending<'a> {
         }
         app.limits.count_address(limits::MAIL, form.asker.address)?;
         let typed = form.fields.line("user")?.to_owned();
-        app.limits.count(limits::MAIL, typed.to_lowercase().as_bytes())?;
+        // By what was typed, as the answer must not tell whether it is somebody's.
+        app.limits.count(limits::MAIL, format!("typed:{}", typed.to_lowercase()).as_bytes())?;
         let found = app.run(Cost::Point, move |db| Ok(accounts::login(db, &typed)?)).await?;
         let found = found.filter(|login| !login.disabled);
         // A password is offered to an address only once it is known whose it is.
         let found = match found {
             Some(login) if !login.verified && login.address.is_some() => {
-                joining::confirm_again(app, &form, &login).await?;
-                None
+                match joining::confirm_again(app, &form, &login).await {
+                    Ok(_) | Err(Error::TooMany { .. }) => None,
+                    Err(error) => return Err(error),
+                }
             }
-            found => found,
+            // Name and address are the same account's: what was sent to it is counted by itself, and not told.
+            Some(login) => {
+                let account = format!("account:{}", login.user);
+                app.limits.count(limits::MAIL, account.as_bytes()).is_ok().then_some(login)
+            }
+            None => None,
         };
         let address = found.as_ref().and_then(|login| Address::new(login.address.as_deref()?).ok());
         if let Some((login, address)) = found.zip(address) {
@@ -116,12 +124,14 @@ pub(super) async fn is_current(app: &App, user: UserId, typed: &str) -> Result<(
     app.limits.count(limits::LOGIN_ACCOUNT, &user.0.to_le_bytes())?;
     let login = app.run(Cost::Point, move |db| Ok(accounts::login_of(db, user)?)).await?;
     let login = login.ok_or(Error::Unauthorized)?;
-    let right = typed.len() <= MAX_PASSWORD_BYTES
-        && app.hashing.verify(typed, login.password_hash.clone()).await? != Verdict::Wrong;
-    if right {
+    if typed.len() > MAX_PASSWORD_BYTES {
+        return Ok((login, false));
+    }
+    let verdict = app.hashing.verify(typed, login.password_hash.clone()).await;
+    if !matches!(verdict, Ok(Verdict::Wrong)) {
         app.limits.give_back(limits::LOGIN_ACCOUNT, &user.0.to_le_bytes());
     }
-    Ok((login, right))
+    Ok((login, verdict? != Verdict::Wrong))
 }
 
 /// A new password for who knows the old one.

@@ -72,7 +72,10 @@ pub(crate) fn submit<'a>(app: &'a App, form: Submission) -> Pending<'a> {
                 show(app, &form.asker, text, next, Some(fault)).await
             }
             other => {
-                app.limits.give_back_address(limits::LOGIN_ADDRESS, form.asker.address);
+                if other.is_ok() {
+                    app.limits.give_back_address(limits::LOGIN_ADDRESS, form.asker.address);
+                    app.limits.give_back(limits::LOGIN_CODE, &user.0.to_le_bytes());
+                }
                 other
             }
         }

@@ -75,7 +75,7 @@ pub(crate) fn change_user<'a>(app: &'a App, change: Change) -> Pending<'a> {
         }
         match asked.approved {
             None => {}
-            Some(true) => changes.push(Administration::Approve { user, notice: None }),
+            Some(true) => changes.push(super::users::approval(app, user).await?),
             Some(false) => return Err(invalid("approved", "cannot be taken back; switch the account off")),
         }
         for asked in changes {

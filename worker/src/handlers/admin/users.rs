@@ -130,15 +130,7 @@ async fn change(app: &App, form: &Submission, user: UserId, deed: &str) -> Resul
             let reason = Comment::new(form.fields.get("reason"))?;
             Administration::SetDisabled { user, disabled: deed == "disable", reason }
         }
-        "approve" => {
-            let found = app.run(Cost::Point, move |db| Ok(admin::one(db, user)?)).await?;
-            let found = found.ok_or_else(|| missing("user"))?;
-            let address = found.address.as_deref().and_then(|address| Address::new(address).ok());
-            // What is not confirmed may be anybody's.
-            let address = address.filter(|_| found.verified && mails::are_sent(&app.config));
-            let notice = address.map(|address| mails::approved(&app.config, &address, &found.name));
-            Administration::Approve { user, notice }
-        }
+        "approve" => approval(app, user).await?,
         "reject" => Administration::Reject { user },
         "confirm" => Administration::ConfirmAddress { user },
         "end-sessions" => Administration::EndSessions { user },
@@ -147,6 +139,17 @@ async fn change(app: &App, form: &Submission, user: UserId, deed: &str) -> Resul
         "erase" => return Err(invalid("sure", "must be ticked")),
         _ => return Err(missing("page here")),
     })
+}
+
+/// The approval of an account, with what tells its owner.
+pub(super) async fn approval(app: &App, user: UserId) -> Result<Administration, Error> {
+    let found = app.run(Cost::Point, move |db| Ok(admin::one(db, user)?)).await?;
+    let found = found.ok_or_else(|| missing("user"))?;
+    let address = found.address.as_deref().and_then(|address| Address::new(address).ok());
+    // What is not confirmed may be anybody's.
+    let address = address.filter(|_| found.verified && mails::are_sent(&app.config));
+    let notice = address.map(|address| mails::approved(&app.config, &address, &found.name));
+    Ok(Administration::Approve { user, notice })
 }
 
 /// A link for a new password, sent to the account's address or shown to be handed over.

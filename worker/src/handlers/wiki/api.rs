@@ -20,6 +20,7 @@ use super::subject::{self, Subject};
 use crate::answer::Answer;
 use crate::app::App;
 use crate::error::Error;
+use crate::handlers::afterwards;
 use crate::reads::{backlinks, wiki};
 use crate::routes::{Change, Cost, Pending, View};
 
@@ -179,9 +180,11 @@ pub(crate) fn restore<'a>(app: &'a App, change: Change) -> Pending<'a> {
         let id = id(&change)?;
         let restore = Wiki::RestorePage { page: PageId(id), comment: why(&change)? };
         let mut value = send(app, &change, restore).await?;
-        let path = app.run(Cost::Point, move |db| Ok(page_of(db, id)?.path())).await?;
-        value["path"] = path.as_str().into();
-        Ok(done(StatusCode::OK, Some(path), &value))
+        let path = afterwards(app.run(Cost::Point, move |db| Ok(page_of(db, id)?.path())).await);
+        if let Some(path) = &path {
+            value["path"] = path.as_str().into();
+        }
+        Ok(done(StatusCode::OK, path, &value))
     })
 }
 

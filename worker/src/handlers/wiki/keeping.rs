@@ -12,6 +12,7 @@ use super::subject::Subject;
 use crate::answer::Answer;
 use crate::app::App;
 use crate::error::Error;
+use crate::handlers::afterwards;
 use crate::reads::forum::Before;
 use crate::reads::{deleted, wiki};
 use crate::routes::{Asker, Cost, Pending, Submission, Visit};
@@ -203,8 +204,8 @@ pub(crate) fn restore<'a>(app: &'a App, form: Submission) -> Pending<'a> {
         };
         match send(app, &form, Wiki::RestorePage { page: PageId(id), comment }).await {
             Ok(()) => {
-                let page = app.run(Cost::Point, move |db| Ok(wiki::page_by_id(db, id)?)).await?;
-                Ok(Answer::see_other(page.ok_or_else(|| missing("page"))?.path()))
+                let page = afterwards(app.run(Cost::Point, move |db| Ok(wiki::page_by_id(db, id)?)).await);
+                Ok(Answer::see_other(page.flatten().map_or_else(|| "/recent".to_owned(), |page| page.path())))
             }
             Err(Error::Refused(Refusal::TitleTaken)) => {
                 let said = "Another page has its title now. Move or delete that one first.";
