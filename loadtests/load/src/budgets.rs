@@ -84,6 +84,8 @@ pub struct Point {
     pub short: bool,
     /// For peers: which answer.
     pub what: Option<String>,
+    /// Why it says nothing of budgets, although it was measured: it was not whole.
+    pub partial: Option<String>,
     /// Figures by name.
     pub figures: BTreeMap<&'static str, f64>,
 }
@@ -220,6 +222,9 @@ impl Budget {
             };
             about.retain(|point| point.rps == Some(step));
         }
+        if let Some(why) = about.iter().find_map(|point| point.partial.as_ref()) {
+            return self.verdict(None, Standing::NotMeasured, why);
+        }
         let measured = about.iter().filter_map(|point| point.figures.get(self.figure.as_str()).copied());
         // The worst of all that it is about.
         let worst = if self.at_most.is_some() {
@@ -290,6 +295,7 @@ mod tests {
             users: None,
             short: false,
             what: None,
+            partial: None,
             figures: [("p95_ms", p95), ("achieved_rps", achieved)].into(),
         }
     }
@@ -322,6 +328,17 @@ mod tests {
         let low = [step(100.0, 1.0, 100.0)];
         assert!(standings(&low, false).iter().all(|(_, standing)| *standing == Standing::NotMeasured));
         assert!(standings(&low, true).iter().all(|(_, standing)| *standing == Standing::Broken));
+    }
+
+    #[test]
+    fn a_run_that_was_not_whole_neither_keeps_nor_breaks_a_budget() {
+        let why = "10 s were measured, not 60";
+        for p95 in [1.0, 900.0] {
+            let point = Point { partial: Some(why.into()), ..step(2_500.0, p95, 2_500.0) };
+            let verdicts = Budgets::parse(FILE, "x").unwrap().judge(Run::Progression, &[point], false);
+            assert!(verdicts.iter().all(|v| v.standing == Standing::NotMeasured && v.line.contains(why)));
+            assert_eq!(verdicts.len(), 2);
+        }
     }
 
     #[test]

@@ -218,6 +218,7 @@ mod tests {
             users: Some(5),
             short: false,
             what: None,
+            partial: None,
             figures: [("p95_ms", 9.0), ("p50_ms", 9.0)].into(),
         };
         Report {

@@ -221,6 +221,19 @@ impl Stage {
     }
 }
 
+/// Why a run says nothing of the budgets of its form, which takes `whole`: `asked` was less, or it was stopped before.
+/// `seconds` were measured.
+fn partial(seconds: f64, asked: Duration, whole: Duration) -> Option<String> {
+    let (asked, whole) = (asked.as_secs_f64(), whole.as_secs_f64());
+    if seconds < asked {
+        Some(format!("stopped by hand after {seconds:.0} of {asked:.0} s"))
+    } else if asked < whole {
+        Some(format!("{asked:.0} s were measured, and its form takes {whole:.0} s"))
+    } else {
+        None
+    }
+}
+
 /// Notes that a run's figures call for.
 fn warn(figures: &Figures, what: &str, notes: &mut Vec<String>) {
     if figures.generator_busy {
@@ -348,4 +361,20 @@ fn errors_line(figures: &Figures) -> String {
 
 fn out(how: &How) -> &Path {
     &how.out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_run_of_the_whole_time_is_whole() {
+        let (minute, hour) = (Duration::from_secs(60), Duration::from_secs(3_600));
+        assert_eq!(partial(60.0, minute, minute), None);
+        assert_eq!(partial(3_600.0, hour, minute), None, "longer than its form takes");
+        let stopped = partial(12.3, minute, minute).unwrap();
+        assert_eq!(stopped, "stopped by hand after 12 of 60 s");
+        let less = partial(60.0, minute, hour).unwrap();
+        assert_eq!(less, "60 s were measured, and its form takes 3600 s");
+    }
 }

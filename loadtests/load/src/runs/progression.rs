@@ -103,6 +103,7 @@ pub fn run(asked: &Progression, context: &Context) -> Result<Report, RunError> {
             users: None,
             short: false,
             what: None,
+            partial: None,
             figures: figures.named(),
         })
         .collect();

@@ -87,6 +87,7 @@ impl Measured {
             users: None,
             short: false,
             what: Some(self.what.to_owned()),
+            partial: None,
             figures: figures.into_iter().filter_map(|(name, value)| Some((name, value?))).collect(),
         }
     }

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Context, Live, RunError, Stage, budgets, kinds_table, out, processes_table, users, warn};
+use super::{
+    Context, Live, RunError, Stage, budgets, kinds_table, out, partial, processes_table, users, warn,
+};
 use crate::budgets::{Point, Run, short};
 use crate::cli::Soak;
 use crate::engine::Pace;
@@ -100,13 +102,8 @@ pub fn run(asked: &Soak, context: &Context) -> Result<Report, RunError> {
         }
     })?;
     live.done("");
-    if context.is_stopped() {
-        stage.notes.push(format!(
-            "Stopped by hand after {:.0} of {} s.",
-            figures.seconds,
-            duration.as_secs()
-        ));
-    }
+    let partial = partial(figures.seconds, duration, Duration::from_secs(usual));
+    stage.notes.extend(partial.as_ref().map(|why| format!("No budget is judged: {why}.")));
     warn(&figures, "The run", &mut stage.notes);
     let memory = memories.fitted(figures.seconds);
     let worst = |of: fn(&Memory) -> Option<f64>| memory.iter().filter_map(of).max_by(f64::total_cmp);
@@ -120,6 +117,7 @@ pub fn run(asked: &Soak, context: &Context) -> Result<Report, RunError> {
         users: None,
         short: asked.short,
         what: None,
+        partial,
         figures: named,
     };
     let mut about = stage.about();

@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::{
-    AFTER, Context, Live, RunError, Stage, budgets, errors_line, kinds_table, optional, out, processes_table,
-    warn,
+    AFTER, Context, Live, RunError, Stage, budgets, errors_line, kinds_table, optional, out, partial,
+    processes_table, warn,
 };
 use crate::budgets::{Point, Run, short};
 use crate::cli::Users;
@@ -48,13 +48,8 @@ pub fn run(asked: &Users, context: &Context) -> Result<Report, RunError> {
     })?;
     live.done("");
     figures.pss_after_mb = stage.pss_after();
-    if context.is_stopped() {
-        stage.notes.push(format!(
-            "Stopped by hand after {:.0} of {} s.",
-            figures.seconds,
-            duration.as_secs()
-        ));
-    }
+    let partial = partial(figures.seconds, duration, Duration::from_secs(usual));
+    stage.notes.extend(partial.as_ref().map(|why| format!("No budget is judged: {why}.")));
     warn(&figures, "The run", &mut stage.notes);
     let point = Point {
         run: Run::Users,
@@ -63,6 +58,7 @@ pub fn run(asked: &Users, context: &Context) -> Result<Report, RunError> {
         users: Some(asked.users as u64),
         short: !asked.full,
         what: None,
+        partial,
         figures: figures.named(),
     };
     let mut about = stage.about();
