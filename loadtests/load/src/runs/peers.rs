@@ -303,15 +303,6 @@ fn once(
     let before = processes::tree(contender.pid);
     let outcome = load.run(|progress| watch(progress.elapsed)).map_err(anyhow::Error::new)?;
     let cpu = processes::cpu_between(&before, &processes::tree(contender.pid));
-    let tally = &outcome.tally;
-    let count = tally.total().max(1) as f64;
-    rounds.requests_per_second.push(tally.in_time as f64 / outcome.seconds.max(f64::EPSILON));
-    rounds.p50_ms.push(tally.latency.millis(0.5));
-    rounds.p99_ms.push(tally.latency.millis(0.99));
-    rounds.server_cpu_us.push(1e6 * cpu / count);
-    rounds.errors += tally.failed();
-    rounds.bytes_each = tally.bytes as f64 / count;
-    let said = tally.cache_hits + tally.cache_misses;
-    rounds.kept_percent = (said > 0).then(|| 100.0 * tally.cache_hits as f64 / said as f64);
+    rounds.add(&outcome.tally, outcome.seconds, cpu);
     Ok(())
 }

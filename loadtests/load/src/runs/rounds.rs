@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::budgets::{Point, Run, short};
 use crate::report::Table;
+use crate::tally::Tally;
 
 /// One contender's figures in one case: a value a round.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -14,14 +15,15 @@ pub struct Rounds {
     pub p50_ms: Vec<f64>,
     /// Latency: 99 of 100.
     pub p99_ms: Vec<f64>,
-    /// Processor time of the server's processes for a request, in microseconds.
+    /// Processor time of the server's processes for a good answer, in microseconds. What failures cost is in it.
     pub server_cpu_us: Vec<f64>,
-    /// Requests without a good answer, of all rounds.
-    pub errors: u64,
-    /// Bytes of a body.
-    pub bytes_each: f64,
+    /// Requests without a good answer.
+    pub errors: Vec<u64>,
+    /// Bytes of a good answer's body.
+    pub bytes_each: Vec<f64>,
     /// Answers that the server says it had kept, in percent of those that say so: near 0 where nothing is to be kept.
-    pub kept_percent: Option<f64>,
+    /// Of no round in which none says so.
+    pub kept_percent: Vec<f64>,
 }
 
 /// One case, measured.
@@ -48,7 +50,31 @@ fn spread(values: &[f64]) -> Option<(f64, f64, f64)> {
 
 fn shown(values: &[f64]) -> String {
     let Some((median, least, most)) = spread(values) else { return "-".into() };
+    if least.total_cmp(&most).is_eq() {
+        return short(median);
+    }
     format!("{} [{} - {}]", short(median), short(least), short(most))
+}
+
+impl Rounds {
+    /// Adds a round: what was counted in `seconds`, and the processor seconds that the server took meanwhile.
+    pub fn add(&mut self, tally: &Tally, seconds: f64, cpu: f64) {
+        // Where nothing was answered well, `errors` says what these figures are worth.
+        let answered = tally.answered.max(1) as f64;
+        self.requests_per_second.push(tally.in_time as f64 / seconds.max(f64::EPSILON));
+        self.p50_ms.push(tally.latency.millis(0.5));
+        self.p99_ms.push(tally.latency.millis(0.99));
+        self.server_cpu_us.push(1e6 * cpu / answered);
+        self.errors.push(tally.total() - tally.answered);
+        self.bytes_each.push(tally.bytes as f64 / answered);
+        let said = tally.cache_hits + tally.cache_misses;
+        self.kept_percent.extend((said > 0).then(|| 100.0 * tally.cache_hits as f64 / said as f64));
+    }
+
+    /// Requests without a good answer, of all rounds.
+    fn failed(&self) -> u64 {
+        self.errors.iter().sum()
+    }
 }
 
 impl Measured {
@@ -69,12 +95,15 @@ impl Measured {
             .collect()
     }
 
-    /// For budgets: medians of the ratios.
+    /// For budgets: medians of the ratios, and the errors of all contenders, for a comparison in which anybody fails is
+    /// none.
     pub fn point(&self) -> Point {
         let cpu = |other| spread(&self.ratios(other, |rounds| &rounds.server_cpu_us)).map(|spread| spread.0);
         let rate =
             |other| spread(&self.ratios(other, |rounds| &rounds.requests_per_second)).map(|spread| spread.0);
+        let errors: u64 = self.contenders.iter().map(|(_, rounds)| rounds.failed()).sum();
         let figures = [
+            ("errors", Some(errors as f64)),
             ("cpu_of_nginx", cpu("nginx")),
             ("cpu_of_axum", cpu("axum")),
             ("rate_of_nginx", rate("nginx")),
@@ -124,13 +153,13 @@ pub fn figures_table(measured: &[Measured]) -> Table {
         for (name, rounds) in &case.contenders {
             rows.push(vec![
                 format!("{} - {name}", case.what),
-                format!("{:.0}", rounds.bytes_each),
+                shown(&rounds.bytes_each),
                 shown(&rounds.requests_per_second),
                 shown(&rounds.p50_ms),
                 shown(&rounds.p99_ms),
                 shown(&rounds.server_cpu_us),
-                super::optional(rounds.kept_percent),
-                rounds.errors.to_string(),
+                shown(&rounds.kept_percent),
+                rounds.failed().to_string(),
             ]);
         }
     }
@@ -147,13 +176,16 @@ pub fn figures_table(measured: &[Measured]) -> Table {
             "errors",
         ],
         rows,
-        caption: String::new(),
+        caption: "Median of the rounds with the least and the most, where they differ; errors are those of all rounds. CPU is \
+                  for a good answer."
+            .into(),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ask::Trouble;
 
     #[test]
     fn a_spread_is_the_median_within_its_ends() {
@@ -161,7 +193,36 @@ mod tests {
         assert_eq!(spread(&[3.0]), Some((3.0, 3.0, 3.0)));
         assert_eq!(spread(&[5.0, 1.0, 2.0]), Some((2.0, 1.0, 5.0)));
         assert_eq!(spread(&[4.0, 1.0, 2.0, 3.0]), Some((2.5, 1.0, 4.0)));
+        assert_eq!([shown(&[]), shown(&[2.5, 2.5])], ["-", "2.50"]);
         assert_eq!(shown(&[1.0, 1.5]), "1.25 [1 - 1.50]");
+    }
+
+    #[test]
+    fn each_round_counts_and_failures_make_no_answer_cheaper() {
+        let mut rounds = Rounds::default();
+        let mut tally = Tally {
+            answered: 10,
+            in_time: 10,
+            bytes: 1_000,
+            cache_hits: 1,
+            cache_misses: 3,
+            ..Tally::default()
+        };
+        rounds.add(&tally, 2.0, 0.5);
+        tally.errors.insert(Trouble::Status(503), 90);
+        tally.errors.insert(Trouble::Closed, 7);
+        tally.conflicts = 3;
+        (tally.cache_hits, tally.cache_misses) = (0, 0);
+        rounds.add(&tally, 2.0, 0.5);
+        assert_eq!(rounds.server_cpu_us, [50_000.0, 50_000.0]);
+        assert_eq!(
+            (&rounds.bytes_each[..], &rounds.requests_per_second[..]),
+            (&[100.0; 2][..], &[5.0; 2][..])
+        );
+        assert_eq!((&rounds.errors[..], &rounds.kept_percent[..]), (&[0, 100][..], &[25.0][..]));
+        let case = Measured { what: "x", contenders: vec![("veritable", rounds.clone()), ("nginx", rounds)] };
+        assert_eq!(case.point().figures.get("errors"), Some(&200.0));
+        assert_eq!(figures_table(&[case]).rows[0].last().map(String::as_str), Some("100"));
     }
 
     #[test]
