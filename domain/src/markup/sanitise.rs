@@ -128,7 +128,9 @@ static POLICY: LazyLock<Builder<'static>> = LazyLock::new(policy);
 
 /// Makes any text safe HTML by the policy. Cleaning twice changes nothing.
 pub fn clean(html: &str) -> String {
-    POLICY.clean(html).to_string()
+    let cleaned = POLICY.clean(html).to_string();
+    // A parser takes what comes first for a byte order mark, also where what stood before it was dropped.
+    cleaned.trim_start_matches('\u{feff}').to_owned()
 }
 
 /// `id` as it may appear in a page: prefixed, without what cannot stand in an address. `scope` keeps the
