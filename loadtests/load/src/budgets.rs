@@ -5,6 +5,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::runs::answer::Answer;
+use crate::scenario::Scenario;
+
 /// The file.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -22,8 +25,8 @@ pub struct Budget {
     pub name: String,
     /// Of which kind of run.
     pub run: Run,
-    /// Of which scenario only; of every one if it is not said.
-    pub scenario: Option<String>,
+    /// Of which scenario only, except for `peers`; of every one if it is not said.
+    pub scenario: Option<Scenario>,
     /// For `progression`: of the lowest step of at least so many requests a second; of every step that is no
     /// saturation if it is not said.
     pub at_rps: Option<f64>,
@@ -31,8 +34,8 @@ pub struct Budget {
     pub users: Option<u64>,
     /// For `soak`: of the short form (`true`) or the long one; of both if it is not said.
     pub short: Option<bool>,
-    /// For `peers`: of which answer.
-    pub what: Option<String>,
+    /// For `peers`: of which answer; of every one if it is not said.
+    pub what: Option<Answer>,
     /// Which figure, by its name in the JSON report.
     pub figure: String,
     /// The most it may be.
@@ -74,8 +77,8 @@ impl Run {
 pub struct Point {
     /// Of which run.
     pub run: Run,
-    /// Of which scenario; empty for peers.
-    pub scenario: String,
+    /// Of which scenario; peers have none.
+    pub scenario: Option<Scenario>,
     /// Requests a second asked for.
     pub rps: Option<f64>,
     /// Concurrent users.
@@ -83,7 +86,7 @@ pub struct Point {
     /// Whether it was a short form.
     pub short: bool,
     /// For peers: which answer.
-    pub what: Option<String>,
+    pub what: Option<Answer>,
     /// Why it says nothing of budgets, although it was measured: it was not whole.
     pub partial: Option<String>,
     /// Figures by name.
@@ -178,6 +181,10 @@ impl Budgets {
                 let known = crate::figures::NAMES.join(", ");
                 return Err(senseless(&format!("no figure {:?}; there are {known}", budget.figure)));
             }
+            if let Some(key) = budget.foreign() {
+                let run = budget.run.name();
+                return Err(senseless(&format!("{key} is none of the keys of a budget of {run}")));
+            }
         }
         Ok(budgets)
     }
@@ -188,7 +195,9 @@ impl Budgets {
         let mut verdicts: Vec<Verdict> = self
             .budgets
             .iter()
-            .filter(|budget| budget.run == run && points.iter().any(|point| budget.is_about(point)))
+            .filter(|budget| budget.run == run)
+            // An answer that could not be compared, as on a community without a wiki, is named all the same.
+            .filter(|budget| budget.what.is_some() || points.iter().any(|point| budget.is_about(point)))
             .map(|budget| budget.judge(points, saturated))
             .collect();
         verdicts.sort_by_key(|verdict| verdict.standing);
@@ -197,13 +206,25 @@ impl Budgets {
 }
 
 impl Budget {
+    /// A key that runs of its kind know nothing of: with it, it would never be held against anything.
+    fn foreign(&self) -> Option<&'static str> {
+        let keys = [
+            ("scenario", self.scenario.is_some(), self.run != Run::Peers),
+            ("at_rps", self.at_rps.is_some(), self.run == Run::Progression),
+            ("users", self.users.is_some(), self.run == Run::Users),
+            ("short", self.short.is_some(), self.run == Run::Soak),
+            ("what", self.what.is_some(), self.run == Run::Peers),
+        ];
+        keys.into_iter().find(|(_, is_said, is_known)| *is_said && !is_known).map(|(key, ..)| key)
+    }
+
     /// Whether it speaks of runs like this one, whatever their rate.
     fn is_about(&self, point: &Point) -> bool {
         self.run == point.run
-            && self.scenario.as_ref().is_none_or(|scenario| *scenario == point.scenario)
+            && self.scenario.is_none_or(|scenario| Some(scenario) == point.scenario)
             && self.users.is_none_or(|users| Some(users) == point.users)
             && self.short.is_none_or(|short| short == point.short)
-            && self.what.as_ref().is_none_or(|what| Some(what) == point.what.as_ref())
+            && self.what.is_none_or(|what| Some(what) == point.what)
     }
 
     fn judge(&self, points: &[Point], saturated: bool) -> Verdict {
@@ -267,108 +288,5 @@ pub fn short(number: f64) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const FILE: &str = r#"
-        [[budget]]
-        name = "95 of 100 in 127 ms"
-        run = "progression"
-        scenario = "mixed"
-        at_rps = 2340
-        figure = "p95_ms"
-        at_most = 127
-
-        [[budget]]
-        name = "throughput"
-        run = "progression"
-        at_rps = 2340
-        figure = "achieved_rps"
-        at_least = 2340
-    "#;
-
-    fn step(rps: f64, p95: f64, achieved: f64) -> Point {
-        Point {
-            run: Run::Progression,
-            scenario: "mixed".into(),
-            rps: Some(rps),
-            users: None,
-            short: false,
-            what: None,
-            partial: None,
-            figures: [("p95_ms", p95), ("achieved_rps", achieved)].into(),
-        }
-    }
-
-    fn standings(points: &[Point], saturated: bool) -> Vec<(String, Standing)> {
-        let budgets = Budgets::parse(FILE, "x").unwrap();
-        let verdicts = budgets.judge(Run::Progression, points, saturated);
-        verdicts.into_iter().map(|v| (v.budget.figure, v.standing)).collect()
-    }
-
-    #[test]
-    fn the_lowest_step_that_is_high_enough_decides() {
-        let points =
-            [step(2_000.0, 900.0, 2_000.0), step(2_500.0, 100.0, 2_499.0), step(5_000.0, 400.0, 4_000.0)];
-        let kept = |figure: &str| (figure.to_owned(), Standing::Kept);
-        assert_eq!(standings(&points, true), [kept("p95_ms"), kept("achieved_rps")]);
-    }
-
-    #[test]
-    fn what_is_broken_is_named_first_with_what_was_measured() {
-        let budgets = Budgets::parse(FILE, "x").unwrap();
-        let verdicts = budgets.judge(Run::Progression, &[step(2_500.0, 12.345, 2_300.0)], false);
-        assert_eq!(verdicts[0].line, "throughput: measured 2300 (at least 2340, achieved_rps)");
-        assert_eq!(verdicts[0].standing, Standing::Broken);
-        assert_eq!(verdicts[1].line, "95 of 100 in 127 ms: measured 12.3 (at most 127, p95_ms)");
-    }
-
-    #[test]
-    fn a_rate_that_was_not_tried_says_nothing_and_one_that_was_out_of_reach_is_broken() {
-        let low = [step(100.0, 1.0, 100.0)];
-        assert!(standings(&low, false).iter().all(|(_, standing)| *standing == Standing::NotMeasured));
-        assert!(standings(&low, true).iter().all(|(_, standing)| *standing == Standing::Broken));
-    }
-
-    #[test]
-    fn a_run_that_was_not_whole_neither_keeps_nor_breaks_a_budget() {
-        let why = "10 s were measured, not 60";
-        for p95 in [1.0, 900.0] {
-            let point = Point { partial: Some(why.into()), ..step(2_500.0, p95, 2_500.0) };
-            let verdicts = Budgets::parse(FILE, "x").unwrap().judge(Run::Progression, &[point], false);
-            assert!(verdicts.iter().all(|v| v.standing == Standing::NotMeasured && v.line.contains(why)));
-            assert_eq!(verdicts.len(), 2);
-        }
-    }
-
-    #[test]
-    fn budgets_of_other_scenarios_and_runs_are_left_out() {
-        let mut point = step(2_500.0, 1_000.0, 2_500.0);
-        point.scenario = "guests".into();
-        assert_eq!(standings(&[point], false), [("achieved_rps".to_owned(), Standing::Kept)]);
-        assert!(Budgets::parse(FILE, "x").unwrap().judge(Run::Users, &[], false).is_empty());
-    }
-
-    #[test]
-    fn a_file_that_cannot_be_meant_is_refused_by_name() {
-        for (text, part) in [
-            ("[[budget]]\nname = 'a'\nrun = 'soak'\nfigure = 'p95_ms'", "exactly one"),
-            ("[[budget]]\nname = 'a'\nrun = 'soak'\nfigure = 'speed'\nat_most = 1", "no figure \"speed\""),
-            (
-                "[[budget]]\nname = 'a'\nrun = 'walk'\nfigure = 'p95_ms'\nat_most = 1",
-                "unknown variant `walk`",
-            ),
-            ("[[budget]]\nname = 'a'\nrun = 'soak'\nlimit = 1", "unknown field"),
-        ] {
-            let error = Budgets::parse(text, "budgets.toml").unwrap_err().to_string();
-            assert!(error.contains(part) && error.starts_with("budgets.toml"), "{part}: {error}");
-        }
-    }
-
-    #[test]
-    fn the_projects_own_file_is_good() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../budgets.toml");
-        let budgets = Budgets::read(&path).unwrap();
-        assert!(budgets.budgets.len() > 8, "{}", budgets.budgets.len());
-    }
-}
+#[path = "budgets_tests.rs"]
+mod tests;

@@ -213,7 +213,7 @@ mod tests {
                        [[budget]]\nname = 'fine'\nrun = 'users'\nfigure = 'p50_ms'\nat_most = 50\n";
         let point = Point {
             run: Run::Users,
-            scenario: "mixed".into(),
+            scenario: Some(crate::scenario::Scenario::Mixed),
             rps: None,
             users: Some(5),
             short: false,

@@ -1,6 +1,7 @@
 //! What people do, and in which shares.
 
 use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
 
 /// One thing that somebody does. Some take two requests: an edit reads what it changes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +73,8 @@ impl Step {
 }
 
 /// What the visitors of a run do. The shares are in loadtests/README.md too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq, ValueEnum)]
+#[serde(rename_all = "snake_case")]
 pub enum Scenario {
     /// Guests read lists, topics, wiki pages and profiles
     Guests,
@@ -179,6 +181,16 @@ impl Scenario {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn budgets_and_the_command_line_call_a_scenario_by_its_name() {
+        for scenario in Scenario::value_variants() {
+            let in_budgets = serde_json::to_value(scenario).unwrap();
+            assert_eq!(in_budgets, scenario.name());
+            let on_the_line = scenario.to_possible_value().unwrap();
+            assert_eq!(on_the_line.get_name(), scenario.name());
+        }
+    }
 
     #[test]
     fn shares_add_up_and_reads_write_nothing() {

@@ -1,5 +1,6 @@
 //! The kinds of run, and what all of them share.
 
+pub mod answer;
 pub mod peers;
 pub mod progression;
 pub mod rounds;

@@ -8,6 +8,7 @@ use rand::rngs::SmallRng;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::answer::Answer;
 use super::rounds::{Measured, Rounds, figures_table, ratios_table};
 use super::{Context, Live, RunError, allow_files, budgets, others, out};
 use crate::ask::{Ask, Kind, Reply, Trouble};
@@ -33,7 +34,7 @@ const ADDRESSES: usize = 500;
 
 /// What is asked for, and of whom.
 struct Case {
-    what: &'static str,
+    what: Answer,
     /// Addresses by contender.
     of: Vec<(usize, Arc<[Arc<str>]>)>,
 }
@@ -147,24 +148,24 @@ pub fn run(asked: &Peers, context: &Context) -> Result<Report, RunError> {
 }
 
 /// Single answers that are kept: what they are, where they are, and whether the axum server has them too.
-fn cached(community: &Community) -> Vec<(&'static str, Arc<str>, bool)> {
+fn cached(community: &Community) -> Vec<(Answer, Arc<str>, bool)> {
     // The latest whose first page is full, as whoever opens the latest list would meet it.
     let full = community.topics.iter().find(|topic| topic.size >= THREAD);
     let topic = full.unwrap_or(&community.topics[0]);
     let mut cached = vec![
-        ("topic list, page, cached", "/latest".into(), false),
-        ("topic, page, cached", topic.page.clone(), false),
-        ("topic list, API, cached", "/api/forums/topics".into(), true),
-        ("thread, API, cached", topic.posts.clone(), true),
+        (Answer::ListPageCached, "/latest".into(), false),
+        (Answer::TopicPageCached, topic.page.clone(), false),
+        (Answer::ListApiCached, "/api/forums/topics".into(), true),
+        (Answer::ThreadApiCached, topic.posts.clone(), true),
     ];
-    cached.extend(community.pages.first().map(|page| ("wiki page, API, cached", page.api.clone(), true)));
+    cached.extend(community.pages.first().map(|page| (Answer::WikiApiCached, page.api.clone(), true)));
     cached
 }
 
 fn cases(
     field: &Field,
     community: &Community,
-    cached: &[(&'static str, Arc<str>, bool)],
+    cached: &[(Answer, Arc<str>, bool)],
 ) -> Result<Vec<Case>, RunError> {
     let one = |address: &str| -> Arc<[Arc<str>]> { vec![Arc::from(address)].into() };
     let mut cases = Vec::new();
@@ -176,14 +177,14 @@ fn cases(
         if *has_axum {
             of.push((AXUM, one(address)));
         }
-        cases.push(Case { what, of });
+        cases.push(Case { what: *what, of });
     }
     if field.has_nginx {
-        cases.push(Case { what: "19 bytes, nginx return", of: vec![(NGINX, one("/return"))] });
+        cases.push(Case { what: Answer::Return, of: vec![(NGINX, one("/return"))] });
     }
     let lists = |contender: usize| walk(&field.contenders[contender]);
     cases.push(Case {
-        what: "topic list, API, uncached",
+        what: Answer::ListApiUncached,
         of: vec![(VERITABLE_UNCACHED, lists(VERITABLE_UNCACHED)?), (AXUM_UNCACHED, lists(AXUM_UNCACHED)?)],
     });
     let both = |addresses: Vec<Arc<str>>| {
@@ -194,21 +195,21 @@ fn cases(
     let mut threads: Vec<_> = community.topics.iter().collect();
     threads.sort_by_key(|topic| std::cmp::Reverse(topic.size));
     let threads = threads.iter().take(ADDRESSES).map(|topic| topic.posts.clone()).collect();
-    cases.push(Case { what: "thread, API, uncached", of: both(threads) });
+    cases.push(Case { what: Answer::ThreadApiUncached, of: both(threads) });
     if !community.pages.is_empty() {
         let pages = community.pages.iter().take(ADDRESSES).map(|page| page.api.clone()).collect();
-        cases.push(Case { what: "wiki page, API, uncached", of: both(pages) });
+        cases.push(Case { what: Answer::WikiApiUncached, of: both(pages) });
     }
     // Pages for people, which nobody else here makes.
     let parts = community.lists.iter().filter(|list| list.starts_with("/latest")).take(ADDRESSES);
     let pages = [
-        ("topic list, page, uncached", parts.cloned().collect::<Vec<_>>()),
+        (Answer::ListPageUncached, parts.cloned().collect::<Vec<_>>()),
         (
-            "topic, page, uncached",
+            Answer::TopicPageUncached,
             community.topics.iter().take(ADDRESSES).map(|topic| topic.page.clone()).collect(),
         ),
         (
-            "wiki page, page, uncached",
+            Answer::WikiPageUncached,
             community.pages.iter().take(ADDRESSES).map(|page| page.page.clone()).collect(),
         ),
     ];

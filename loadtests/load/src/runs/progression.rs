@@ -98,7 +98,7 @@ pub fn run(asked: &Progression, context: &Context) -> Result<Report, RunError> {
         .iter()
         .map(|figures| Point {
             run: Run::Progression,
-            scenario: asked.scenario.name().into(),
+            scenario: Some(asked.scenario),
             rps: figures.asked_rps,
             users: None,
             short: false,

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::answer::Answer;
 use crate::budgets::{Point, Run, short};
 use crate::report::Table;
 use crate::tally::Tally;
@@ -30,7 +31,7 @@ pub struct Rounds {
 #[derive(Clone, Debug, Serialize)]
 pub struct Measured {
     /// What was asked for.
-    pub what: &'static str,
+    pub what: Answer,
     /// By name, in the order of the case.
     pub contenders: Vec<(&'static str, Rounds)>,
 }
@@ -111,11 +112,11 @@ impl Measured {
         ];
         Point {
             run: Run::Peers,
-            scenario: String::new(),
+            scenario: None,
             rps: None,
             users: None,
             short: false,
-            what: Some(self.what.to_owned()),
+            what: Some(self.what),
             partial: None,
             figures: figures.into_iter().filter_map(|(name, value)| Some((name, value?))).collect(),
         }
@@ -127,7 +128,7 @@ pub fn ratios_table(measured: &[Measured]) -> Table {
     let row = |case: &Measured| {
         let cell = |other, of| shown(&case.ratios(other, of));
         vec![
-            case.what.to_owned(),
+            case.what.to_string(),
             cell("nginx", |rounds| &rounds.requests_per_second),
             cell("nginx", |rounds| &rounds.server_cpu_us),
             cell("axum", |rounds| &rounds.requests_per_second),
@@ -220,7 +221,10 @@ mod tests {
             (&[100.0; 2][..], &[5.0; 2][..])
         );
         assert_eq!((&rounds.errors[..], &rounds.kept_percent[..]), (&[0, 100][..], &[25.0][..]));
-        let case = Measured { what: "x", contenders: vec![("veritable", rounds.clone()), ("nginx", rounds)] };
+        let case = Measured {
+            what: Answer::TopicPageCached,
+            contenders: vec![("veritable", rounds.clone()), ("nginx", rounds)],
+        };
         assert_eq!(case.point().figures.get("errors"), Some(&200.0));
         assert_eq!(figures_table(&[case]).rows[0].last().map(String::as_str), Some("100"));
     }
@@ -233,7 +237,7 @@ mod tests {
             ..Rounds::default()
         };
         let case = Measured {
-            what: "topic, page, cached",
+            what: Answer::TopicPageCached,
             contenders: vec![
                 ("veritable", rounds([50.0, 200.0], [10.0, 30.0])),
                 ("nginx", rounds([100.0, 200.0], [10.0, 20.0])),

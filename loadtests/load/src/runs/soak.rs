@@ -112,7 +112,7 @@ pub fn run(asked: &Soak, context: &Context) -> Result<Report, RunError> {
     named.extend(worst(|memory| memory.growth_mb).map(|growth| ("own_growth_mb", growth)));
     let point = Point {
         run: Run::Soak,
-        scenario: asked.scenario.name().into(),
+        scenario: Some(asked.scenario),
         rps: Some(asked.rate),
         users: None,
         short: asked.short,

@@ -53,7 +53,7 @@ pub fn run(asked: &Users, context: &Context) -> Result<Report, RunError> {
     warn(&figures, "The run", &mut stage.notes);
     let point = Point {
         run: Run::Users,
-        scenario: asked.scenario.name().into(),
+        scenario: Some(asked.scenario),
         rps: None,
         users: Some(asked.users as u64),
         short: !asked.full,
