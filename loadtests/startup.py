@@ -8,7 +8,6 @@ the front page, so the first answer is read from the database and rendered.
 """
 
 import argparse
-import os
 import pathlib
 import signal
 import socket
@@ -17,11 +16,7 @@ import subprocess
 import sys
 import time
 
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+from common import free_port, tree
 
 
 def first_answer(port, process):
@@ -37,14 +32,6 @@ def first_answer(port, process):
         except OSError:
             time.sleep(0.0005)
     sys.exit("no answer within 30 s")
-
-
-def tree(pid):
-    pids = [pid]
-    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            pids += tree(int(child))
-    return pids
 
 
 def pss_kb(pid, without_shared_memory):

@@ -96,7 +96,7 @@ def measure(asked, folder, rate):
     poster, longest_log = None, 0
     try:
         wait_for(f"{base}/livez", server)
-        lists, _ = walk(base, "/api/forums/topics", "before", 200)
+        lists = walk(base, "/api/forums/topics", "before", 200)
         script = folder / "walk.lua"
         listed = ",".join(json.dumps(address) for address in lists)
         script.write_text(f"local paths = {{{listed}}}\nlocal at = 0\nfunction delay() return 5 end\n"

@@ -70,7 +70,8 @@ fn role(title: &str, command: &str, is_master: bool) -> String {
     }
 }
 
-/// Processor seconds between two samples, by role; of processes that were there both times.
+/// Processor seconds that all processes of `after` took since `before`, together; one that came meanwhile counts from its
+/// start, and one that went not at all.
 pub fn cpu_between(before: &[Sample], after: &[Sample]) -> f64 {
     let of = |sample: &Sample| {
         let earlier = before.iter().find(|earlier| earlier.pid == sample.pid);
