@@ -182,9 +182,11 @@ pub struct Reply {
 pub enum Trouble {
     /// No connection could be had.
     Connect,
+    /// It cannot be put into a request: an error here, or of who gave a token or an address.
+    Unbuilt,
     /// The connection ended before the answer did.
     Closed,
-    /// No answer within the time allowed.
+    /// No answer within the time allowed, opening a connection included.
     Timeout,
     /// It was due and could not be sent before the end: all connections were busy.
     Unsent,
@@ -196,6 +198,7 @@ impl std::fmt::Display for Trouble {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Trouble::Connect => f.write_str("no connection"),
+            Trouble::Unbuilt => f.write_str("no request can be made of it"),
             Trouble::Closed => f.write_str("connection closed"),
             Trouble::Timeout => f.write_str("timeout"),
             Trouble::Unsent => f.write_str("not sent in time"),

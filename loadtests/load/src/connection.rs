@@ -32,7 +32,7 @@ impl Connection {
         Connection { address, host, sender: None }
     }
 
-    /// Opens it if it is not open. Says whether it had to.
+    /// Opens it if it is not open. Says whether it had to. How long that takes is for the caller to bound.
     ///
     /// # Errors
     /// [`Trouble::Connect`]
@@ -54,15 +54,15 @@ impl Connection {
         Ok(true)
     }
 
-    /// Sends a request and reads its answer to the end.
+    /// Sends a request and reads its answer to the end; for the caller to bound as well.
     ///
     /// # Errors
     /// Why there is none. Afterwards the connection is a new one.
     pub async fn ask(&mut self, ask: &Ask) -> Result<Reply, Trouble> {
+        let request = request(ask, &self.host).ok_or(Trouble::Unbuilt)?;
         self.open().await?;
         // Taken out, so that a request given up halfway takes its connection with it.
         let mut sender = self.sender.take().ok_or(Trouble::Connect)?;
-        let request = request(ask, &self.host).ok_or(Trouble::Connect)?;
         sender.ready().await.map_err(|_| Trouble::Closed)?;
         let answer = sender.send_request(request).await.map_err(|_| Trouble::Closed)?;
         let (head, mut incoming) = answer.into_parts();

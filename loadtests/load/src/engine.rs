@@ -75,7 +75,8 @@ pub struct Load<'a> {
     pub threads: usize,
     /// How long, from the moment that all connections are open.
     pub duration: Duration,
-    /// How long an answer may take.
+    /// How long an answer may take, with the connection that it needs; and how long opening the first connections may,
+    /// all together.
     pub timeout: Duration,
     /// Makes chance repeatable.
     pub seed: u64,
@@ -123,11 +124,16 @@ pub struct Outcome {
 }
 
 impl Load<'_> {
-    /// Runs to the end, telling `watch` about every tenth of a second how it goes.
+    /// Runs to the end, telling `watch` about every tenth of a second how it goes. `opened` is called when all connections
+    /// are open and nothing was asked yet; what it yields is handed back.
     ///
     /// # Errors
     /// Nothing could be sent.
-    pub fn run(&self, mut watch: impl FnMut(&Progress<'_>)) -> Result<Outcome, EngineError> {
+    pub fn run<T>(
+        &self,
+        opened: impl FnOnce() -> T,
+        mut watch: impl FnMut(&Progress<'_>),
+    ) -> Result<(T, Outcome), EngineError> {
         let gate = Barrier::new(self.threads + 1);
         let shared: Vec<_> = (0..self.threads).map(|_| Arc::new(Mutex::new(Tally::default()))).collect();
         std::thread::scope(|scope| {
@@ -137,6 +143,8 @@ impl Load<'_> {
                     scope.spawn(move || self.thread(thread, gate, tally))
                 })
                 .collect();
+            gate.wait();
+            let opened = opened();
             gate.wait();
             let begun = Instant::now();
             let mut sum = Tally::default();
@@ -153,7 +161,7 @@ impl Load<'_> {
                     seconds.max(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?);
             }
             sum.add(&collect(&shared));
-            Ok(Outcome { tally: sum, seconds })
+            Ok((opened, Outcome { tally: sum, seconds }))
         })
     }
 
@@ -164,7 +172,7 @@ impl Load<'_> {
         let runtime = match result {
             Ok(runtime) => runtime,
             Err(error) => {
-                gate.wait();
+                pass(gate);
                 return Err(error);
             }
         };
@@ -173,7 +181,7 @@ impl Load<'_> {
                 (thread..self.connections.max(self.threads)).step_by(self.threads).collect();
             let opened = self.open(&mine).await;
             // Whatever came of it, the others wait here for this thread.
-            gate.wait();
+            pass(gate);
             let run = Rc::new(Run {
                 begun: Instant::now(),
                 end: Instant::now() + self.duration,
@@ -228,13 +236,17 @@ impl Load<'_> {
     async fn open(&self, numbers: &[usize]) -> Result<Vec<Connection>, EngineError> {
         let host: Rc<str> = self.host.as_str().into();
         let turns = Rc::new(Semaphore::new(OPENING));
+        let deadline = tokio::time::Instant::now() + self.timeout;
         let mut opening = JoinSet::new();
         for _ in numbers {
             let mut connection = Connection::new(self.address, host.clone());
             let turns = turns.clone();
             opening.spawn_local(async move {
-                let _turn = turns.acquire().await;
-                let is_open = connection.open().await.is_ok();
+                let turn = async {
+                    let _turn = turns.acquire().await;
+                    connection.open().await.is_ok()
+                };
+                let is_open = tokio::time::timeout_at(deadline, turn).await.unwrap_or(false);
                 (connection, is_open)
             });
         }
@@ -244,6 +256,12 @@ impl Load<'_> {
         }
         Ok(opened.into_iter().map(|(connection, _)| connection).collect())
     }
+}
+
+/// Waits until all threads have opened their connections, and again until whoever runs them has looked at the server.
+fn pass(gate: &Barrier) {
+    gate.wait();
+    gate.wait();
 }
 
 fn collect(shared: &[Arc<Mutex<Tally>>]) -> Tally {
@@ -347,19 +365,17 @@ impl Client {
     async fn ask(&mut self, due: Instant) {
         let ask = self.visitor.next(&mut self.random);
         let sent = Instant::now();
-        let reopened = self.connection.open().await;
-        let result = match reopened {
-            Ok(_) => match tokio::time::timeout(self.run.timeout, self.connection.ask(&ask)).await {
-                Ok(result) => result,
-                Err(_) => Err(Trouble::Timeout),
-            },
-            Err(trouble) => Err(trouble),
+        let mut reopened = false;
+        let asking = async {
+            reopened = self.connection.open().await?;
+            self.connection.ask(&ask).await
         };
+        let result = tokio::time::timeout(self.run.timeout, asking).await.unwrap_or(Err(Trouble::Timeout));
         let done = Instant::now();
         let result = result.as_ref().map_err(|trouble| *trouble);
         self.visitor.answered(&ask, result);
         let mut tally = self.run.tally.lock().unwrap_or_else(PoisonError::into_inner);
-        tally.reconnects += u64::from(reopened == Ok(true));
+        tally.reconnects += u64::from(reopened);
         tally.record(&End {
             kind: ask.kind,
             latency: done - due,

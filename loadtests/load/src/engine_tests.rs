@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::AtomicUsize;
 
 use super::*;
 use crate::ask::Kind;
@@ -50,6 +51,16 @@ impl Visitor for Same {
 }
 
 fn load(address: SocketAddr, pace: Pace, connections: usize, millis: u64) -> Result<Outcome, EngineError> {
+    load_within(address, pace, connections, millis, Duration::from_secs(5))
+}
+
+fn load_within(
+    address: SocketAddr,
+    pace: Pace,
+    connections: usize,
+    millis: u64,
+    timeout: Duration,
+) -> Result<Outcome, EngineError> {
     let stop = AtomicBool::new(false);
     let load = Load {
         address,
@@ -58,12 +69,12 @@ fn load(address: SocketAddr, pace: Pace, connections: usize, millis: u64) -> Res
         connections,
         threads: 1,
         duration: Duration::from_millis(millis),
-        timeout: Duration::from_secs(5),
+        timeout,
         seed: 1,
         visitor: &|_| Box::new(Same),
         stop: &stop,
     };
-    load.run(|_| ())
+    load.run(|| (), |_| ()).map(|((), outcome)| outcome)
 }
 
 /// Requests that took at least so long.
@@ -149,4 +160,118 @@ fn users_think_between_answer_and_question() {
     assert!((50..=260).contains(&outcome.tally.answered), "{}", outcome.tally.answered);
     let flat_out = load(address, Pace::Users { think: Duration::ZERO }, 2, 200).unwrap();
     assert!(flat_out.tally.answered > outcome.tally.answered / 5, "{}", flat_out.tally.answered);
+}
+
+#[test]
+fn a_connection_that_does_not_open_takes_no_longer_than_an_answer_may() {
+    let (listener, address) = tiny();
+    let (served, mut queued) = (Duration::from_millis(150), Vec::new());
+    // One is taken and answered once; then the queue is full, and whoever comes waits before it.
+    let serving = std::thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        fill(address, &mut queued);
+        let count = std::cell::Cell::new(0);
+        let _closed = talk(&stream, || if count.replace(count.get() + 1) == 0 { "200 OK" } else { "" });
+        (listener, queued)
+    });
+    let begun = Instant::now();
+    let outcome = load_within(address, Pace::Rate(10.0), 1, 500, served).unwrap();
+    let (_listener, _queued) = serving.join().unwrap();
+    assert_eq!(outcome.tally.answered, 1, "{:?}", outcome.tally.errors);
+    assert!(outcome.tally.errors[&Trouble::Timeout] >= 2, "{:?}", outcome.tally.errors);
+    let error = load_within(address, Pace::Rate(10.0), 100, 500, served).unwrap_err();
+    assert!(matches!(error, EngineError::Unreachable { .. }));
+    assert!(begun.elapsed() < Duration::from_secs(30), "connect(2) alone would try for two minutes");
+}
+
+/// A listener with the least queue that there is.
+fn tiny() -> (TcpListener, SocketAddr) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let listener = runtime.block_on(async {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        socket.listen(1).unwrap().into_std().unwrap()
+    });
+    listener.set_nonblocking(false).unwrap();
+    let address = listener.local_addr().unwrap();
+    (listener, address)
+}
+
+/// Connects until nobody else can.
+fn fill(address: SocketAddr, queued: &mut Vec<TcpStream>) {
+    while let Ok(stream) = TcpStream::connect_timeout(&address, Duration::from_millis(100)) {
+        queued.push(stream);
+    }
+}
+
+#[test]
+fn all_connections_are_open_when_the_server_is_looked_at_and_nothing_was_asked() {
+    static OPEN: AtomicUsize = AtomicUsize::new(0);
+    static ASKED: AtomicUsize = AtomicUsize::new(0);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            OPEN.fetch_add(1, Ordering::SeqCst);
+            std::thread::spawn(move || {
+                talk(&stream, || {
+                    ASKED.fetch_add(1, Ordering::SeqCst);
+                    "200 OK"
+                })
+            });
+        }
+    });
+    let stop = AtomicBool::new(false);
+    let load = Load {
+        address,
+        host: "x".into(),
+        pace: Pace::Users { think: Duration::ZERO },
+        connections: 20,
+        threads: 2,
+        duration: Duration::from_millis(50),
+        timeout: Duration::from_secs(5),
+        seed: 1,
+        visitor: &|_| Box::new(Same),
+        stop: &stop,
+    };
+    let opened = || {
+        // The kernel opens them; the server comes to know of the last one a little later.
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while OPEN.load(Ordering::SeqCst) < 20 && Instant::now() < deadline {
+            std::thread::yield_now();
+        }
+        (OPEN.load(Ordering::SeqCst), ASKED.load(Ordering::SeqCst))
+    };
+    let (found, outcome) = load.run(opened, |_| ()).unwrap();
+    assert_eq!(found, (20, 0));
+    assert!(outcome.tally.answered > 20);
+}
+
+#[test]
+fn what_cannot_be_a_request_is_no_lack_of_a_connection() {
+    struct Wrong;
+    impl Visitor for Wrong {
+        fn next(&mut self, _: &mut SmallRng) -> Ask {
+            Ask::get(Kind::Only, "/a b")
+        }
+        fn answered(&mut self, _: &Ask, _: Result<&Reply, Trouble>) {}
+        fn is_midway(&self) -> bool {
+            false
+        }
+    }
+    let stop = AtomicBool::new(false);
+    let load = Load {
+        address: server(|_| "200 OK"),
+        host: "x".into(),
+        pace: Pace::Rate(20.0),
+        connections: 1,
+        threads: 1,
+        duration: Duration::from_millis(200),
+        timeout: Duration::from_secs(5),
+        seed: 1,
+        visitor: &|_| Box::new(Wrong),
+        stop: &stop,
+    };
+    let ((), outcome) = load.run(|| (), |_| ()).unwrap();
+    assert_eq!(outcome.tally.errors, [(Trouble::Unbuilt, 4)].into());
 }

@@ -129,15 +129,15 @@ pub struct ProcessFigures {
 }
 
 /// The server's cache and processes at one moment.
-struct Before {
+struct Moment {
     samples: Vec<Sample>,
     lookups: Option<(u64, u64)>,
     own_cpu: f64,
 }
 
-impl Before {
-    fn of(server: &Server) -> Before {
-        Before {
+impl Moment {
+    fn of(server: &Server) -> Moment {
+        Moment {
             samples: server.pid.map(processes::tree).unwrap_or_default(),
             lookups: server.status().as_ref().and_then(lookups),
             own_cpu: processes::own_cpu_seconds(),
@@ -151,7 +151,8 @@ fn lookups(status: &Value) -> Option<(u64, u64)> {
     Some((counter("cache_hit")? + counter("cache_stale")?, counter("cache_miss")?))
 }
 
-/// Puts a load on a server and takes its figures.
+/// Puts a load on a server and takes its figures, from when all connections are open: opening a thousand costs as much as
+/// a second of a low rate.
 ///
 /// # Errors
 /// Nothing could be sent.
@@ -161,9 +162,8 @@ pub fn measure(
     asked_rps: Option<f64>,
     watch: impl FnMut(&Progress<'_>),
 ) -> Result<Figures, EngineError> {
-    let before = Before::of(server);
-    let outcome = load.run(watch)?;
-    Ok(Figures::of(&outcome, &before, &Before::of(server), asked_rps, load.threads))
+    let (before, outcome) = load.run(|| Moment::of(server), watch)?;
+    Ok(Figures::of(&outcome, &before, &Moment::of(server), asked_rps, load.threads))
 }
 
 /// PSS of all processes without shared memory, in megabytes; `None` where there are none.
@@ -175,8 +175,8 @@ pub fn without_cache(samples: &[Sample]) -> Option<f64> {
 impl Figures {
     fn of(
         outcome: &Outcome,
-        before: &Before,
-        after: &Before,
+        before: &Moment,
+        after: &Moment,
         asked_rps: Option<f64>,
         threads: usize,
     ) -> Figures {
@@ -263,7 +263,7 @@ fn hit_percent(before: Option<(u64, u64)>, after: Option<(u64, u64)>, tally: &Ta
 }
 
 impl ProcessFigures {
-    fn of(sample: &Sample, before: &Before, seconds: f64) -> ProcessFigures {
+    fn of(sample: &Sample, before: &Moment, seconds: f64) -> ProcessFigures {
         let cpu = processes::cpu_between(&before.samples, std::slice::from_ref(sample));
         ProcessFigures {
             role: sample.role.clone(),
@@ -343,7 +343,7 @@ mod tests {
     #[test]
     fn every_figure_of_a_run_has_a_name_that_budgets_may_use() {
         let outcome = Outcome { tally: Tally::default(), seconds: 2.0 };
-        let moment = || Before {
+        let moment = || Moment {
             samples: processes::tree(std::process::id().cast_signed()),
             lookups: None,
             own_cpu: 0.0,

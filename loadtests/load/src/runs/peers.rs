@@ -301,8 +301,9 @@ fn once(
         visitor: &visitor,
         stop: &context.stop,
     };
-    let before = processes::tree(contender.pid);
-    let outcome = load.run(|progress| watch(progress.elapsed)).map_err(anyhow::Error::new)?;
+    let before = || processes::tree(contender.pid);
+    let (before, outcome) =
+        load.run(before, |progress| watch(progress.elapsed)).map_err(anyhow::Error::new)?;
     let cpu = processes::cpu_between(&before, &processes::tree(contender.pid));
     rounds.add(&outcome.tally, outcome.seconds, cpu);
     Ok(())
