@@ -29,6 +29,8 @@ pub enum Kind {
     Text,
     /// A list of `IP:PORT` or `unix:PATH`, with at least this many.
     Addresses(usize),
+    /// Where people reach the site, such as `https://forum.example.org`, or nothing.
+    Origin,
     /// An `IP:PORT` to send to, or nothing. No name: who sends cannot look one up.
     Receiver,
     /// A list of networks such as `10.0.0.0/8`.
@@ -47,6 +49,9 @@ impl fmt::Display for Kind {
             Kind::Addresses(_) => {
                 f.write_str("a list of addresses such as [\"127.0.0.1:8080\", \"unix:/run/site.sock\"]")
             }
+            Kind::Origin => f.write_str(
+                "an address such as \"https://forum.example.org\" with nothing after the host, or \"\"",
+            ),
             Kind::Receiver => f.write_str("an address such as \"127.0.0.1:8125\", or \"\""),
             Kind::Networks => f.write_str("a list of networks such as [\"10.0.0.0/8\"]"),
             Kind::Integer(least, most) => write!(f, "a whole number from {least} to {most}"),
@@ -70,7 +75,7 @@ pub fn reference() -> String {
          environment variable; a list is then separated by commas. Flags win over variables, which win over the\n\
          file. A key that does not exist and a value out of its bounds are refused at the start, with the line.\n\
          `veritable check-config --config FILE` only checks.\n\n\
-         A reload (`veritable reload`, `SIGHUP`) applies all keys but `data_dir`, `runtime_dir`, `listen`,\n\
+         A reload (`veritable reload`, `SIGHUP`) applies all keys but `data_dir`, `runtime_dir`,\n\
          `cache.bytes`, `cache.entries`, `cache.value_share` and `cache.huge_pages`; it is refused when one of these has changed, as they need a restart.\n\n\
          This page is printed by `veritable check-config --print-reference`.\n",
     );

@@ -278,7 +278,7 @@ fn from_text(key: &Key, text: &str) -> Option<toml::Value> {
         }
         // What is no number stays text, which the check then shows.
         Kind::Integer(..) => text.trim().parse::<i64>().map_or_else(|_| text.into(), toml::Value::Integer),
-        Kind::Path | Kind::Text | Kind::Receiver | Kind::Choice(_) => text.into(),
+        Kind::Path | Kind::Text | Kind::Origin | Kind::Receiver | Kind::Choice(_) => text.into(),
     })
 }
 
@@ -286,6 +286,7 @@ fn fits(key: &Key, value: &toml::Value) -> bool {
     match (key.kind, value) {
         (Kind::Path, toml::Value::String(path)) => !path.is_empty() || key.default == "\"\"",
         (Kind::Text, toml::Value::String(_)) => true,
+        (Kind::Origin, toml::Value::String(text)) => text.is_empty() || is_origin(text),
         (Kind::Receiver, toml::Value::String(text)) => text.is_empty() || text.parse::<SocketAddr>().is_ok(),
         (Kind::Addresses(least), toml::Value::Array(items)) => {
             items.len() >= least && items.iter().all(|item| item.as_str().is_some_and(is_address))
@@ -297,6 +298,14 @@ fn fits(key: &Key, value: &toml::Value) -> bool {
         (Kind::Choice(words), toml::Value::String(word)) => words.contains(&word.as_str()),
         _ => false,
     }
+}
+
+/// Scheme, host and perhaps port (RFC 6454, 6.2). Whether a change comes from a page of ours is decided by it.
+fn is_origin(text: &str) -> bool {
+    let Ok(uri) = text.parse::<http::Uri>() else { return false };
+    let host = uri.authority().filter(|authority| !authority.as_str().contains('@'));
+    let scheme = uri.scheme_str().filter(|scheme| ["http", "https"].contains(scheme));
+    host.zip(scheme).is_some_and(|(host, scheme)| text.eq_ignore_ascii_case(&format!("{scheme}://{host}")))
 }
 
 fn is_address(text: &str) -> bool {

@@ -21,7 +21,8 @@ fn nothing_is_the_default_and_every_kind_of_value_is_taken() {
     assert_eq!(from_file("").unwrap(), Config::default());
     let config = from_file(
         "data_dir = \"d\"\nlisten = [\"[::1]:0\", \"127.0.0.1:9\"]\nworkers = 0x3\n[writer]\n\
-         synchronous = 'normal'\n[log]\nformat = \"json\"\n[site]\nname = \"Ä\"\n",
+         synchronous = 'normal'\n[log]\nformat = \"json\"\n[site]\nname = \"Ä\"\n\
+         base_url = \"https://forum.example.org:8443\"\n",
     )
     .unwrap();
     assert_eq!(config.data_dir, Path::new("d"));
@@ -41,6 +42,16 @@ fn faults_are_named_with_their_line() {
         "\nworkers = \"two\"\n",
         &["f.toml:2: ", "workers: expected a whole number from 0 to 64", "\"two\""],
     );
+    for origin in [
+        "forum.example.org",
+        "https://forum.example.org/",
+        "ftp://a.example",
+        "https://",
+        "https://a@b.example",
+        "https://a.example/x",
+    ] {
+        refused(&format!("[site]\nbase_url = \"{origin}\"\n"), &["f.toml:2: ", "site.base_url"]);
+    }
     refused("workers = 65\n", &["f.toml:1: ", "65"]);
     refused("workers = 1.5\n", &["f.toml:1: ", "workers"]);
     refused("workers = 99999999999999999999\n", &["f.toml:1: ", "workers"]);

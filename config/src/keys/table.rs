@@ -58,7 +58,7 @@ pub const KEYS: &[Key] = &[
     key("site.description", Kind::Text, "\"A community\"", "One line about the community."),
     key(
         "site.base_url",
-        Kind::Text,
+        Kind::Origin,
         "\"\"",
         "Address under which people reach the site, without trailing slash; empty: relative links only.",
     ),

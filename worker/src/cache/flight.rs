@@ -156,20 +156,11 @@ impl SharedCache {
             // The one who had the lease before may have computed it. Before the look: what is found is at
             // least as new.
             let snapshot = self.cache.snapshot();
-            if let Some((stored, How::Hit)) = self.peek(key) {
+            if let Some((stored, How::Hit)) = self.find(key) {
                 let result = stored.into_result().map_err(Arc::new);
                 return Err(Box::new(Landed { result, snapshot, tags: EVERY_TAG.into(), mark: 0 }));
             }
             return Ok(lease);
-        }
-    }
-
-    /// [`SharedCache::find`] for the second time on behalf of the same request: not counted.
-    fn peek(&self, key: &[u8]) -> Option<(Stored, How)> {
-        let mut bytes = Vec::new();
-        match self.cache.peek(key, veritable_shm::now_ms(), &mut bytes) {
-            veritable_shm::Lookup::Hit(info) => Some((Stored::decode(bytes, info.digest)?, How::Hit)),
-            _ => None,
         }
     }
 }

@@ -5,14 +5,12 @@ use veritable_domain::ids::{CategoryId, TopicId, UserId};
 use veritable_domain::tag::Tag;
 use veritable_domain::text::user_key;
 
+use super::topic::END;
 use super::{PAGE, before, cut, id, json as answer, limit, listed, missing, param};
 use crate::answer::Answer;
 use crate::error::Error;
 use crate::reads::{accounts, forum, posts};
 use crate::routes::View;
-
-/// Greater than every path of a topic: no code begins with it.
-const END: &[u8] = &[0xFF];
 
 pub(crate) fn categories(view: &View<'_>) -> Result<Answer, Error> {
     let body = json!({"categories": forum::categories(view.db, view.audience)?});

@@ -16,11 +16,12 @@ use crate::routes::View;
 use crate::views::{About, Choices, Page, TopicPage, render};
 
 /// Greater than every path of a topic: no code begins with it.
-const END: &[u8] = &[0xFF];
+pub(crate) const END: &[u8] = &[0xFF];
 /// Most posts named above one that is shown alone.
 const MAX_CHAIN: usize = 50;
 
-fn tags(topic: &forum::Topic) -> Vec<Tag> {
+/// What an answer depends on that shows something of a topic.
+pub(crate) fn tags(topic: &forum::Topic) -> Vec<Tag> {
     vec![Tag::Site, Tag::Categories, Tag::Topic(TopicId(topic.id))]
 }
 

@@ -1,7 +1,7 @@
 //! A user's public page.
 
 use veritable_domain::ids::UserId;
-use veritable_domain::markup::{excerpt, plain_text};
+use veritable_domain::markup::excerpt_of;
 use veritable_domain::tag::Tag;
 use veritable_domain::text::user_key;
 
@@ -59,7 +59,7 @@ fn item(post: posts::RecentPost) -> Item {
     Item {
         path: post.path(),
         title: post.topic_title,
-        html: escape(&excerpt(&plain_text(&post.html), EXCERPT_CHARS)),
+        html: escape(&excerpt_of(&post.html, EXCERPT_CHARS)),
         author: None,
         at: post.created_at,
     }

@@ -22,15 +22,18 @@ pub enum Encoding {
 
 /// Bodies shorter than this go out as they are: the packet is one either way.
 const WORTH_BYTES: usize = 1_024;
-/// Made once and sent many times, but on the event loop: levels that take some hundred microseconds for a page.
-const ZSTD_LEVEL: i32 = 3;
-const BROTLI_LEVEL: u32 = 5;
-const GZIP_LEVEL: u32 = 6;
+/// How hard each encoding tries.
+#[derive(Clone, Copy)]
+struct Levels {
+    gzip: u32,
+    brotli: u32,
+    zstd: i32,
+}
 
+/// Made once and sent many times, but on the event loop: some hundred microseconds for a page.
+const KEPT: Levels = Levels { gzip: 6, brotli: 5, zstd: 3 };
 /// Made for one asker: some tens of microseconds for a page.
-const QUICK_ZSTD: i32 = 1;
-const QUICK_BROTLI: u32 = 1;
-const QUICK_GZIP: u32 = 1;
+const QUICK: Levels = Levels { gzip: 1, brotli: 1, zstd: 1 };
 
 impl Encoding {
     /// All there are.
@@ -76,32 +79,29 @@ impl Encoding {
 
     /// The same of a body that is sent once: quickly rather than small.
     pub(crate) fn encode_once(self, body: Bytes) -> (Encoding, Bytes) {
-        let encoded = match self {
-            _ if body.len() < WORTH_BYTES => None,
-            Encoding::Identity => None,
-            Encoding::Gzip => gzip(&body, QUICK_GZIP).ok(),
-            Encoding::Brotli => brotli(&body, QUICK_BROTLI).ok(),
-            Encoding::Zstd => zstd(&body, QUICK_ZSTD).ok(),
-        };
-        match encoded {
-            Some(encoded) if encoded.len() < body.len() => (self, encoded.into()),
-            _ => (Encoding::Identity, body),
+        match self.encoded(&body, QUICK) {
+            Some(encoded) => (self, encoded.into()),
+            None => (Encoding::Identity, body),
         }
     }
 
     /// `body` in this encoding, or as it is when that gains nothing; with the encoding it is in.
     pub(crate) fn encode(self, body: &[u8]) -> (Encoding, Vec<u8>) {
-        let encoded = match self {
-            _ if body.len() < WORTH_BYTES => None,
-            Encoding::Identity => None,
-            Encoding::Gzip => gzip(body, GZIP_LEVEL).ok(),
-            Encoding::Brotli => brotli(body, BROTLI_LEVEL).ok(),
-            Encoding::Zstd => zstd(body, ZSTD_LEVEL).ok(),
-        };
-        match encoded {
-            Some(encoded) if encoded.len() < body.len() => (self, encoded),
-            _ => (Encoding::Identity, body.to_vec()),
+        match self.encoded(body, KEPT) {
+            Some(encoded) => (self, encoded),
+            None => (Encoding::Identity, body.to_vec()),
         }
+    }
+
+    fn encoded(self, body: &[u8], levels: Levels) -> Option<Vec<u8>> {
+        let encoded = match self {
+            _ if body.len() < WORTH_BYTES => return None,
+            Encoding::Identity => return None,
+            Encoding::Gzip => gzip(body, levels.gzip),
+            Encoding::Brotli => brotli(body, levels.brotli),
+            Encoding::Zstd => zstd(body, levels.zstd),
+        };
+        encoded.ok().filter(|encoded| encoded.len() < body.len())
     }
 }
 
@@ -114,9 +114,9 @@ fn gzip(body: &[u8], level: u32) -> std::io::Result<Vec<u8>> {
 fn zstd(body: &[u8], level: i32) -> std::io::Result<Vec<u8>> {
     // Some hundred KB that are cleared for each, if not kept.
     thread_local! {
-        static KEPT: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
+        static CONTEXT: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
     }
-    KEPT.with_borrow_mut(|kept| {
+    CONTEXT.with_borrow_mut(|kept| {
         let compressor = match kept {
             Some(compressor) => compressor,
             None => kept.insert(Compressor::new(level)?),

@@ -6,7 +6,7 @@ use veritable_domain::ids::{CategoryId, UserId};
 use veritable_domain::permission::{Access, Groups, Role};
 use veritable_domain::time::UnixMillis;
 
-use super::{When, first, rows, when};
+use super::{When, first, rows, user_path, when};
 
 macro_rules! users {
     ($where:literal) => {
@@ -103,6 +103,13 @@ pub(crate) struct User {
     pub(crate) has_password: bool,
     pub(crate) post_count: i64,
     pub(crate) edit_count: i64,
+}
+
+impl User {
+    /// Where its profile is.
+    pub(crate) fn path(&self) -> String {
+        user_path(&self.name)
+    }
 }
 
 fn numbers<S: serde::Serializer>(groups: &Groups, serializer: S) -> Result<S::Ok, S::Error> {

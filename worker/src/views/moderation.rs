@@ -1,7 +1,7 @@
 //! Pages on which order is kept.
 
 use askama::Template;
-use veritable_domain::markup::{excerpt, plain_text};
+use veritable_domain::markup::excerpt_of;
 use veritable_domain::permission::Role;
 use veritable_domain::report::Reason;
 
@@ -82,5 +82,5 @@ pub(crate) struct DeletedPage<'a> {
 
 /// What a list shows of a post.
 fn glance(html: &str) -> String {
-    excerpt(&plain_text(html), EXCERPT_CHARS)
+    excerpt_of(html, EXCERPT_CHARS)
 }

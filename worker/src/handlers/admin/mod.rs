@@ -17,8 +17,7 @@ use crate::handlers::number;
 use crate::http::body::Fields;
 use crate::routes::{Submission, Visit};
 
-/// Entries of a list.
-pub(crate) const PAGE: usize = 50;
+pub(crate) use super::PAGE;
 
 /// What is said on arriving at a page after something was done; only these, by name.
 pub(crate) fn said(name: &str) -> Option<&'static str> {

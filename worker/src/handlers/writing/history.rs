@@ -1,11 +1,9 @@
 //! What a post was before: every version, one of them, and what lies between two.
 
 use veritable_domain::content::Format;
-use veritable_domain::ids::TopicId;
 use veritable_domain::markup::{self, RenderContext};
-use veritable_domain::tag::Tag;
 
-use super::super::topic::seen;
+use super::super::topic::{seen, tags};
 use super::super::wiki::revisions::{MAX_DIFF_BYTES, lines};
 use super::super::{Around, PAGE, asked, at_cursor, id, invalid, limit, listed, missing, number, param};
 use crate::answer::Answer;
@@ -21,10 +19,6 @@ fn found(view: &View<'_>) -> Result<(posts::Post, forum::Topic), Error> {
     let post = post.ok_or_else(|| missing("post"))?;
     let topic = seen(view, post.topic_id)?.ok_or_else(|| missing("post"))?;
     Ok((post, topic))
-}
-
-fn tags(topic: &forum::Topic) -> Vec<Tag> {
-    vec![Tag::Site, Tag::Categories, Tag::Topic(TopicId(topic.id))]
 }
 
 /// A version that lists and pages show, with its text.
