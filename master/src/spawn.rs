@@ -11,6 +11,7 @@ use std::process::{Command, Stdio};
 use anyhow::Context;
 use command_fds::{CommandFdExt, FdMapping};
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use veritable_config::ALLOCATOR;
 
 use crate::binary::Binary;
 use crate::boot::{self, Boot};
@@ -26,13 +27,6 @@ const OF_SYSTEMD: [&str; 7] = [
     "WATCHDOG_USEC",
     "WATCHDOG_PID",
 ];
-
-/// jemalloc's settings: freed pages go back to the system in a tenth of a second, in idle processes too, and there
-/// are no more arenas than an event loop and some reading threads need.
-const ALLOCATOR: (&str, &str) = (
-    "MALLOC_CONF",
-    "background_thread:true,dirty_decay_ms:100,muzzy_decay_ms:0,narenas:1,tcache_max:2048,lg_tcache_nslots_mul:0",
-);
 
 /// A command of a binary that leaves systemd's variables and the terminal's signals to the master.
 pub(crate) fn command(binary: &Binary) -> Command {

@@ -1,12 +1,12 @@
 //! The servers that Veritable is compared with, started and stopped.
 
-use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
+use veritable_config::ALLOCATOR;
 
 use crate::server::{Running, Server, ServerError};
 
@@ -66,24 +66,15 @@ impl Contender {
         cache: bool,
     ) -> Result<Contender, ServerError> {
         let mut command = Command::new(program);
-        command.arg(forums).args(["--threads", &threads.to_string()]).stdout(Stdio::piped());
+        command.arg(forums).args(["--threads", &threads.to_string()]);
+        // As Veritable's processes have it; as there, the operator's own word counts.
+        if std::env::var_os(ALLOCATOR.0).is_none() {
+            command.env(ALLOCATOR.0, ALLOCATOR.1);
+        }
         if !cache {
             command.arg("--no-cache");
         }
-        let mut running = Running::start(command, &program.display().to_string())?;
-        let output = running.output();
-        let (tell, lines) = std::sync::mpsc::channel();
-        std::thread::spawn(move || {
-            for line in output.map(BufReader::new).into_iter().flat_map(BufRead::lines).map_while(Result::ok)
-            {
-                // Whoever asked has what it wanted.
-                let _unheard = tell.send(line);
-            }
-        });
-        let address = running.until(|| {
-            let line = lines.try_recv().ok()?;
-            line.split_once("http://")?.1.trim_end_matches('/').parse().ok()
-        })?;
+        let (running, address) = Running::listening(command, &program.display().to_string())?;
         Ok(Contender {
             name,
             address,

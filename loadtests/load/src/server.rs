@@ -63,14 +63,30 @@ impl Running {
         Ok(Running { child, log, name: name.to_owned() })
     }
 
+    /// Starts a server that says on its standard output where it listens, as `http://ADDRESS/`; yields the first address.
+    ///
+    /// # Errors
+    /// It cannot be run, or does not say so in time.
+    pub fn listening(mut command: Command, name: &str) -> Result<(Running, SocketAddr), ServerError> {
+        command.stdout(Stdio::piped());
+        let mut running = Running::start(command, name)?;
+        let output = running.child.stdout.take();
+        let (tell, lines) = std::sync::mpsc::channel();
+        // Reads on after the first address, or a line later the pipe would be full.
+        std::thread::spawn(move || {
+            for line in output.map(BufReader::new).into_iter().flat_map(BufRead::lines).map_while(Result::ok)
+            {
+                // Whoever asked has what it wanted.
+                let _unheard = tell.send(line);
+            }
+        });
+        let address = running.until(|| lines.try_iter().find_map(|line| address_in(&line)))?;
+        Ok((running, address))
+    }
+
     /// Its pid.
     pub fn pid(&self) -> i32 {
         self.child.id().cast_signed()
-    }
-
-    /// Its standard output, once.
-    pub fn output(&mut self) -> Option<std::process::ChildStdout> {
-        self.child.stdout.take()
     }
 
     /// Waits until `probe` yields something.
@@ -119,6 +135,11 @@ impl Running {
         let _gone_meanwhile = killpg(pid, Signal::SIGKILL);
         let _reaped = self.child.wait();
     }
+}
+
+/// The address in a line such as `listening on http://127.0.0.1:8080/ (public)`.
+fn address_in(line: &str) -> Option<SocketAddr> {
+    line.split_once("http://")?.1.split(['/', ' ']).next()?.parse().ok()
 }
 
 impl Drop for Running {
@@ -242,22 +263,8 @@ impl Server {
         command.args(["--listen", "127.0.0.1:0", "--workers", &workers.to_string()]);
         // A handful of members writes what thousands would.
         command.env("VERITABLE_ACCOUNTS_LIMITS", "off").env("VERITABLE_ACCOUNTS_PLAIN_HTTP", "on");
-        command.env_remove("VERITABLE_LOAD_TOKEN").envs(environment.iter().copied()).stdout(Stdio::piped());
-        let mut running = Running::start(command, &binary.display().to_string())?;
-        let output = running.output();
-        let (tell, lines) = std::sync::mpsc::channel();
-        // Reads on after the first address, or a line later the pipe would be full.
-        std::thread::spawn(move || {
-            for line in output.map(BufReader::new).into_iter().flat_map(|output| output.lines()).flatten() {
-                // Whoever asked has what it wanted.
-                let _unheard = tell.send(line);
-            }
-        });
-        let address = running.until(|| {
-            lines.try_iter().find_map(|line| {
-                line.split_once("http://")?.1.split(['/', ' ']).next()?.parse::<SocketAddr>().ok()
-            })
-        })?;
+        command.env_remove("VERITABLE_LOAD_TOKEN").envs(environment.iter().copied());
+        let (mut running, address) = Running::listening(command, &binary.display().to_string())?;
         let host = address.to_string();
         running.until(|| Look::at(address, &host).ok()?.bytes("/livez").ok())?;
         Ok(Server {
@@ -344,4 +351,38 @@ fn copy_data(binary: &Path, from: &Path) -> Result<TempDir, ServerError> {
         }
     }
     Ok(dir)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_is_found_in_what_a_server_says() {
+        let address = Some(SocketAddr::from(([127, 0, 0, 1], 8_080)));
+        for line in
+            ["http://127.0.0.1:8080", "listening on http://127.0.0.1:8080/", "at http://127.0.0.1:8080 now"]
+        {
+            assert_eq!(address_in(line), address, "{line}");
+        }
+        for line in ["", "unix:/run/x.sock", "http://", "http://localhost/"] {
+            assert_eq!(address_in(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_program_that_ends_without_an_address_is_an_error_with_its_last_words() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo here; echo 'no port left' >&2; exit 3"]);
+        let error = Running::listening(command, "sh").unwrap_err().to_string();
+        assert!(error.contains("ended before it answered") && error.contains("no port left"), "{error}");
+    }
+
+    #[test]
+    fn a_program_that_says_where_it_listens_is_running() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo starting; echo http://127.0.0.1:9/; exec sleep 60"]);
+        let (running, address) = Running::listening(command, "sh").unwrap();
+        assert_eq!((address.port(), running.pid() > 1), (9, true));
+    }
 }

@@ -21,7 +21,8 @@ use clap::Parser;
 use moka::future::Cache;
 use serde::Deserialize;
 
-/// As Veritable has it: what is compared is not the allocator.
+/// As Veritable has it: what is compared is not the allocator. Its settings come from whoever starts this (`MALLOC_CONF`);
+/// `veritable-load peers` gives it Veritable's.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
