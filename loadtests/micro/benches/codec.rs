@@ -2,7 +2,11 @@
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot be set up is to stop")]
 
 use divan::Bencher;
-use veritable_domain::codec::{SchemaRead, SchemaWrite, decode, encode};
+use veritable_domain::account::Session;
+use veritable_domain::codec::{decode, encode};
+use veritable_domain::ids::{SessionId, UserId};
+use veritable_domain::permission::{Groups, Role};
+use veritable_domain::time::UnixMillis;
 use veritable_micro::segment;
 use veritable_shm::{Cache, Geometry, NewSession, Sessions, TagRef, now_ms};
 
@@ -10,18 +14,15 @@ fn main() {
     divan::main();
 }
 
-/// What a session holds: a user's number, name, role and what a form must repeat.
-#[derive(Debug, PartialEq, SchemaWrite, SchemaRead)]
-struct Session {
-    user: i64,
-    name: String,
-    role: u8,
-    form: [u8; 16],
-    expires_ms: u64,
-}
-
 fn session() -> Session {
-    Session { user: 42, name: "somebody".into(), role: 1, form: [7; 16], expires_ms: 1_900_000_000_000 }
+    Session {
+        id: SessionId(7),
+        user: UserId(42),
+        role: Role::Member,
+        groups: Groups::from_bits(1),
+        expires_at: UnixMillis(1_900_000_000_000),
+        csrf: [7; 16],
+    }
 }
 
 #[divan::bench]

@@ -17,7 +17,8 @@ use veritable_shm::{Geometry, Owner, Scoreboard, Segment};
 use veritable_worker::{Handover, Listener};
 use veritable_writer::database::{self, Database};
 
-/// As in the server.
+/// The server's, with its defaults: the settings that the server's processes start with (`veritable_config::ALLOCATOR`) are
+/// read from the environment, and count only where whoever runs a benchmark gives them.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
