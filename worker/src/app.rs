@@ -49,6 +49,7 @@ pub struct App {
     pub(crate) routes: Routes,
     /// Where those are that no pattern of the table answers.
     pub(crate) asset: RouteId,
+    pub(crate) picture: RouteId,
     pub(crate) health: RouteId,
     pub(crate) cache: Arc<SharedCache>,
     /// See `http.trusted_proxies`.
@@ -88,6 +89,7 @@ impl App {
         Ok(App {
             router: Router::new(crate::routes::table()).counted(&routes),
             asset: routes.find("asset"),
+            picture: routes.find("picture"),
             health: routes.find("health"),
             routes,
             cache: Arc::new(SharedCache::new(segment, owner, &config)?),
@@ -230,6 +232,7 @@ impl App {
     pub(crate) fn route_name(&self, route: RouteId) -> &'static str {
         match route {
             _ if route == self.asset => "asset",
+            _ if route == self.picture => "picture",
             _ if route == self.health => "health",
             _ => self.router.pattern(route).unwrap_or("other"),
         }

@@ -64,18 +64,25 @@ impl Uploads {
         made.await
     }
 
+    /// How many bytes a picture has; `None` when there is none.
+    ///
+    /// # Errors
+    /// Its file cannot be looked at.
+    pub(crate) fn size(&self, hash: UploadHash, media: Media) -> Result<Option<u64>, Error> {
+        match std::fs::metadata(self.dir.join(stored_at(hash, media))) {
+            Ok(file) => Ok(Some(file.len())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
     /// The bytes of a picture; `None` when there is none.
     ///
     /// # Errors
     /// Too many are being sent, or the file cannot be read.
     pub(crate) async fn read(&self, hash: UploadHash, media: Media) -> Result<Option<Bytes>, Error> {
+        let Some(bytes) = self.size(hash, media)? else { return Ok(None) };
         let path = self.dir.join(stored_at(hash, media));
-        let failed = |error: std::io::Error| Error::Internal(format!("a picture cannot be read: {error}"));
-        let bytes = match std::fs::metadata(&path) {
-            Ok(file) => file.len(),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(failed(error)),
-        };
         if bytes > MAX_STORED_BYTES as u64 {
             return Err(Error::Internal(format!("a picture of {bytes} bytes")));
         }
@@ -95,6 +102,10 @@ impl Uploads {
             Err(error) => Err(Error::Internal(format!("reading a picture: {error}"))),
         }
     }
+}
+
+fn failed(error: std::io::Error) -> Error {
+    Error::Internal(format!("a picture cannot be read: {error}"))
 }
 
 /// A picture on its way; its room is free when the last of it was sent.

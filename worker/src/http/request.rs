@@ -118,6 +118,7 @@ async fn dispatch(app: &Arc<App>, origin: &Origin, access: &Access, body: Incomi
         return Box::pin(send_asset(app, access, accepted, asset)).await;
     }
     if reading && let Some(name) = path.strip_prefix(upload::PICTURES) {
+        access.is_for(app.picture);
         return Box::pin(upload::send(app, name, &head.headers))
             .await
             .unwrap_or_else(|error| refused(app, access, &error));

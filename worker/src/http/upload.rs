@@ -203,6 +203,10 @@ pub(super) async fn send(app: &App, name: &str, asked: &HeaderMap) -> Result<Rep
     let known = asked.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok()).is_some_and(|tags| {
         tags.split(',').any(|tag| tag.trim().trim_start_matches("W/") == format!("\"{name}\""))
     });
+    if known {
+        app.uploads.size(hash, media)?.ok_or_else(nothing)?;
+        return Ok(reply::picture(&name, media.name(), None));
+    }
     let content = app.uploads.read(hash, media).await?.ok_or_else(nothing)?;
-    Ok(reply::picture(&name, media.name(), (!known).then_some(content)))
+    Ok(reply::picture(&name, media.name(), Some(content)))
 }
