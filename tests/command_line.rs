@@ -95,14 +95,14 @@ fn schemas_are_shown_and_moved_down_and_up() {
     assert!(!dir.path().join("forums.db").exists(), "status makes nothing");
     let whole = |said: String| {
         assert!(
-            said.contains("forums.db: version 4 of 4") && said.contains("notebooks.db: version 2 of 2"),
+            said.contains("forums.db: version 5 of 5") && said.contains("notebooks.db: version 2 of 2"),
             "{said}"
         );
     };
     whole(migrate(&["up"]));
     let down = migrate(&["down", "--database", "forums", "--to", "0"]);
     assert!(
-        down.contains("forums.db: version 0 of 4") && down.contains("notebooks.db: version 2 of 2"),
+        down.contains("forums.db: version 0 of 5") && down.contains("notebooks.db: version 2 of 2"),
         "{down}"
     );
     whole(migrate(&["up"]));

@@ -50,6 +50,13 @@ const FORUMS: &[Migration] = &[
         down: include_str!("../../migrations/forums/0004_accounts.down.sql"),
         fill: Some(fill_likeness),
     },
+    Migration {
+        version: 5,
+        name: "lookups",
+        up: include_str!("../../migrations/forums/0005_lookups.up.sql"),
+        down: include_str!("../../migrations/forums/0005_lookups.down.sql"),
+        fill: None,
+    },
 ];
 
 const NOTEBOOKS: &[Migration] = &[

@@ -54,6 +54,9 @@ const BY_ADDRESS: &str = people!("address_key = ?1");
 const BY_NAME: &str = people!("name_key = ?1");
 const AT_LEAST: &str = people!("role >= ?1 ORDER BY id");
 
+#[cfg(test)]
+pub(crate) const ALL: [&str; 3] = [BY_ADDRESS, BY_NAME, AT_LEAST];
+
 fn person(row: &Row<'_>) -> rusqlite::Result<Person> {
     Ok(Person {
         id: UserId(row.get(0)?),

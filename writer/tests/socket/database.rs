@@ -21,7 +21,7 @@ fn new_files_have_their_settings_and_are_private() {
     let writer = Writer::start();
     let mode = fs::metadata(&writer.config.data_dir).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o700);
-    for (database, version) in [(Database::Forums, 4), (Database::Notebooks, 2)] {
+    for (database, version) in [(Database::Forums, 5), (Database::Notebooks, 2)] {
         let db = Connection::open(database.path(&writer.config)).unwrap();
         assert_eq!(number(&db, "PRAGMA page_size"), PAGE_BYTES.into());
         assert_eq!(number(&db, "PRAGMA auto_vacuum"), 2);

@@ -38,9 +38,9 @@ pub(in super::super) fn erase(tx: &mut Transaction<'_>, user: UserId) -> Result<
     tx.run("UPDATE uploads SET name = '' WHERE user_id = ?1", [user.0])?;
     // What was done with a role's power stays in the log, from where it was done does not.
     tx.run("UPDATE audit SET address = '' WHERE actor_id = ?1", [user.0])?;
-    tx.run("UPDATE invitations SET note = '' WHERE expires_at > 0 AND used_by = ?1", [user.0])?;
+    tx.run("UPDATE invitations SET note = '' WHERE used_by = ?1", [user.0])?;
     if let Some(address) = address {
-        tx.run("DELETE FROM outbox WHERE next_at > 0 AND address = ?1", [address])?;
+        tx.run("DELETE FROM outbox WHERE address = ?1", [address])?;
     }
     // Its name stood wherever it wrote.
     tx.touch([Tag::Account(user), Tag::User(user), Tag::Site]);

@@ -11,13 +11,13 @@ use super::super::{Failure, Transaction, no_such};
 
 /// All groups that there are.
 pub(super) fn all(tx: &Transaction<'_>) -> rusqlite::Result<Groups> {
-    let numbers = tx.rows("SELECT id FROM groups WHERE id > 0", [], |row| row.get::<_, u8>(0))?;
+    let numbers = tx.rows("SELECT id FROM groups", [], |row| row.get::<_, u8>(0))?;
     Ok(numbers.into_iter().fold(Groups::NONE, |all, number| all.and(Groups::one(number))))
 }
 
 /// The names of those of a set.
 pub(super) fn names(tx: &Transaction<'_>, set: Groups) -> rusqlite::Result<Vec<String>> {
-    let sql = "SELECT id, name FROM groups WHERE id > 0 ORDER BY id";
+    let sql = "SELECT id, name FROM groups ORDER BY id";
     let all = tx.rows(sql, [], |row| Ok((row.get::<_, u8>(0)?, row.get::<_, String>(1)?)))?;
     Ok(all.into_iter().filter(|(number, _)| set.meets(Groups::one(*number))).map(|(_, name)| name).collect())
 }
@@ -71,7 +71,7 @@ pub(super) fn delete(tx: &mut Transaction<'_>, by: &By, group: u8) -> Result<Out
     }
     tx.run(
         "UPDATE categories SET read_groups = read_groups & ~?1, post_groups = post_groups & ~?1,
-                moderate_groups = moderate_groups & ~?1 WHERE id > 0",
+                moderate_groups = moderate_groups & ~?1",
         [bit],
     )?;
     tx.audit(by, "group.delete", &format!("group:{group}"), &name)?;
