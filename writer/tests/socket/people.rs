@@ -4,13 +4,16 @@ use rusqlite::Connection;
 use veritable_domain::account::Address;
 use veritable_domain::ids::{InvitationId, UserId};
 use veritable_domain::permission::{Denial, Groups, Role};
+use veritable_domain::tag::Tag;
 use veritable_domain::text::{Comment, DisplayName, Label, UserName};
 use veritable_domain::time::UnixMillis;
 use veritable_writer_api::message::{
-    Accounts, Administration, By, Command, Factor, Import, ImportUser, Mail, NewSession, Outcome, Refusal,
+    Accounts, Administration, By, Command, Factor, Forum, IdempotencyKey, Import, ImportUser, Mail,
+    NewSession, Outcome, Refusal, ToWriter,
 };
 
-use super::harness::{Community, Writer, column, import, number, refusal, topic, user};
+use super::batching::{LATE, Wire};
+use super::harness::{Community, Writer, column, edit_post, import, number, refusal, reply, topic, user};
 use super::links::join;
 
 pub(super) const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
@@ -89,6 +92,39 @@ fn what_is_too_old_is_forgotten_and_what_is_not_stays() {
     );
     // The name is free again.
     join(client, "late");
+}
+
+#[test]
+fn an_account_that_is_named_nowhere_is_forgotten_without_a_loss_to_the_cache() {
+    let writer = Writer::start();
+    let client = &mut writer.client();
+    let here = Community::found(client);
+    let (_, only_deleted) = topic(client, here.other, here.category, "Theirs");
+    let (in_topic, kept) = topic(client, here.administrator, here.category, "Ours");
+    let (answer, _) = reply(client, here.other, in_topic, None);
+    for post in [answer, only_deleted] {
+        client.call(Command::forum(By::user(here.other), Forum::DeletePost { post })).unwrap();
+    }
+    client.call(edit_post(here.moderator, kept, 1, "better words")).unwrap();
+    let late = join(client, "late");
+    let old = UnixMillis::now().0 - 8 * DAY_MS;
+    behind(&writer, &format!("UPDATE users SET created_at = {old} WHERE id = {late}"));
+    let mut watcher = Wire::connect(&writer);
+    watcher.send(&ToWriter::Subscribe);
+    watcher.request(1, IdempotencyKey::fresh(), LATE, Command::Ping);
+    watcher.reply();
+    let mut touched = |command: Command| {
+        client.call(command).unwrap();
+        watcher.event().tags
+    };
+    let own_tags = |user: UserId| vec![Tag::Account(user), Tag::User(user)];
+    let forget = Command::accounts(By::OPERATOR, Accounts::ForgetOld);
+    assert_eq!(touched(forget), own_tags(late), "an address that nobody confirmed");
+    assert_eq!(touched(own(here.member, Accounts::Erase)), own_tags(here.member), "never wrote");
+    for user in [here.other, here.moderator] {
+        let tags = touched(own(user, Accounts::Erase));
+        assert!(tags.contains(&Tag::Site) && tags.contains(&Tag::User(user)), "{tags:?}");
+    }
 }
 
 #[test]

@@ -23,6 +23,7 @@ pub(in super::super) fn erase(tx: &mut Transaction<'_>, user: UserId) -> Result<
     let name = free_name(tx, &UserName::of_erased(user))?;
     let address: Option<String> =
         tx.row("SELECT address FROM users WHERE id = ?1", [user.0], |row| row.get(0))?.flatten();
+    let is_named = is_named(tx, user)?;
     sessions::end_all(tx, user, None)?;
     tx.run(
         "UPDATE users SET name = ?2, name_key = ?3, likeness = ?5, display_name = '', role = 1, groups = 0, password_hash = NULL,
@@ -42,7 +43,19 @@ pub(in super::super) fn erase(tx: &mut Transaction<'_>, user: UserId) -> Result<
     if let Some(address) = address {
         tx.run("DELETE FROM outbox WHERE address = ?1", [address])?;
     }
-    // Its name stood wherever it wrote.
-    tx.touch([Tag::Account(user), Tag::User(user), Tag::Site]);
+    tx.touch([Tag::Account(user), Tag::User(user)]);
+    if is_named {
+        tx.touch([Tag::Site]);
+    }
     Ok(())
+}
+
+/// Whether its name may stand on other pages than its own: it wrote something, deleted or not, or did something to what
+/// others wrote. Who only signed up did neither, and is forgotten without a loss to the cache.
+fn is_named(tx: &Transaction<'_>, user: UserId) -> Result<bool, Failure> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM posts WHERE author_id = ?1 AND deleted_at IS NULL)
+                   OR EXISTS (SELECT 1 FROM posts WHERE author_id = ?1 AND deleted_at IS NOT NULL)
+                   OR EXISTS (SELECT 1 FROM revisions WHERE author_id = ?1)
+                   OR EXISTS (SELECT 1 FROM audit WHERE actor_id = ?1)";
+    Ok(tx.row(sql, [user.0], |row| row.get(0))?.unwrap_or(true))
 }
