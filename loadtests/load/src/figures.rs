@@ -103,6 +103,8 @@ pub struct KindFigures {
     pub kind: &'static str,
     /// How many.
     pub count: u64,
+    /// These in percent of all that were sent.
+    pub share_percent: f64,
     /// Without a good answer.
     pub failed: u64,
     /// Milliseconds: median.
@@ -185,6 +187,7 @@ impl Figures {
         let generator = per_second(after.own_cpu - before.own_cpu);
         let server =
             (!after.samples.is_empty()).then(|| processes::cpu_between(&before.samples, &after.samples));
+        let sent = tally.kinds.values().map(|of_kind| of_kind.latency.count()).sum::<u64>().max(1) as f64;
         Figures {
             asked_rps,
             achieved_rps: per_second(tally.in_time as f64),
@@ -212,6 +215,7 @@ impl Figures {
                 .map(|(kind, of_kind)| KindFigures {
                     kind: kind.name(),
                     count: of_kind.latency.count(),
+                    share_percent: 100.0 * of_kind.latency.count() as f64 / sent,
                     failed: of_kind.failed,
                     p50_ms: of_kind.latency.millis(0.5),
                     p99_ms: of_kind.latency.millis(0.99),

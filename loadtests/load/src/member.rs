@@ -1,11 +1,14 @@
 //! Members whose parts visitors play: accounts with a token, a session and a password.
 
+use std::collections::VecDeque;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use rand::RngExt;
+use rand::rngs::SmallRng;
 
 use crate::ask::{Ask, Credential, Kind, Method, Reply};
 use crate::community::{CommunityError, Look};
@@ -144,10 +147,46 @@ pub fn known(tokens: &[String], logins: &[String], look: &mut Look) -> Result<Ve
     Ok(alone.chain(browsers).collect())
 }
 
+/// Posts of a member's own, the latest, that are edited.
+const OWN_POSTS: usize = 64;
+
+/// What a member has posted in this run, the oldest first.
+#[derive(Debug, Default)]
+pub struct OwnPosts(Mutex<VecDeque<i64>>);
+
+impl OwnPosts {
+    /// One to edit, or none: always while there is none, and now and then, so that there come to be more.
+    pub fn pick(&self, random: &mut SmallRng) -> Option<i64> {
+        let posts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        posts.get(random.random_range(0..=posts.len())).copied()
+    }
+
+    /// One more.
+    pub fn add(&self, post: i64) {
+        let mut posts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if posts.len() >= OWN_POSTS {
+            posts.pop_front();
+        }
+        posts.push_back(post);
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use rand::SeedableRng;
+
     use super::*;
     use crate::ask::CacheSays;
+
+    #[test]
+    fn the_latest_posts_are_kept_and_now_and_then_none_is_picked() {
+        let (own, mut random) = (OwnPosts::default(), SmallRng::seed_from_u64(1));
+        assert_eq!(own.pick(&mut random), None);
+        (0..1_000).for_each(|post| own.add(post));
+        let picked: Vec<_> = (0..1_000).map(|_| own.pick(&mut random)).collect();
+        assert!(picked.iter().flatten().all(|post| (936..1_000).contains(post)));
+        assert!((1..100).contains(&picked.iter().filter(|post| post.is_none()).count()));
+    }
 
     #[test]
     fn the_form_carries_the_pages_secret_and_cookie() {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::ask::{Ask, Credential, Kind, Method, Reply, Trouble};
 use crate::community::Community;
 use crate::engine;
-use crate::member::{self, Login, Member};
+use crate::member::{self, Login, Member, OwnPosts};
 use crate::popularity::Popularity;
 use crate::scenario::{Scenario, Step};
 
@@ -22,8 +22,6 @@ const VISIT: f64 = 8.0;
 const RETURNING: f64 = 0.3;
 /// Addresses whose entity tags a browser remembers here.
 const REMEMBERED: usize = 64;
-/// Own posts that an editor chooses from.
-const OWN_POSTS: usize = 16;
 /// Words of a post: at least, and at most.
 const POST_WORDS: (usize, usize) = (15, 120);
 /// Words of a topic's title.
@@ -39,6 +37,8 @@ pub struct World {
     weights: WeightedIndex<u16>,
     tokens: Vec<Credential>,
     sessions: Vec<(Credential, Login)>,
+    /// What each of those with a token has posted in this run, whoever played the part.
+    own_posts: Vec<OwnPosts>,
     popularity: Popularities,
     visit: Geometric,
 }
@@ -111,6 +111,7 @@ impl World {
             visit: Geometric::new(1.0 / VISIT).unwrap_or_else(|_| unreachable!()),
             community,
             steps,
+            own_posts: tokens.iter().map(|_| OwnPosts::default()).collect(),
             tokens,
             sessions,
         })
@@ -138,7 +139,8 @@ impl World {
 #[derive(Debug)]
 pub struct Visitor {
     world: Arc<World>,
-    token: Option<Credential>,
+    /// Which of those with a token, if there are any.
+    member: usize,
     session: Option<(Credential, Login)>,
     /// What is left to do in this visit.
     left: u64,
@@ -146,23 +148,21 @@ pub struct Visitor {
     pending: VecDeque<Ask>,
     has_style: bool,
     remembered: HashMap<Arc<str>, Arc<str>>,
-    own_posts: Vec<i64>,
 }
 
 impl Visitor {
     /// Visitor number `number`; as a member, if one is needed, one of those there are.
     pub fn new(world: Arc<World>, number: usize) -> Visitor {
-        let token = world.tokens.get(number % world.tokens.len().max(1)).cloned();
+        let member = number % world.tokens.len().max(1);
         let session = world.sessions.get(number % world.sessions.len().max(1)).cloned();
         Visitor {
             world,
-            token,
+            member,
             session,
             left: 0,
             pending: VecDeque::new(),
             has_style: false,
             remembered: HashMap::new(),
-            own_posts: Vec::new(),
         }
     }
 
@@ -180,7 +180,7 @@ impl Visitor {
     }
 
     fn as_member(&self, ask: Ask) -> Ask {
-        match &self.token {
+        match self.world.tokens.get(self.member) {
             Some(token) => ask.by(token.clone()),
             None => ask,
         }
@@ -238,7 +238,7 @@ impl Visitor {
                 let body = json!({"title": world.text(TITLE_WORDS, random), "body": self.post_text(random)});
                 self.send(Kind::NewTopic, "POST", target, &body)
             }
-            Step::EditPost => match self.own_posts.get(random.random_range(0..=self.own_posts.len())) {
+            Step::EditPost => match world.own_posts.get(self.member).and_then(|own| own.pick(random)) {
                 Some(post) => {
                     let ask = Ask::get(Kind::EditPost, format!("/api/posts/{post}"));
                     self.as_member(Ask { wants_body: true, ..ask })
@@ -375,11 +375,10 @@ impl engine::Visitor for Visitor {
         let Ok(value) = serde_json::from_slice::<Value>(&reply.body) else { return };
         match (ask.kind, &ask.method) {
             (Kind::Reply, _) => {
-                if let Some(id) = value["post"]["id"].as_i64() {
-                    if self.own_posts.len() >= OWN_POSTS {
-                        self.own_posts.remove(0);
-                    }
-                    self.own_posts.push(id);
+                if let Some((own, id)) =
+                    self.world.own_posts.get(self.member).zip(value["post"]["id"].as_i64())
+                {
+                    own.add(id);
                 }
             }
             (kind, Method::Get) => self.pending.extend(self.edit(kind, &value)),

@@ -106,6 +106,31 @@ fn an_edit_reads_first_and_says_which_version_it_changes() {
 }
 
 #[test]
+fn a_members_posts_are_edited_by_whoever_plays_the_part_in_this_step_or_a_later_one() {
+    let (one, other) = (Credential::Token("vt_1".into()), Credential::Token("vt_2".into()));
+    let members = [one, other].map(|token| Member { token: Some(token), session: None });
+    let community = Community { pages: Vec::new(), ..community() };
+    let world = Arc::new(World::new(community, Scenario::Editing, members.to_vec()).unwrap());
+    let mut random = SmallRng::seed_from_u64(4);
+    let mut first = Visitor::new(world.clone(), 0);
+    let ask = first.step(Step::EditPost, &mut random);
+    assert_eq!(ask.kind, Kind::Reply, "there is no post to edit yet");
+    first.answered(&ask, Ok(&reply(&json!({"post": {"id": 9, "number": 2}}))));
+    drop(first);
+
+    let edits = |number, random: &mut SmallRng| {
+        let mut visitor = Visitor::new(world.clone(), number);
+        let asks: Vec<Ask> = (0..200).map(|_| visitor.step(Step::EditPost, random)).collect();
+        let edits: Vec<Ask> = asks.into_iter().filter(|ask| ask.kind == Kind::EditPost).collect();
+        assert!(edits.iter().all(|ask| &*ask.target == "/api/posts/9"));
+        edits.len()
+    };
+    let found = edits(2, &mut random);
+    assert!((50..150).contains(&found), "half of them, with one post: {found}");
+    assert_eq!(edits(1, &mut random), 0, "another member's post is not edited");
+}
+
+#[test]
 fn what_a_scenario_needs_is_said_when_it_is_not_there() {
     let error = World::new(community(), Scenario::Mixed, Vec::new()).unwrap_err().to_string();
     assert!(error.contains("mixed") && error.contains("--token"), "{error}");

@@ -299,6 +299,7 @@ fn kinds_table(title: String, figures: &Figures) -> Table {
         vec![
             kind.kind.to_owned(),
             kind.count.to_string(),
+            short(kind.share_percent),
             kind.failed.to_string(),
             short(kind.p50_ms),
             short(kind.p99_ms),
@@ -306,9 +307,11 @@ fn kinds_table(title: String, figures: &Figures) -> Table {
     };
     Table {
         title,
-        head: vec!["kind", "requests", "failed", "p50 ms", "p99 ms"],
+        head: vec!["kind", "requests", "share %", "failed", "p50 ms", "p99 ms"],
         rows: figures.kinds.iter().map(row).collect(),
-        caption: String::new(),
+        caption: "Shares are of the requests that were sent: style sheets are in them, an edit or a login is two, and who has no \
+                  post to edit replies. Those of the scenario are of things done."
+            .into(),
     }
 }
 
