@@ -29,8 +29,6 @@ use crate::visitor::{Visitor, World};
 
 /// Pause after the last request, before what stays of the memory is looked at.
 const SETTLE: Duration = Duration::from_secs(3);
-/// What that figure is called.
-const AFTER: &str = "PSS 3 s after, MB";
 /// The limits of the project, for whoever gives no file.
 const BUDGETS: &str = include_str!("../../../budgets.toml");
 /// Descriptors beside those of connections.
@@ -144,6 +142,11 @@ struct Stage {
     world: Arc<World>,
     notes: Vec<String>,
     scenario: Scenario,
+}
+
+/// What that figure is called.
+fn after() -> String {
+    format!("PSS {} s after, MB", SETTLE.as_secs())
 }
 
 impl Stage {

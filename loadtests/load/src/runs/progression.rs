@@ -5,10 +5,10 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::{
-    AFTER, Context, Live, RunError, Stage, budgets, errors_line, kinds_table, optional, out, processes_table,
-    warn,
+    Context, Live, RunError, SETTLE, Stage, budgets, errors_line, kinds_table, optional, out,
+    processes_table, warn,
 };
-use crate::budgets::{Point, Run, short};
+use crate::budgets::{Point, Run, Verdict, short};
 use crate::cli::Progression;
 use crate::engine::Pace;
 use crate::figures::{Figures, Seconds};
@@ -120,7 +120,7 @@ fn report(
     context: &Context,
     stage: &Stage,
     steps: &[Figures],
-    verdicts: Vec<crate::budgets::Verdict>,
+    verdicts: Vec<Verdict>,
 ) -> Report {
     let mut tables = vec![steps_table(steps)];
     // The last step shows most where it hurts.
@@ -133,7 +133,14 @@ fn report(
     }
     let mut about = stage.about();
     if let Some(pss) = steps.last().and_then(|last| last.pss_after_mb) {
-        about.push((AFTER, format!("{} without the cache", short(pss))));
+        let seconds = SETTLE.as_secs();
+        about.push((
+            "memory",
+            format!(
+                "PSS of all processes {seconds} s after the last step, without the cache: {} MB",
+                short(pss)
+            ),
+        ));
     }
     about.push(("load", format!("open loop, {} connections, {} s a step", asked.connections, asked.seconds)));
     Report {
@@ -143,10 +150,10 @@ fn report(
             "One constant rate after another, up to {:.0} requests/s.",
             steps.last().and_then(|step| step.asked_rps).unwrap_or_default()
         ),
+        plots: plots(steps, &verdicts),
         verdicts,
         notes: stage.notes.clone(),
         tables,
-        plots: plots(steps),
         about: context.about(about),
     }
 }
@@ -190,7 +197,24 @@ fn steps_table(steps: &[Figures]) -> Table {
     }
 }
 
-fn plots(steps: &[Figures]) -> Vec<Plot> {
+/// What the budgets of such a run allow of the latencies in the picture, each once; those of rates that were not tried too.
+fn limits(verdicts: &[Verdict]) -> Vec<(String, f64)> {
+    const DRAWN: [(&str, &str); 4] =
+        [("p50_ms", "p50"), ("p95_ms", "p95"), ("p99_ms", "p99"), ("p999_ms", "p99.9")];
+    let mut limits: Vec<(String, f64)> = Vec::new();
+    for budget in verdicts.iter().map(|verdict| &verdict.budget) {
+        let drawn = DRAWN.iter().find(|(figure, _)| budget.figure == *figure);
+        if let Some(((_, name), most)) = drawn.zip(budget.at_most) {
+            let limit = (format!("{name}: at most {} ms", short(most)), most);
+            if !limits.contains(&limit) {
+                limits.push(limit);
+            }
+        }
+    }
+    limits
+}
+
+fn plots(steps: &[Figures], verdicts: &[Verdict]) -> Vec<Plot> {
     let line = |name: &str, of: fn(&Figures) -> Option<f64>| Line {
         name: name.to_owned(),
         points: steps.iter().filter_map(|step| Some((step.asked_rps?, of(step)?))).collect(),
@@ -207,7 +231,7 @@ fn plots(steps: &[Figures]) -> Vec<Plot> {
                 line("p99", |f| Some(f.p99_ms)),
                 line("p99.9", |f| Some(f.p999_ms)),
             ],
-            limits: vec![("p95 of the SLO, 127 ms".into(), 127.0), ("p99 of the SLO, 500 ms".into(), 500.0)],
+            limits: limits(verdicts),
         },
         Plot {
             title: "Answered by asked",
@@ -264,4 +288,39 @@ fn by_role(
         }
     }
     Plot { title, x: "requests/s asked", y, logarithmic: false, lines, limits: Vec::new() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::budgets::Budgets;
+    use crate::scenario::Scenario;
+
+    #[test]
+    fn the_picture_has_the_limits_of_its_budgets_and_no_others() {
+        let budget = |figure: &str, limit: &str| {
+            format!("[[budget]]\nname = 'x'\nrun = 'progression'\nfigure = '{figure}'\n{limit}\n")
+        };
+        let text = budget("p95_ms", "at_most = 90")
+            + &budget("p95_ms", "at_most = 90\nat_rps = 2")
+            + &budget("p99_ms", "at_most = 12.5\nscenario = 'guests'")
+            + &budget("p99_ms", "at_most = 20\nscenario = 'mixed'")
+            + &budget("p50_ms", "at_least = 1")
+            + &budget("errors", "at_most = 0");
+        let point = Point {
+            run: Run::Progression,
+            scenario: Some(Scenario::Guests),
+            rps: Some(10.0),
+            users: None,
+            short: false,
+            what: None,
+            partial: None,
+            figures: [("p95_ms", 1.0)].into(),
+        };
+        let verdicts = Budgets::parse(&text, "x").unwrap().judge(Run::Progression, &[point], false);
+        let mut found = limits(&verdicts);
+        found.sort_by(|a, b| a.1.total_cmp(&b.1));
+        let limit = |name: &str, at| (name.to_owned(), at);
+        assert_eq!(found, [limit("p99: at most 12.5 ms", 12.5), limit("p95: at most 90 ms", 90.0)]);
+    }
 }

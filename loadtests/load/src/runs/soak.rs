@@ -94,7 +94,7 @@ pub fn run(asked: &Soak, context: &Context) -> Result<Report, RunError> {
     let live = Live::new("soak", duration);
     let (mut seconds, mut memories) = (Seconds::default(), Memories::default());
     let load = (Pace::Rate(asked.rate), asked.connections, duration);
-    let figures = stage.measure(context, &asked.how, load, |progress| {
+    let mut figures = stage.measure(context, &asked.how, load, |progress| {
         live.at(progress.elapsed);
         memories.look(stage.server.pid, progress.elapsed, duration / LOOKS);
         if let Some(second) = seconds.add(progress) {
@@ -102,6 +102,7 @@ pub fn run(asked: &Soak, context: &Context) -> Result<Report, RunError> {
         }
     })?;
     live.done("");
+    figures.pss_after_mb = stage.pss_after();
     let partial = partial(figures.seconds, duration, Duration::from_secs(usual));
     stage.notes.extend(partial.as_ref().map(|why| format!("No budget is judged: {why}.")));
     warn(&figures, "The run", &mut stage.notes);

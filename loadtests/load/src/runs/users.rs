@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::{
-    AFTER, Context, Live, RunError, Stage, budgets, errors_line, kinds_table, optional, out, partial,
+    Context, Live, RunError, Stage, after, budgets, errors_line, kinds_table, optional, out, partial,
     processes_table, warn,
 };
 use crate::budgets::{Point, Run, short};
@@ -94,6 +94,7 @@ pub fn run(asked: &Users, context: &Context) -> Result<Report, RunError> {
 
 /// One run's figures, one a line.
 pub(super) fn table(figures: &Figures) -> Table {
+    let after = after();
     let rows = [
         ("answered/s", format!("{:.0}", figures.achieved_rps)),
         ("p50 ms", short(figures.p50_ms)),
@@ -108,7 +109,7 @@ pub(super) fn table(figures: &Figures) -> Table {
         ("hits %", optional(figures.hit_percent)),
         ("server CPU us each", optional(figures.server_cpu_us)),
         ("PSS without the cache, MB", optional(figures.pss_mb)),
-        (AFTER, optional(figures.pss_after_mb)),
+        (&*after, optional(figures.pss_after_mb)),
     ];
     Table {
         title: "Figures".into(),
