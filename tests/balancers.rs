@@ -11,7 +11,7 @@ use nix::sys::signal::Signal;
 
 use super::harness::http::Connection;
 use super::harness::server::{Server, kill, veritable};
-use super::harness::{PATIENCE, free_port, wait_for};
+use super::harness::{PATIENCE, free_port, skipped, wait_for};
 use super::reloads::Askers;
 
 /// A demonstration community served with these settings, its access log kept.
@@ -173,7 +173,7 @@ impl Balancer {
                 Some(balancer)
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                eprintln!("SKIPPED {test}: {program} is not installed");
+                skipped(test, &format!("{program} is not installed (apt install nginx-light haproxy)"));
                 None
             }
             Err(error) => panic!("{program}: {error}"),
@@ -245,7 +245,7 @@ fn haproxy_in_front_sees_no_reload() {
             "defaults\n  mode http\n  timeout connect 5s\n  timeout client 60s\n  timeout server 60s\n  retries 0\n\
              frontend front\n  bind 127.0.0.1:{port}\n  default_backend site\n\
              backend site\n  http-reuse safe\n  option httpchk GET /readyz\n\
-             server one 127.0.0.1:{proxy} send-proxy-v2 check port {health} inter 200ms\n"
+             server one 127.0.0.1:{proxy} source 127.0.0.2 send-proxy-v2 check port {health} inter 200ms\n"
         ),
     )
     .unwrap();
@@ -255,5 +255,5 @@ fn haproxy_in_front_sees_no_reload() {
     wait_for("the check to pass", || (ask(tcp(port), &get("/livez", "")) == 200).then_some(()));
     reload_unseen(&site, port);
     assert_eq!(ask(tcp(port), &get("/wiki", "")), 200);
-    assert_eq!(site.client_of("/wiki").as_deref(), Some("127.0.0.1"), "as the PROXY header says");
+    assert_eq!(site.client_of("/wiki").as_deref(), Some("127.0.0.1"), "the header's, not HAProxy's");
 }

@@ -42,7 +42,9 @@ fn rows(data_dir: &Path) -> Vec<(String, i64)> {
 
 #[test]
 fn the_forum_is_whole_its_deepest_topic_included() {
-    let Some(path) = real_data("the_forum_is_whole_its_deepest_topic_included", "discourse-urho3d") else {
+    let Some(path) =
+        real_data("communities::the_forum_is_whole_its_deepest_topic_included", "discourse-urho3d")
+    else {
         return;
     };
     let dir = tempfile::tempdir().unwrap();
@@ -109,10 +111,14 @@ fn the_forum_is_whole_its_deepest_topic_included() {
 
 #[test]
 fn the_wikis_are_whole_with_all_their_history() {
-    let Some(rust) = real_data("the_wikis_are_whole_with_all_their_history", "markdown-rust-wiki") else {
+    let Some(rust) =
+        real_data("communities::the_wikis_are_whole_with_all_their_history", "markdown-rust-wiki")
+    else {
         return;
     };
-    let Some(small) = real_data("the_wikis_are_whole_with_all_their_history", "mediawiki-smallwiki") else {
+    let Some(small) =
+        real_data("communities::the_wikis_are_whole_with_all_their_history", "mediawiki-smallwiki")
+    else {
         return;
     };
     let dir = tempfile::tempdir().unwrap();
@@ -138,9 +144,10 @@ fn the_wikis_are_whole_with_all_their_history() {
 
 #[test]
 fn a_truncated_dump_names_the_position_and_can_be_resumed() {
-    let Some(path) =
-        real_data("a_truncated_dump_names_the_position_and_can_be_resumed", "mediawiki-smallwiki")
-    else {
+    let Some(path) = real_data(
+        "communities::a_truncated_dump_names_the_position_and_can_be_resumed",
+        "mediawiki-smallwiki",
+    ) else {
         return;
     };
     let dir = tempfile::tempdir().unwrap();

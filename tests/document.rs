@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use super::harness::http::Reply;
 use super::harness::people::{Community, Who};
-use super::harness::rounds;
 use super::harness::routes::{GROUP, Objects, drawn, picture};
+use super::harness::{rounds, skipped};
 
 const EVERY_SCOPE: u8 = 31;
 const CHANGES: [&str; 4] = ["POST", "PUT", "PATCH", "DELETE"];
@@ -290,13 +290,13 @@ fn schemathesis(test: &str) -> Option<PathBuf> {
     if at.exists() {
         return Some(at);
     }
-    eprintln!("SKIPPED {test}: {} is absent (.ci/run installs it, or set SCHEMATHESIS)", at.display());
+    skipped(test, &format!("{} is absent (.ci/run installs it, or set SCHEMATHESIS)", at.display()));
     None
 }
 
 #[test]
 fn schemathesis_finds_nothing() {
-    let Some(program) = schemathesis("schemathesis_finds_nothing") else { return };
+    let Some(program) = schemathesis("document::schemathesis_finds_nothing") else { return };
     let mut community = Community::new();
     Objects::make(&mut community);
     let token = community.token(Who::Administrator, EVERY_SCOPE);

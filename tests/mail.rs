@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use super::accounts::{PASSWORD, sign_up};
 use super::harness::browser::Browser;
 use super::harness::server::{Server, veritable};
-use super::harness::wait_for;
+use super::harness::{skipped, wait_for};
 
 /// A Python that has aiosmtpd; `None`, with a line that names the test, where there is none.
 fn python(test: &str) -> Option<&'static str> {
@@ -18,7 +18,7 @@ fn python(test: &str) -> Option<&'static str> {
     };
     let found = ["/usr/bin/python3", "python3"].into_iter().find(has);
     if found.is_none() {
-        eprintln!("SKIPPED {test}: there is no Python with aiosmtpd (apt install python3-aiosmtpd)");
+        skipped(test, "there is no Python with aiosmtpd (apt install python3-aiosmtpd)");
     }
     found
 }
@@ -41,7 +41,7 @@ impl Certificate {
         ]
         .concat();
         let Ok(made) = openssl(&authority) else {
-            eprintln!("SKIPPED {test}: there is no openssl");
+            skipped(test, "there is no openssl (apt install openssl)");
             return None;
         };
         assert!(made.status.success(), "{made:?}");
@@ -173,9 +173,13 @@ fn is_discreet(log: &Path) {
 
 #[test]
 fn mail_goes_out_by_a_secured_connection_and_its_link_works() {
-    let Some(python) = python("mail_goes_out_by_a_secured_connection") else { return };
+    let Some(python) = python("mail::mail_goes_out_by_a_secured_connection_and_its_link_works") else {
+        return;
+    };
     let dir = tempfile::tempdir().unwrap();
-    let Some(certificate) = Certificate::make("mail_goes_out_by_a_secured_connection", dir.path()) else {
+    let Some(certificate) =
+        Certificate::make("mail::mail_goes_out_by_a_secured_connection_and_its_link_works", dir.path())
+    else {
         return;
     };
     for mode in ["starttls", "tls"] {
@@ -214,9 +218,11 @@ fn mail_goes_out_by_a_secured_connection_and_its_link_works() {
 
 #[test]
 fn where_the_connection_cannot_be_secured_nothing_is_sent() {
-    let Some(python) = python("where_the_connection_cannot_be_secured") else { return };
+    let Some(python) = python("mail::where_the_connection_cannot_be_secured_nothing_is_sent") else { return };
     let dir = tempfile::tempdir().unwrap();
-    let Some(certificate) = Certificate::make("where_the_connection_cannot_be_secured", dir.path()) else {
+    let Some(certificate) =
+        Certificate::make("mail::where_the_connection_cannot_be_secured_nothing_is_sent", dir.path())
+    else {
         return;
     };
     // It does not offer TLS; then it has a certificate that nobody vouches for.
@@ -243,7 +249,11 @@ fn where_the_connection_cannot_be_secured_nothing_is_sent() {
 
 #[test]
 fn mail_waits_for_a_server_that_is_down_and_what_is_refused_holds_nothing_up() {
-    let Some(python) = python("mail_waits_for_a_server_that_is_down") else { return };
+    let Some(python) =
+        python("mail::mail_waits_for_a_server_that_is_down_and_what_is_refused_holds_nothing_up")
+    else {
+        return;
+    };
     let dir = tempfile::tempdir().unwrap();
     let (port, record) = (free_port(), dir.path().join("record"));
     let (mut server, log) = site(dir.path(), port, &[("VERITABLE_MAIL_SMTP_SECURITY", "none")]);

@@ -13,7 +13,7 @@ use prometheus_parse::{Scrape, Value};
 
 use super::harness::http::{Connection, Reply};
 use super::harness::server::{Server, kill, run, veritable};
-use super::harness::{free_port, wait_for};
+use super::harness::{free_port, skipped, wait_for};
 
 /// A demonstration community with these settings beside an address for health checks.
 pub(crate) struct Site {
@@ -160,7 +160,8 @@ fn processes_say_how_large_they_are_and_what_is_wrong_is_told() {
     assert_eq!(figures.sum("veritable_build_info", &[("version", env!("CARGO_PKG_VERSION"))]), 1.0);
     assert_eq!(figures.sum("veritable_writer_reachable", &[]), 1.0);
     assert_eq!(figures.sum("veritable_database_writable", &[]), 2.0);
-    assert_eq!(figures.sum("veritable_read_connections_max", &[]), 10.0);
+    let readers = veritable_config::Config::default().reads.max_connections;
+    assert_eq!(figures.sum("veritable_read_connections_max", &[]), f64::from(readers));
     let writer = site.server.pids("writer")[0];
     kill(writer, Signal::SIGSTOP);
     wait_for("the writer's silence", || {
@@ -352,9 +353,8 @@ fn a_receiver_that_people_use_reads_what_is_sent() {
     // It writes nowhere below a directory whose name begins with a dot.
     let dir = tempfile::Builder::new().prefix("collectd").tempdir().unwrap();
     let Ok(_collectd) = Collectd::start(dir.path(), port) else {
-        let test = "a_receiver_that_people_use_reads_what_is_sent";
-        eprintln!("SKIPPED {test}: collectd is not installed (apt install collectd-core)");
-        return;
+        let test = "metrics::a_receiver_that_people_use_reads_what_is_sent";
+        return skipped(test, "collectd is not installed (apt install collectd-core)");
     };
     wait_for("the receiver", || UdpSocket::bind(("127.0.0.1", port)).is_err().then_some(()));
     let site = Site::start(&format!("[metrics]\nstatsd = \"127.0.0.1:{port}\"\ninterval_seconds = 1\n"));

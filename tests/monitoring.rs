@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-use super::harness::{free_port, wait_for};
+use super::harness::{free_port, skipped, wait_for};
 use super::metrics::Site;
 
 fn folder() -> PathBuf {
@@ -89,7 +89,7 @@ fn dashboard_and_rules_ask_for_nothing_that_is_not_there() {
 fn is_installed(test: &str, program: &str) -> bool {
     let found = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     if found.is_err() {
-        eprintln!("SKIPPED {test}: {program} is not installed (apt install prometheus)");
+        skipped(test, &format!("{program} is not installed (apt install prometheus)"));
     }
     found.is_ok()
 }
@@ -102,7 +102,10 @@ fn promtool(args: &[&str]) -> Result<String, String> {
 
 #[test]
 fn promtool_finds_the_rules_good_and_each_alert_comes_when_it_should() {
-    if !is_installed("promtool_finds_the_rules_good_and_each_alert_comes_when_it_should", "promtool") {
+    if !is_installed(
+        "monitoring::promtool_finds_the_rules_good_and_each_alert_comes_when_it_should",
+        "promtool",
+    ) {
         return;
     }
     promtool(&["check", "rules", "rules.yml"]).unwrap_or_else(|said| panic!("{said}"));
@@ -159,7 +162,7 @@ impl Drop for Prometheus {
 
 #[test]
 fn a_real_prometheus_reads_the_page_and_the_dashboard_has_something_to_show() {
-    let test = "a_real_prometheus_reads_the_page_and_the_dashboard_has_something_to_show";
+    let test = "monitoring::a_real_prometheus_reads_the_page_and_the_dashboard_has_something_to_show";
     if !is_installed(test, "prometheus") || !is_installed(test, "promtool") {
         return;
     }

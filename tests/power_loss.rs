@@ -283,7 +283,9 @@ fn serves_again(dir: &Path) {
 
 #[test]
 fn what_was_acknowledged_survives_a_power_failure() {
-    let Some(recording) = record("what_was_acknowledged_survives_a_power_failure", "full") else { return };
+    let Some(recording) = record("power_loss::what_was_acknowledged_survives_a_power_failure", "full") else {
+        return;
+    };
     let times = rounds(60, 2_000);
     let seed = fastrand::u64(..);
     let outcomes = fail(&recording, times, seed);
@@ -300,7 +302,7 @@ fn what_was_acknowledged_survives_a_power_failure() {
 /// The same failures find what a looser setting loses, and so would find it here.
 #[test]
 fn without_a_sync_at_each_commit_the_same_failures_lose_posts_and_nothing_else() {
-    let test = "without_a_sync_at_each_commit_the_same_failures_lose_posts_and_nothing_else";
+    let test = "power_loss::without_a_sync_at_each_commit_the_same_failures_lose_posts_and_nothing_else";
     let Some(recording) = record(test, "normal") else { return };
     let seed = fastrand::u64(..);
     let outcomes = fail(&recording, rounds(60, 2_000), seed);

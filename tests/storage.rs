@@ -87,7 +87,11 @@ impl Site {
 #[test]
 fn a_disk_that_fails_is_named_and_writing_goes_on_when_it_is_mended() {
     let dir = tempfile::tempdir().unwrap();
-    let Some(disk) = Disk::new("a_disk_that_fails", dir.path()) else { return };
+    let Some(disk) =
+        Disk::new("storage::a_disk_that_fails_is_named_and_writing_goes_on_when_it_is_mended", dir.path())
+    else {
+        return;
+    };
     let data = dir.path().join("data");
     let site = Site::start(Server::start(disk.program(), "demo", &data, &[]));
     let workers = site.server.pids("worker");
@@ -113,7 +117,9 @@ fn a_disk_that_fails_is_named_and_writing_goes_on_when_it_is_mended() {
 #[test]
 fn a_disk_that_stays_full_does_not_fill_the_log() {
     let dir = tempfile::tempdir().unwrap();
-    let Some(disk) = Disk::new("a_disk_that_stays_full", dir.path()) else { return };
+    let Some(disk) = Disk::new("storage::a_disk_that_stays_full_does_not_fill_the_log", dir.path()) else {
+        return;
+    };
     let log = dir.path().join("log");
     let file = std::fs::File::create(&log).unwrap();
     let server = Server::start_logging(disk.program(), "demo", &dir.path().join("data"), &[], file.into());
@@ -137,7 +143,11 @@ fn a_disk_that_stays_full_does_not_fill_the_log() {
 #[test]
 fn a_change_that_fails_on_its_way_to_the_disk_is_not_called_refused() {
     let dir = tempfile::tempdir().unwrap();
-    let Some(disk) = Disk::new("a_change_that_fails_on_its_way", dir.path()) else { return };
+    let Some(disk) =
+        Disk::new("storage::a_change_that_fails_on_its_way_to_the_disk_is_not_called_refused", dir.path())
+    else {
+        return;
+    };
     let data = dir.path().join("data");
     let mut site = Site::start(Server::start(disk.program(), "demo", &data, &[]));
     disk.fail(Fault::Sync);
@@ -163,7 +173,9 @@ fn a_change_that_fails_on_its_way_to_the_disk_is_not_called_refused() {
 #[test]
 fn a_refusal_is_certain_and_carries_the_key() {
     let dir = tempfile::tempdir().unwrap();
-    let Some(disk) = Disk::new("a_refusal_is_certain", dir.path()) else { return };
+    let Some(disk) = Disk::new("storage::a_refusal_is_certain_and_carries_the_key", dir.path()) else {
+        return;
+    };
     let data = dir.path().join("data");
     let mut site = Site::start(Server::start(disk.program(), "demo", &data, &[]));
     let stored = site.try_post(Some("\"one\""), "stored");
@@ -286,7 +298,12 @@ fn workers_come_back_when_the_data_directory_was_away() {
 #[test]
 fn a_form_of_which_nobody_knows_whether_it_was_stored_says_so_and_is_stored_once() {
     let dir = tempfile::tempdir().unwrap();
-    let Some(disk) = Disk::new("a_form_of_which_nobody_knows", dir.path()) else { return };
+    let Some(disk) = Disk::new(
+        "storage::a_form_of_which_nobody_knows_whether_it_was_stored_says_so_and_is_stored_once",
+        dir.path(),
+    ) else {
+        return;
+    };
     let site = Site::start(Server::start(disk.program(), "demo", &dir.path().join("data"), &[]));
     let mut admin = site.server.administrator();
     let reply = format!("/reply/{}", site.topic);
@@ -307,7 +324,12 @@ fn a_form_of_which_nobody_knows_whether_it_was_stored_says_so_and_is_stored_once
 #[test]
 fn a_disk_that_cannot_be_read_is_named_and_read_again_when_it_is_mended() {
     let dir = tempfile::tempdir().unwrap();
-    let Some(disk) = Disk::new("a_disk_that_cannot_be_read", dir.path()) else { return };
+    let Some(disk) = Disk::new(
+        "storage::a_disk_that_cannot_be_read_is_named_and_read_again_when_it_is_mended",
+        dir.path(),
+    ) else {
+        return;
+    };
     let data = dir.path().join("data");
     drop(Site::start(Server::demo(&data)));
     let mut program = disk.program();

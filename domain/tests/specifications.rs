@@ -1,9 +1,10 @@
 //! The examples of CommonMark 0.31 and GFM 0.29. Expected and rendered HTML pass the same tidying and
 //! sanitiser; the examples that still differ must be exactly those `docs/markup-differences.md` lists.
 
-mod common;
+#[path = "../../tests/harness/skip.rs"]
+mod skip;
 
-use common::data;
+use skip::real_data;
 use veritable_domain::content::Format;
 use veritable_domain::markup::{Namespaces, RenderContext, render};
 
@@ -34,7 +35,7 @@ fn listed(specification: &str) -> Vec<u64> {
 }
 
 fn compare(test: &str, file: &str, specification: &str) {
-    let Some(path) = data(test, file) else { return };
+    let Some(path) = real_data(test, file) else { return };
     let examples: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     let namespaces = Namespaces::default();
     let context = RenderContext::page(&namespaces, "X");

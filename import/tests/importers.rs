@@ -1,8 +1,12 @@
 //! The importers on small files of our own, whole and broken, with a sink that keeps the commands.
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
+#[path = "../../tests/harness/skip.rs"]
+mod skip;
 
+use std::io::Write;
+use std::path::PathBuf;
+
+use skip::real_data;
 use veritable_domain::content::Format;
 use veritable_domain::permission::Role;
 use veritable_import::discourse::{self, DiscourseOptions};
@@ -250,19 +254,9 @@ fn the_demonstration_is_the_same_each_time() {
     assert!(pages(&first).iter().all(|page| page.revisions.len() >= 3));
 }
 
-fn data(test: &str, path: &str) -> Option<PathBuf> {
-    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
-    let path = std::env::var_os("VERITABLE_DATA").map_or(beside, PathBuf::from).join(path);
-    if path.exists() {
-        return Some(path);
-    }
-    eprintln!("SKIPPED {test}: {} is absent", path.display());
-    None
-}
-
 #[test]
 fn real_communities_are_counted_whole() {
-    if let Some(path) = data("real_communities_are_counted_whole", "discourse-urho3d") {
+    if let Some(path) = real_data("real_communities_are_counted_whole", "discourse-urho3d") {
         let options = DiscourseOptions { path, ..DiscourseOptions::default() };
         let report = discourse::run(&options, &mut Counter, &mut Silent).unwrap();
         eprintln!("{report}");
@@ -273,7 +267,7 @@ fn real_communities_are_counted_whole() {
         ("mediawiki-smallwiki/smallwiki-latest-pages-articles.xml", 2_004, 2_004, Some(195)),
     ];
     for (name, pages, revisions, redirects) in wikis {
-        let Some(path) = data("real_communities_are_counted_whole", name) else { continue };
+        let Some(path) = real_data("real_communities_are_counted_whole", name) else { continue };
         let report = mediawiki::run(&MediawikiOptions { path }, &mut Counter, &mut Silent).unwrap();
         eprintln!("{report}");
         assert_eq!((report.read.pages, report.read.revisions), (pages, revisions));

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::super::harness::chromium::Chromium;
 use super::super::harness::people::{Community, Who};
-use super::super::harness::rounds;
 use super::super::harness::routes::{Objects, read_paths};
+use super::super::harness::{rounds, skipped};
 
 /// Widths in CSS pixels, and whether colours are dark. The narrow one is a small telephone's.
 const SCREENS: [(u32, bool); 4] = [(1_100, false), (360, true), (1_100, true), (360, false)];
@@ -27,7 +27,7 @@ fn axe(test: &str) -> Option<String> {
     });
     let found = std::fs::read_to_string(&at);
     if found.is_err() {
-        eprintln!("SKIPPED {test}: {} is absent (.ci/run fetches it, or set AXE_CORE)", at.display());
+        skipped(test, &format!("{} is absent (.ci/run fetches it, or set AXE_CORE)", at.display()));
     }
     found.ok()
 }
@@ -53,7 +53,9 @@ impl Eyes {
     pub(crate) fn look(&mut self, chromium: &mut Chromium, shown: &str) {
         // Everyday runs look at each page on one screen, another one for each; all are looked at for their pictures.
         let all = if self.pictures.is_some() { SCREENS.len() } else { rounds(1, SCREENS.len()) };
-        for (width, dark) in SCREENS.into_iter().cycle().skip(self.number % SCREENS.len()).take(all) {
+        for (width, dark) in
+            SCREENS.into_iter().cycle().skip(self.number % SCREENS.len()).take(all)
+        {
             chromium.set_screen(width, dark);
             let shown = format!("{shown} at {width}{}", if dark { ", dark" } else { "" });
             if let Some(axe) = &self.axe {
@@ -84,7 +86,7 @@ impl Eyes {
 
 #[test]
 fn axe_finds_nothing_on_any_kind_of_page() {
-    let test = "axe_finds_nothing_on_any_kind_of_page";
+    let test = "browser::accessible::axe_finds_nothing_on_any_kind_of_page";
     let Some(mut chromium) = Chromium::start(test) else { return };
     let mut eyes = Eyes::open(test);
     let mut community = Community::new();

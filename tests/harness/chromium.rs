@@ -14,8 +14,8 @@ use nix::fcntl::OFlag;
 use nix::unistd::pipe2;
 use serde_json::{Value, json};
 
-use super::PATIENCE;
 use super::http::Reply;
+use super::{PATIENCE, skipped};
 
 /// Where Chromium reads and writes with `--remote-debugging-pipe`.
 const PIPE: [i32; 2] = [3, 4];
@@ -41,7 +41,7 @@ fn program(test: &str) -> Option<PathBuf> {
         all.into_iter().find(|path| path.exists())
     });
     if found.is_none() {
-        eprintln!("SKIPPED {test}: there is no chromium (apt install chromium, or set CHROMIUM)");
+        skipped(test, "there is no chromium (apt install chromium, or set CHROMIUM)");
     }
     found
 }

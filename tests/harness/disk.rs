@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::server::veritable;
+use super::skipped;
 
 /// How calls on the databases fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +41,7 @@ impl Disk {
         let built =
             Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).output();
         let Ok(built) = built else {
-            eprintln!("SKIPPED {test}: there is no C compiler (cc)");
+            skipped(test, "there is no C compiler (cc)");
             return None;
         };
         assert!(built.status.success(), "{built:?}");

@@ -9,12 +9,14 @@ pub(crate) mod http;
 pub(crate) mod people;
 pub(crate) mod routes;
 pub(crate) mod server;
+mod skip;
 pub(crate) mod systemd;
 pub(crate) mod town;
 
 use std::net::TcpListener;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
+
+pub(crate) use skip::{real_data, skipped};
 
 /// Longest wait for anything. Far beyond what a healthy run needs, so that a slow machine does not fail.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -40,17 +42,4 @@ pub(crate) fn free_port() -> u16 {
 /// `VERITABLE_FULL` is set.
 pub(crate) fn rounds(short: usize, full: usize) -> usize {
     if std::env::var_os("VERITABLE_FULL").is_some() { full } else { short }
-}
-
-/// The folder of real communities, or `None` with a line that says which test was skipped.
-pub(crate) fn real_data(test: &str, part: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("VERITABLE_DATA")
-        .map(PathBuf::from)
-        .unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/data"));
-    let path = folder.join(part);
-    if path.exists() {
-        return Some(path);
-    }
-    eprintln!("SKIPPED {test}: {} is absent (set VERITABLE_DATA)", path.display());
-    None
 }

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use super::http::{Connection, Reply};
-use super::wait_for;
+use super::{skipped, wait_for};
 
 /// Set for the body's process.
 const INSIDE: &str = "TEST_UNDER_SYSTEMD";
@@ -25,8 +25,7 @@ pub(crate) fn under_systemd(test: &str, body: impl FnOnce()) {
         return body();
     }
     if let Err(reason) = possible() {
-        eprintln!("SKIPPED {test}: {reason}");
-        return;
+        return skipped(test, &reason);
     }
     let work = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let cgroup = Cgroup::make();
