@@ -5,12 +5,9 @@ use serde_json::json;
 
 use super::harness::server::{Server, try_change};
 
-/// Enough fresh connections that both workers answer some of them.
-const CONNECTIONS: usize = 12;
-
 fn see_everywhere(server: &Server, path: &str, text: &str) {
-    for _ in 0..CONNECTIONS {
-        let reply = server.get(path);
+    for mut worker in server.connect_to_all() {
+        let reply = worker.send("GET", path, &[], b"").expect("an answer");
         assert_eq!(reply.status, 200, "{path}");
         assert!(reply.text().contains(text), "{path} lacks {text:?}");
     }

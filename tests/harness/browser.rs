@@ -65,10 +65,23 @@ impl Browser {
 
     /// Sends one request with this browser's cookies and takes those that come back.
     pub(crate) fn send(&mut self, method: &str, path: &str, more: &[&str], body: &[u8]) -> Reply {
+        let mut connection = Connection::open(&self.address).expect("a connection");
+        self.send_over(&mut connection, method, path, &[&["Connection: close"], more].concat(), body)
+    }
+
+    /// The same over a connection that stays open.
+    pub(crate) fn send_over(
+        &mut self,
+        connection: &mut Connection,
+        method: &str,
+        path: &str,
+        more: &[&str],
+        body: &[u8],
+    ) -> Reply {
         let cookies: Vec<String> =
             self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let cookies = format!("Cookie: {}", cookies.join("; "));
-        let mut headers = vec!["Connection: close"];
+        let mut headers: Vec<&str> = Vec::new();
         if !self.cookies.is_empty() {
             headers.push(&cookies);
         }
@@ -76,7 +89,6 @@ impl Browser {
         let from = self.from.as_ref().map(|text| format!("X-Forwarded-For: {text}"));
         headers.extend(user_agent.as_deref().into_iter().chain(from.as_deref()));
         headers.extend(more);
-        let mut connection = Connection::open(&self.address).expect("a connection");
         let reply = connection
             .send(method, path, &headers, body)
             .unwrap_or_else(|error| panic!("{method} {path}: {error}"));

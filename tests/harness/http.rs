@@ -62,6 +62,18 @@ impl Connection {
         self.read(method == "HEAD")
     }
 
+    /// The inode of the server's end, which is on this host (`/proc/net/tcp`, `proc_pid_net(5)`).
+    pub(crate) fn server_socket(&self) -> u64 {
+        let stream = self.stream.get_ref();
+        let (here, there) = (stream.local_addr().unwrap().port(), stream.peer_addr().unwrap().port());
+        let ends = |field: &str, port: u16| field.ends_with(&format!(":{port:04X}"));
+        let table = std::fs::read_to_string("/proc/net/tcp").expect("the table of connections");
+        let rows = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        // Number, local and remote address, state, ..., inode in the tenth place.
+        let row = rows.into_iter().find(|row| ends(row[1], there) && ends(row[2], here));
+        row.expect("the other end").get(9).expect("an inode").parse().expect("a number")
+    }
+
     fn read(&mut self, head_only: bool) -> std::io::Result<Reply> {
         let line = self.line()?;
         let status = line.split(' ').nth(1).and_then(|s| s.parse().ok()).ok_or_else(|| broken(&line))?;

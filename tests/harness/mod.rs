@@ -12,6 +12,7 @@ pub(crate) mod server;
 mod skip;
 pub(crate) mod systemd;
 pub(crate) mod town;
+mod workers;
 
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
