@@ -165,7 +165,10 @@ fn move_with_a_redirect(stage: &mut Stage<'_>) {
     person.go(&format!("/wiki/{old}"));
     person.expect("Redirected from");
     person.follow(&old);
+    // The page that it led to named the old one, too.
+    person.expect_not("Redirected from");
     person.expect(&old);
+    person.expect(&new);
 }
 
 fn compare_and_revert(stage: &mut Stage<'_>) {
