@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::super::harness::chromium::Chromium;
 use super::super::harness::people::{Community, Who};
 use super::super::harness::routes::{Objects, read_paths};
-use super::super::harness::{rounds, skipped};
+use super::super::harness::{rounds, seed, skipped};
 
 /// Widths in CSS pixels, and whether colours are dark. The narrow one is a small telephone's.
 const SCREENS: [(u32, bool); 4] = [(1_100, false), (360, true), (1_100, true), (360, false)];
@@ -38,15 +38,16 @@ pub(crate) struct Eyes {
     axe: Option<String>,
     pictures: Option<PathBuf>,
     faults: Vec<String>,
-    /// Pages looked at.
+    /// Pages looked at, and where the counting began.
     number: usize,
+    seed: usize,
 }
 
 impl Eyes {
     /// `test` is named where axe-core is absent.
     pub(crate) fn open(test: &str) -> Eyes {
         let pictures = std::env::var_os("PICTURES").map(PathBuf::from);
-        Eyes { axe: axe(test), pictures, faults: Vec::new(), number: 0 }
+        Eyes { axe: axe(test), pictures, faults: Vec::new(), number: 0, seed: seed() }
     }
 
     /// Looks at the page that a browser shows, which must let the page's scripts run.
@@ -54,7 +55,7 @@ impl Eyes {
         // Everyday runs look at each page on one screen, another one for each; all are looked at for their pictures.
         let all = if self.pictures.is_some() { SCREENS.len() } else { rounds(1, SCREENS.len()) };
         for (width, dark) in
-            SCREENS.into_iter().cycle().skip(self.number % SCREENS.len()).take(all)
+            SCREENS.into_iter().cycle().skip((self.number + self.seed) % SCREENS.len()).take(all)
         {
             chromium.set_screen(width, dark);
             let shown = format!("{shown} at {width}{}", if dark { ", dark" } else { "" });

@@ -44,3 +44,16 @@ pub(crate) fn free_port() -> u16 {
 pub(crate) fn rounds(short: usize, full: usize) -> usize {
     if std::env::var_os("VERITABLE_FULL").is_some() { full } else { short }
 }
+
+/// Where everyday runs begin of what they try only a part of: another place each day, so that every part comes up.
+/// `VERITABLE_SEED=NUMBER` repeats a day; it is told which.
+pub(crate) fn seed() -> usize {
+    let days =
+        || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() / 86_400;
+    let seed = match std::env::var("VERITABLE_SEED") {
+        Ok(number) => number.parse().expect("VERITABLE_SEED is a number"),
+        Err(_) => usize::try_from(days()).unwrap(),
+    };
+    eprintln!("VERITABLE_SEED={seed}");
+    seed
+}

@@ -9,6 +9,9 @@ use super::World;
 
 /// Posts of a topic on one page.
 const POSTS: usize = 49;
+/// Texts that search shows at most for one word, and on one page.
+const FOUND: usize = 200;
+const FOUND_ON_A_PAGE: usize = 20;
 
 pub(super) fn posts(world: &mut World, payloads: &[String]) -> Vec<Reply> {
     let mut pages = Vec::new();
@@ -44,12 +47,18 @@ pub(super) fn searches(world: &mut World, payloads: &[String]) -> Vec<Reply> {
 
 /// What search finds, with the words around it.
 pub(super) fn found(world: &mut World, payloads: &[String]) -> Vec<Reply> {
-    for text in payloads {
-        world.topic("Marmalade", &format!("marmalade {text}"));
+    let mut pages = Vec::new();
+    for (number, some) in payloads.chunks(FOUND).enumerate() {
+        let word = format!("marmalade{number}");
+        let made =
+            some.iter().filter(|text| world.topic("A find", &format!("{word} {text}")).is_some()).count();
+        for page in 1..=made.div_ceil(FOUND_ON_A_PAGE) {
+            let page = world.administrator.get(&format!("/search?q={word}&page={page}"));
+            assert!(page.text().contains(&format!("<mark>{word}</mark>")), "{}", page.text());
+            pages.push(page);
+        }
     }
-    (1..=payloads.len().div_ceil(20).min(10))
-        .map(|page| world.administrator.get(&format!("/search?q=marmalade&page={page}")))
-        .collect()
+    pages
 }
 
 /// A topic gets other titles, one after the other.

@@ -1,14 +1,14 @@
 //! Where people can write of themselves, and into addresses.
 
-use rusqlite::Connection as Database;
 use serde_json::json;
 
 use super::super::super::harness::browser::{Browser, Form, escape};
 use super::super::super::harness::http::Reply;
-use super::super::super::harness::{PATIENCE, rounds};
+use super::super::super::harness::people::PASSWORD;
+use super::super::super::harness::rounds;
 use super::World;
 
-/// As many invitations and tokens as one account may have at once.
+/// As many invitations, tokens and sessions as one account may have at once, and fewer than it may.
 const MOST: usize = 40;
 /// Answers of a topic on one page.
 const POSTS: usize = 49;
@@ -36,9 +36,36 @@ pub(super) fn logins(world: &mut World, payloads: &[String]) -> Vec<Reply> {
 }
 
 pub(super) fn sign_ups(world: &mut World, payloads: &[String]) -> Vec<Reply> {
-    let fields = |text| [("name", text), ("address", text), ("password", "short"), ("invitation", text)];
-    let pages = payloads.iter().enumerate();
-    pages.map(|(number, text)| submitted(world, "/signup", number, &fields(text))).collect()
+    let mut pages = Vec::new();
+    let last = || world.database().query_row("SELECT max(id) FROM users", [], |row| row.get(0)).unwrap();
+    let before: i64 = last();
+    for (number, text) in payloads.iter().enumerate() {
+        // All of it comes back with what is wrong.
+        let fields =
+            [("name", text.as_str()), ("address", text), ("password", "short"), ("invitation", text)];
+        pages.push(submitted(world, "/signup", number, &fields));
+        // Nothing is wrong but for the name, perhaps.
+        let address = format!("number{number}@example.org");
+        let fields = [("name", text.as_str()), ("address", &address), ("password", PASSWORD)];
+        let reply = submitted(world, "/signup", number, &fields);
+        assert!([200, 422].contains(&reply.status), "{text:?}: {}", reply.status);
+        pages.push(reply);
+    }
+    let db = world.database();
+    let mut names = db.prepare("SELECT id, name FROM users WHERE id > ?1").unwrap();
+    let names =
+        names.query_map([before], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?))).unwrap();
+    let names: Vec<_> = names.map(Result::unwrap).collect();
+    assert!(rounds(0, 1) == 0 || !names.is_empty(), "no text is a name");
+    for (id, name) in names {
+        for path in [format!("/u/{}", escape(&name)), format!("/admin/users/{id}")] {
+            let page = world.administrator.get(&path);
+            assert_eq!(page.status, 200, "{path}");
+            pages.push(page);
+        }
+    }
+    pages.extend(world.pages("/admin/users"));
+    pages
 }
 
 pub(super) fn forgotten(world: &mut World, payloads: &[String]) -> Vec<Reply> {
@@ -65,13 +92,20 @@ pub(super) fn user_agents(world: &mut World, payloads: &[String]) -> Vec<Reply> 
     let password = world.server.password();
     let sendable =
         payloads.iter().filter(|text| text.len() < 200 && text.bytes().all(|b| (32..127).contains(&b)));
-    // As many logins as one account may try at once.
-    for text in sendable.filter(|text| text.contains('<')).take(8) {
-        let mut browser = Browser::new(&world.server);
-        browser.user_agent = Some(text.clone());
-        assert_eq!(browser.log_in("admin", &password).status, 303, "{text}");
+    let names: Vec<&String> = sendable.filter(|text| text.contains('<')).collect();
+    let mut pages = Vec::new();
+    for some in names.chunks(MOST) {
+        for text in some {
+            let mut browser = Browser::new(&world.server);
+            browser.user_agent = Some((*text).clone());
+            assert_eq!(browser.log_in("admin", &password).status, 303, "{text}");
+        }
+        pages.push(world.administrator.get("/account"));
+        // There is room for so many at once.
+        let form = world.administrator.form("/account", "/account/sessions/end-others");
+        assert_eq!(world.administrator.submit(&form).status, 303);
     }
-    vec![world.administrator.get("/account")]
+    pages
 }
 
 /// A reply of whoever is not logged in.
@@ -112,8 +146,7 @@ pub(super) fn display_names(world: &mut World, payloads: &[String]) -> Vec<Reply
 /// A new member with a token that is for everything.
 fn account(world: &World) -> (String, String) {
     use sha2::{Digest, Sha256};
-    let db = Database::open(world.server.data_dir.join("forums.db")).unwrap();
-    db.busy_timeout(PATIENCE).unwrap();
+    let db = world.database();
     let name = format!("somebody{}", fastrand::u32(..));
     let sql = "INSERT INTO users (name, name_key, role, created_at, verified_at, approved_at) \
                VALUES (?1, ?1, 1, 1, 1, 1)";
@@ -154,9 +187,7 @@ pub(super) fn invitations(world: &mut World, payloads: &[String]) -> Vec<Reply> 
         }
         pages.extend(world.pages("/invitations"));
         // There is room for so many that are open.
-        let db = Database::open(world.server.data_dir.join("forums.db")).unwrap();
-        db.busy_timeout(PATIENCE).unwrap();
-        db.execute("DELETE FROM invitations", []).unwrap();
+        world.database().execute("DELETE FROM invitations", []).unwrap();
     }
     pages
 }
@@ -188,7 +219,7 @@ pub(super) fn administration(world: &mut World, payloads: &[String]) -> Vec<Repl
     browser.from = Some("198.53.0.1".into());
     let form =
         browser.form("/signup", "/signup").set("name", "mallory").set("address", "mallory@example.org");
-    assert_eq!(browser.submit(&form.set("password", "several unusual words")).status, 200);
+    assert_eq!(browser.submit(&form.set("password", PASSWORD)).status, 200);
     let found = world.made("GET", "/api/admin/users?q=mallory", &json!({})).expect("accounts");
     let id = found["users"][0]["id"].to_string();
     let path = format!("/api/admin/users/{id}");
