@@ -8,7 +8,8 @@ use veritable_domain::time::UnixMillis;
 use super::settings::days_said;
 use super::{Page, count};
 use crate::handlers::accounts::Faults;
-use crate::handlers::admin::invitations;
+use crate::handlers::admin::groups::MEMBERS;
+use crate::handlers::admin::{PAGE, invitations};
 use crate::reads::When;
 use crate::reads::admin::{AuditEntry, Category, Due, Group, Invitation, User, Which};
 

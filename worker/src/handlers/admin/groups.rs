@@ -16,7 +16,7 @@ use crate::views::{GroupPage, GroupsPage, Page, render};
 
 const PATH: &str = "/admin/groups";
 /// Members of a group that its page shows.
-const MEMBERS: usize = 200;
+pub(crate) const MEMBERS: usize = 200;
 
 pub(crate) fn list<'a>(app: &'a App, visit: Visit) -> Pending<'a> {
     Box::pin(async move { show_all(app, &visit.asker, asked_to_say(&visit), ("", ""), Faults::new()).await })
