@@ -13,7 +13,6 @@ use veritable_shm::{Counter, Fact, Histograms, Owner, Scoreboard, Segment, Serie
 use veritable_sql::Trouble;
 use veritable_writer_api::message::{Command, Event, FromWriter, Refusal, Reply, Uploads};
 
-use crate::check;
 use crate::commit::{Committed, Lost, commit, done_before, name};
 use crate::database::{self, Database};
 use crate::files::{Fate, Files};
@@ -21,6 +20,7 @@ use crate::health::Health;
 use crate::house::House;
 use crate::pulse::Beat;
 use crate::server::{Job, Subscribers};
+use crate::{check, facts};
 
 /// Longest wait for readers when the log is truncated at the end.
 const TIDY: Duration = Duration::from_millis(200);
@@ -28,6 +28,8 @@ const TIDY: Duration = Duration::from_millis(200);
 const SLOW: Duration = Duration::from_secs(1);
 /// Between two tries whether a database that could not be written can be again.
 const PROBE: Duration = Duration::from_secs(1);
+/// The fact that such a try writes.
+const PROBED: &str = "probe";
 /// Longest wait for another program's lock at such a try: commands may come meanwhile.
 const PROBE_WAIT: Duration = Duration::from_millis(100);
 
@@ -74,9 +76,17 @@ impl Batcher {
         let store = shared.as_ref().and_then(|shared| shared.store.clone());
         let mut health = Health::of(&database.path(config), store.clone());
         let house = House::new(config, database, store, files.clone());
-        if let Some(how) = check::known_damage(&db) {
-            health.damaged(&how);
-            house.check.found_before();
+        match check::known_damage(&db) {
+            Ok(Some(how)) => {
+                health.damaged(&how);
+                house.check.found_before();
+            }
+            Ok(None) => {}
+            Err(error) => {
+                if health.failed(&error).is_none() {
+                    tracing::error!(%error, ?database, "whether it is damaged cannot be read");
+                }
+            }
         }
         Batcher {
             health,
@@ -292,12 +302,9 @@ impl Batcher {
         }
         self.probed = Instant::now();
         let tried = self.db.busy_timeout(PROBE_WAIT).and_then(|()| {
-            self.db.execute_batch(
-                "BEGIN IMMEDIATE;
-                 INSERT INTO facts (name, value) VALUES ('probe', hex(randomblob(8)))
-                 ON CONFLICT (name) DO UPDATE SET value = excluded.value;
-                 COMMIT",
-            )
+            self.db.execute_batch("BEGIN IMMEDIATE")?;
+            facts::renew(&self.db, PROBED)?;
+            self.db.execute_batch("COMMIT")
         });
         let tried = self.db.busy_timeout(database::BUSY).and(tried);
         match tried {

@@ -15,9 +15,9 @@ use veritable_domain::time::UnixMillis;
 use veritable_shm::{Fact, Store};
 use veritable_sql::Trouble;
 
-use crate::beside;
 use crate::database::{self, Database};
 use crate::health::Health;
+use crate::{beside, facts};
 
 /// SQLite's instructions, or pages looked at, between two pauses.
 const STEPS: i32 = 200;
@@ -116,15 +116,24 @@ impl Check {
     }
 
     /// Whether the last is long ago, or damage is known: then whatever the schedule, since only a check ends that.
-    fn is_due(&mut self, db: &Connection, health: &Health) -> bool {
-        let last = *self.last.get_or_insert_with(|| last_check(db).unwrap_or_default());
+    fn is_due(&mut self, db: &Connection, health: &mut Health) -> bool {
+        if self.last.is_none() {
+            match last_check(db) {
+                Ok(last) => self.last = Some(last.unwrap_or_default()),
+                Err(error) => {
+                    health.failed(&error);
+                    tracing::debug!(%error, "when the last check was made cannot be read");
+                }
+            }
+        }
         if self.not_before.is_some_and(|moment| Instant::now() < moment) {
             return false;
         }
         if health.is_damaged() {
             return true;
         }
-        self.every_ms != 0 && UnixMillis::now().0 - last >= self.every_ms
+        let is_old = |last| UnixMillis::now().0 - last >= self.every_ms;
+        self.every_ms != 0 && self.last.is_some_and(is_old)
     }
 
     fn start(&mut self) {
@@ -153,14 +162,14 @@ impl Check {
             }
             Found::Damage(how) => {
                 health.damaged(how);
-                remember(db, DAMAGE, Some(how))
+                facts::set(db, DAMAGE, how)
             }
             Found::Nothing => {
                 health.sound();
                 tracing::info!(database = ?self.database, "checked, no damage found");
                 let at = UnixMillis::now().0;
                 self.last = Some(at);
-                remember(db, DAMAGE, None).and_then(|()| remember(db, CHECKED_AT, Some(&at.to_string())))
+                facts::remove(db, DAMAGE).and_then(|()| facts::set(db, CHECKED_AT, &at.to_string()))
             }
         };
         self.say(Fact::CheckAt, now());
@@ -186,33 +195,20 @@ impl Check {
 const CHECKED_AT: &str = "checked_at";
 const DAMAGE: &str = "damage";
 
-fn remember(db: &Connection, name: &str, value: Option<&str>) -> rusqlite::Result<()> {
-    let changed = match value {
-        Some(value) => {
-            let sql = "INSERT INTO facts (name, value) VALUES (?1, ?2)
-                       ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-            veritable_sql::run(db, sql, [name, value])
-        }
-        None => veritable_sql::run(db, "DELETE FROM facts WHERE name = ?1", [name]),
-    };
-    changed.map(drop)
-}
-
-fn fact(db: &Connection, name: &str) -> Option<String> {
-    veritable_sql::first(db, "SELECT value FROM facts WHERE name = ?1", [name], |row| row.get(0)).ok()?
-}
-
 /// The damage that a check found and none has found gone since.
-pub(crate) fn known_damage(db: &Connection) -> Option<String> {
-    fact(db, DAMAGE)
+///
+/// # Errors
+/// SQLite's.
+pub(crate) fn known_damage(db: &Connection) -> rusqlite::Result<Option<String>> {
+    facts::get(db, DAMAGE)
 }
 
 fn now() -> u64 {
     u64::try_from(UnixMillis::now().0).unwrap_or_default()
 }
 
-fn last_check(db: &Connection) -> Option<i64> {
-    fact(db, CHECKED_AT)?.parse().ok()
+fn last_check(db: &Connection) -> rusqlite::Result<Option<i64>> {
+    Ok(facts::get(db, CHECKED_AT)?.and_then(|at| at.parse().ok()))
 }
 
 /// What there is to decide between two steps: how long to pause, and whether to go on.

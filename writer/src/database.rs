@@ -12,7 +12,7 @@ use veritable_config::Config;
 use veritable_config::settings::{Checkpoints, Synchronous};
 use veritable_sql::Trouble;
 
-use crate::{WriterError, beside, migrate};
+use crate::{WriterError, beside, facts, mark, migrate};
 
 /// Bytes of a page. A post of up to 2,030 bytes then stays whole beside its neighbours
 /// (docs/decisions/0006-threads.md). Fixed when a database is made.
@@ -158,7 +158,7 @@ fn was_written(config: &Config) -> bool {
         if migrate::version(&db)? == 0 {
             return Ok(false);
         }
-        db.query_row("SELECT EXISTS (SELECT 1 FROM facts WHERE name = 'mark')", [], |row| row.get(0))
+        Ok(facts::get(&db, mark::MARK)?.is_some())
     };
     let read: rusqlite::Result<bool> = read();
     Database::Forums.path(config).exists() && read.unwrap_or(true)

@@ -12,6 +12,7 @@ mod check;
 mod clerk;
 mod commit;
 pub mod database;
+mod facts;
 mod files;
 mod health;
 mod house;

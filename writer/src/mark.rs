@@ -3,22 +3,22 @@
 //! the writer that made them; when not, a writer died between a commit and its bumps, or the database was
 //! changed while no server ran, and all that is cached ends.
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection;
 use veritable_shm::Tags;
+
+use crate::facts;
+
+/// The fact that it is.
+pub(crate) const MARK: &str = "mark";
 
 /// Puts a new mark into the open transaction.
 pub(crate) fn renew(db: &Connection) -> rusqlite::Result<u64> {
-    db.prepare_cached(
-        "INSERT INTO facts (name, value) VALUES ('mark', hex(randomblob(8)))
-         ON CONFLICT (name) DO UPDATE SET value = excluded.value RETURNING value",
-    )?
-    .query_row([], |row| row.get(0).map(|text: String| parse(&text)))
+    facts::renew(db, MARK).map(|text| parse(&text))
 }
 
 /// Ends what is cached unless the segment's mark is the database's. Before any command is taken.
 pub(crate) fn settle(db: &Connection, tags: &Tags) -> rusqlite::Result<()> {
-    let text: Option<String> =
-        db.query_row("SELECT value FROM facts WHERE name = 'mark'", [], |row| row.get(0)).optional()?;
+    let text = facts::get(db, MARK)?;
     let mark = text.map_or(0, |text| parse(&text));
     if mark == 0 || mark != tags.mark() {
         tags.invalidate_all();

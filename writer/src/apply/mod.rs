@@ -18,6 +18,7 @@ use veritable_domain::time::UnixMillis;
 use veritable_writer_api::message::{By, Command, Import, Outcome, Refusal};
 
 use crate::database::Database;
+use crate::facts;
 use crate::files::Fate;
 
 /// What a change works with.
@@ -173,11 +174,7 @@ fn apply_import(tx: &mut Transaction<'_>, import: &Import) -> Result<Outcome, Fa
         Import::Namespaces { namespaces } => import_wiki::namespaces(tx, namespaces)?,
         Import::Page { source, page } => import_wiki::page(tx, source, page)?,
         Import::Finish { source, summary } => {
-            tx.run(
-                "INSERT INTO facts (name, value) VALUES ('import:' || ?1, ?2)
-                 ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE value <> excluded.value",
-                [source, summary],
-            )?;
+            facts::set(tx.db, &format!("import:{source}"), summary)?;
             Default::default()
         }
     };
