@@ -226,6 +226,8 @@ impl Batcher {
             all.mark = done.mark.or(all.mark);
             all.files.append(&mut done.files);
             all.repeated += done.repeated;
+            all.commits += done.commits;
+            all.lost += done.lost;
         }
         all
     }
@@ -247,7 +249,7 @@ impl Batcher {
             jobs.iter().zip(&results).filter(|(_, result)| matches!(result, Err(Refusal::Unknown { .. })));
         let files =
             unknown.filter_map(|(job, _)| Some(Fate::Named(brought(&job.request.command)?))).collect();
-        Committed { results, repeated, files, ..Committed::default() }
+        Committed { results, repeated, files, lost: 1, ..Committed::default() }
     }
 
     fn roll_back(&self) {
@@ -271,14 +273,16 @@ impl Batcher {
         let expired = done.results.iter().filter(|result| matches!(result, Err(Refusal::Expired))).count();
         board.add(owner.slot, Counter::CommandsExpired, expired as u64);
         board.add(owner.slot, Counter::CommandsRepeated, done.repeated);
-        if self.health.trouble().is_some_and(|trouble| trouble != Trouble::Damaged) {
-            board.add(owner.slot, Counter::CommitsFailed, 1);
+        board.add(owner.slot, Counter::CommitsFailed, done.lost);
+        if done.commits == 0 {
             return;
         }
+        // Where some were lost, each command had its own.
+        let commands = if done.lost == 0 { jobs.len() as u64 } else { done.commits };
         histograms.time(owner, Series::Commit, took);
-        histograms.number(owner, Series::BatchSize, jobs.len() as u64);
-        board.add(owner.slot, Counter::Commits, 1);
-        board.add(owner.slot, Counter::Commands, jobs.len() as u64);
+        histograms.number(owner, Series::BatchSize, commands);
+        board.add(owner.slot, Counter::Commits, done.commits);
+        board.add(owner.slot, Counter::Commands, commands);
     }
 
     /// Looks after the database for a moment, if it can be written.

@@ -143,6 +143,32 @@ fn a_text_that_search_cannot_take_costs_only_its_own_command() {
 }
 
 #[test]
+fn what_was_lost_is_not_counted_as_committed_whatever_the_error() {
+    let (_dir, config) = here();
+    let mut batcher = batcher(&config, None);
+    let counts = |done: Committed| (done.commits, done.lost);
+    let (outbox, _answers) = bounded(64);
+    let (_theirs, ours) = UnixStream::pair().unwrap();
+    let peer = Peer::new(outbox, Arc::new(ours));
+    let jobs = |requests: Vec<Request>| -> Vec<Job> {
+        requests.into_iter().map(|request| job(request, &peer)).collect()
+    };
+    assert_eq!(counts(batcher.transact(&jobs(vec![create_user(1, "Ada"), create_user(2, "Bob")]))), (1, 0));
+    // No trouble of the database as a whole: nobody names it.
+    let db = Connection::open(config.forums_db()).unwrap();
+    db.execute_batch(
+        "CREATE TRIGGER no_eve BEFORE INSERT ON done_commands WHEN (SELECT max(id) FROM users) > 2
+         BEGIN SELECT RAISE(ABORT, 'planted'); END",
+    )
+    .unwrap();
+    assert_eq!(counts(batcher.transact(&jobs(vec![create_user(3, "Eve")]))), (0, 1));
+    assert_eq!(batcher.health.trouble(), None);
+    let ping = Request { command: Command::Ping, ..create_user(9, "nobody") };
+    assert_eq!(counts(batcher.transact(&jobs(vec![ping, create_user(4, "Eve")]))), (1, 1));
+    assert_eq!(users(&batcher.db), ["Ada", "Bob"]);
+}
+
+#[test]
 fn what_was_carried_out_before_is_answered_even_when_nothing_can_be_written() {
     let (dir, config) = here();
     let mut batcher = batcher(&config, None);

@@ -16,7 +16,7 @@ use crate::apply::{self, Failure, Transaction, search};
 use crate::files::Fate;
 use crate::mark;
 
-/// What became of a transaction that was committed.
+/// What became of commands, in a transaction that was committed unless it says otherwise.
 #[derive(Debug, Default)]
 pub struct Committed {
     /// For each command, in their order.
@@ -25,6 +25,10 @@ pub struct Committed {
     pub(crate) tags: Vec<Tag>,
     /// What it left in the database if it made anything stale.
     pub(crate) mark: Option<u64>,
+    /// Transactions that were committed for them: one, or of a batch that was lost one for each command that was not.
+    pub(crate) commits: u64,
+    /// Transactions that were lost.
+    pub(crate) lost: u64,
     /// Commands that had been carried out before under the same key.
     pub(crate) repeated: u64,
     /// Why SQLite could not carry out one of them, although the transaction as a whole was committed.
@@ -75,6 +79,7 @@ pub fn commit<'r>(db: &Connection, requests: impl Iterator<Item = &'r Request>) 
         // A disk without space has not taken the last page, without which nothing before it counts.
         _ => Lost::Refused(error),
     })?;
+    done.commits = 1;
     let mut seen = HashSet::new();
     done.tags.retain(|tag| seen.insert(tag.clone()));
     Ok(done)
