@@ -102,12 +102,22 @@ pub fn list(db: &Connection, least: Role, mut each: impl FnMut(Person)) -> rusql
 /// # Errors
 /// SQLite's.
 pub fn has_administrator(db: &Connection) -> rusqlite::Result<bool> {
-    let sql = "SELECT EXISTS (SELECT 1 FROM users u WHERE role = ?1 AND role > 1 AND disabled_at IS NULL
-               AND erased_at IS NULL AND verified_at IS NOT NULL AND approved_at IS NOT NULL
+    can_administer(db, None, UnixMillis::now())
+}
+
+/// Whether anybody can administer the site at `now` besides somebody.
+pub(crate) fn can_administer(
+    db: &Connection,
+    besides: Option<UserId>,
+    now: UnixMillis,
+) -> rusqlite::Result<bool> {
+    let sql = "SELECT 1 FROM users u WHERE role = ?1 AND role > 1 AND id IS NOT ?4
+               AND disabled_at IS NULL AND erased_at IS NULL AND verified_at IS NOT NULL AND approved_at IS NOT NULL
                AND (password_hash IS NOT NULL
-                    OR EXISTS (SELECT 1 FROM links WHERE user_id = u.id AND kind = ?2 AND expires_at > ?3)))";
-    let values = [Role::Administrator.number(), LinkKind::Reset.number(), UnixMillis::now().0];
-    db.query_row(sql, values, |row| row.get(0))
+                    OR EXISTS (SELECT 1 FROM links WHERE user_id = u.id AND kind = ?2 AND expires_at > ?3))";
+    let besides = besides.map(|user| user.0);
+    let values = (Role::Administrator.number(), LinkKind::Reset.number(), now.0, besides);
+    veritable_sql::first(db, sql, values, |_| Ok(())).map(|found| found.is_some())
 }
 
 /// The site's own groups: numbers and names.

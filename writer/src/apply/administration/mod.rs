@@ -8,9 +8,10 @@ mod users;
 
 use veritable_domain::ids::UserId;
 use veritable_domain::permission::{Deed, Role, may};
-use veritable_writer_api::message::{Administration, By, LinkKind, Outcome, Refusal};
+use veritable_writer_api::message::{Administration, By, Outcome, Refusal};
 
 use super::{Failure, Transaction};
+use crate::people;
 
 /// Carries out a change.
 pub(super) fn apply(tx: &mut Transaction<'_>, by: &By, change: &Administration) -> Result<Outcome, Failure> {
@@ -55,12 +56,9 @@ pub(super) fn leave_an_administrator(tx: &Transaction<'_>, user: UserId) -> Resu
     if tx.row(sql, [user.0, administrator], |_| Ok(()))?.is_none() {
         return Ok(());
     }
-    // Only those count who can log in, or choose a password by a link that is good.
-    let sql = "SELECT 1 FROM users u WHERE role = ?2 AND role > 1 AND id <> ?1
-               AND disabled_at IS NULL AND erased_at IS NULL AND verified_at IS NOT NULL AND approved_at IS NOT NULL
-               AND (password_hash IS NOT NULL
-                    OR EXISTS (SELECT 1 FROM links WHERE user_id = u.id AND kind = ?3 AND expires_at > ?4))";
-    let values = [user.0, administrator, LinkKind::Reset.number(), tx.now.0];
-    tx.row(sql, values, |_| Ok(()))?.ok_or(Refusal::LastAdministrator)?;
-    Ok(())
+    if people::can_administer(tx.db, Some(user), tx.now)? {
+        Ok(())
+    } else {
+        Err(Refusal::LastAdministrator.into())
+    }
 }
