@@ -23,7 +23,7 @@ use veritable_writer_api::message::{
 
 use crate::database::{self, Database};
 use crate::mail::{Failed, MailTrouble, Outgoing, Post};
-use crate::server::{Peer, Queue};
+use crate::server::{Peer, Queue, Room};
 
 /// Between two looks into the outbox.
 const LOOK: Duration = Duration::from_millis(500);
@@ -283,7 +283,7 @@ impl Inside {
         for late in self.answers.try_iter() {
             drop(late);
         }
-        self.jobs.push(request, None, 0, &self.peer).map_err(|_| Refusal::Busy)?;
+        self.jobs.push(request, None, Room::default(), &self.peer).map_err(|_| Refusal::Busy)?;
         loop {
             match self.answers.recv_timeout(PATIENCE) {
                 Ok(FromWriter::Reply(reply)) if reply.id == id => return reply.result,

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
 use veritable_domain::codec;
+use veritable_domain::time::UnixMillis;
 use veritable_shm::{Counter, Owner, Scoreboard};
 use veritable_writer_api::frame::{self, FrameError, Hello};
 use veritable_writer_api::message::{Command, Event, FromWriter, Outcome, Refusal, Reply, Request, ToWriter};
@@ -28,8 +29,10 @@ const GATHER_BYTES: usize = 64 * 1024;
 const SEND_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Bytes of commands that may wait for one database, those that are being carried out included: four of the longest,
-/// or a full queue of posts of 16 KB. A longer command waits alone.
+/// or a full queue of posts of 16 KB.
 pub(crate) const QUEUE_BYTES: usize = 4 * frame::MAX_FRAME_BYTES;
+const _: () =
+    assert!(QUEUE_BYTES >= frame::MAX_FRAME_BYTES, "the longest command has room in an empty queue");
 
 /// A command and where its answer goes.
 pub(crate) struct Job {
@@ -53,7 +56,7 @@ impl Room {
     fn take(taken: &Arc<AtomicUsize>, bytes: usize) -> Option<Room> {
         let before = taken.fetch_add(bytes, Ordering::Relaxed);
         let room = Room { taken: taken.clone(), bytes };
-        (before == 0 || before + bytes <= QUEUE_BYTES).then_some(room)
+        (before + bytes <= QUEUE_BYTES).then_some(room)
     }
 }
 
@@ -75,15 +78,22 @@ impl Queue {
         Queue { jobs, taken: Arc::default() }
     }
 
-    /// Queues a command that came in a frame of `bytes`; 0 for one of the writer's own, of which one waits at a time.
+    /// Room for a command that came in a frame of `bytes`. Its place among the commands may be taken until it is pushed.
+    fn room(&self, bytes: usize) -> Result<Room, NotQueued> {
+        if self.jobs.is_full() {
+            return Err(NotQueued::Full);
+        }
+        Room::take(&self.taken, bytes).ok_or(NotQueued::Full)
+    }
+
+    /// Queues a command that has room; one of the writer's own, of which one waits at a time, needs none.
     pub(crate) fn push(
         &self,
         request: Box<Request>,
         held: Option<Held>,
-        bytes: usize,
+        room: Room,
         peer: &Peer,
     ) -> Result<(), NotQueued> {
-        let room = Room::take(&self.taken, bytes).ok_or(NotQueued::Full)?;
         let job = Job { request, peer: peer.clone(), arrived: Instant::now(), _held: held, _room: room };
         self.jobs.try_send(job).map_err(|error| match error {
             TrySendError::Full(_) => NotQueued::Full,
@@ -105,22 +115,25 @@ pub(crate) struct Queues {
 /// Why a command was not queued.
 pub(crate) enum NotQueued {
     Full,
+    /// The picture it brings cannot be kept.
+    Refused(Refusal),
     /// The writer is ending.
     Ending,
 }
 
 impl Queues {
-    /// Queues a command that came in a frame of `bytes`.
-    fn push(
-        &self,
-        request: Box<Request>,
-        held: Option<Held>,
-        bytes: usize,
-        peer: &Peer,
-    ) -> Result<(), NotQueued> {
+    /// Queues a command that came in a frame of `bytes`, and keeps the picture that it brings once it has room.
+    fn push(&self, mut request: Box<Request>, bytes: usize, peer: &Peer) -> Result<(), NotQueued> {
         let database: Database = apply::database(&request.command);
         let queue = self.queues.get(database.index()).ok_or(NotQueued::Ending)?;
-        let pushed = queue.push(request, held, bytes, peer);
+        let pushed = queue.room(bytes).and_then(|room| {
+            // What is too late may have been carried out before, which is looked up; it is not carried out any more, nor
+            // could it be with its picture still in it.
+            let is_late = request.deadline < UnixMillis::now();
+            let held =
+                if is_late { None } else { self.files.keep(&mut request).map_err(NotQueued::Refused)? };
+            queue.push(request, held, room, peer)
+        });
         if let (Err(NotQueued::Full), Some((board, owner))) = (&pushed, &self.refused) {
             board.add(owner.slot, Counter::CommandsRefused, 1);
         }
@@ -310,28 +323,17 @@ fn receive_all(
                     return Ok(());
                 }
             }
-            ToWriter::Request(mut request) => {
+            ToWriter::Request(request) => {
                 let id = request.id;
-                let held = match jobs.files.keep(&mut request) {
-                    Ok(held) => held,
-                    Err(refusal) => {
-                        let reply = Reply { id, result: Err(refusal) };
-                        if !peer.send(FromWriter::Reply(reply)) {
-                            return Ok(());
-                        }
-                        continue;
-                    }
-                };
-                match jobs.push(request, held, content.len(), peer) {
-                    Ok(()) => {}
-                    Err(NotQueued::Full) => {
-                        let reply = Reply { id, result: Err(Refusal::Busy) };
-                        if !peer.send(FromWriter::Reply(reply)) {
-                            return Ok(());
-                        }
-                    }
+                let refusal = match jobs.push(request, content.len(), peer) {
+                    Ok(()) => continue,
+                    Err(NotQueued::Full) => Refusal::Busy,
+                    Err(NotQueued::Refused(refusal)) => refusal,
                     // The peer sees the end of the stream and asks the next one.
                     Err(NotQueued::Ending) => return Ok(()),
+                };
+                if !peer.send(FromWriter::Reply(Reply { id, result: Err(refusal) })) {
+                    return Ok(());
                 }
             }
         }
@@ -365,13 +367,51 @@ fn send_all(mut stream: UnixStream, outgoing: &Receiver<FromWriter>) {
 
 #[cfg(test)]
 mod tests {
-    use veritable_domain::time::UnixMillis;
-    use veritable_writer_api::message::IdempotencyKey;
+    use sha2::{Digest, Sha256};
+    use veritable_config::Config;
+    use veritable_domain::upload::{Media, Upload, UploadHash, stored_at};
+    use veritable_writer_api::message::{By, IdempotencyKey, Uploads};
 
     use super::*;
 
     #[test]
-    fn a_queue_takes_so_many_bytes_and_a_longer_command_only_alone() {
+    fn a_picture_is_kept_only_for_a_command_that_has_room_and_is_in_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = Config { data_dir: dir.path().to_owned(), ..Config::default() };
+        let (outbox, _answers) = bounded(16);
+        let (_theirs, ours) = UnixStream::pair().unwrap();
+        let peer = Peer::new(outbox, Arc::new(ours));
+        let (jobs, queued) = bounded(2);
+        let queue = Queue::new(jobs);
+        let queues = Queues { queues: vec![queue.clone()], refused: None, files: Files::of(&config) };
+        let hash = UploadHash(Sha256::digest(b"a cat").into());
+        let push = |bytes: usize, deadline: i64| {
+            let upload = Upload { hash, media: Media::Png, width: 1, height: 1 };
+            let store = Uploads::StorePicture {
+                upload,
+                name: "a".into(),
+                most: u64::MAX,
+                content: b"a cat".to_vec(),
+            };
+            let command = Command::uploads(By::OPERATOR, store);
+            let deadline = UnixMillis(deadline);
+            let request = Request { id: 1, key: IdempotencyKey::fresh(), deadline, command };
+            queues.push(Box::new(request), bytes, &peer)
+        };
+        let is_there = || config.uploads_dir().join(stored_at(hash, Media::Png)).exists();
+        let most = queue.room(QUEUE_BYTES).ok().unwrap();
+        assert!(matches!(push(1, i64::MAX), Err(NotQueued::Full)) && !is_there());
+        drop(most);
+        assert!(push(1, 0).is_ok() && !is_there(), "too late");
+        assert!(push(1, i64::MAX).is_ok() && is_there());
+        drop(queued.try_iter().collect::<Vec<_>>());
+        assert!(!is_there(), "no row names it");
+        assert!(push(1, 0).is_ok() && push(1, 0).is_ok());
+        assert!(matches!(push(1, i64::MAX), Err(NotQueued::Full)) && !is_there(), "as many as there may be");
+    }
+
+    #[test]
+    fn a_queue_takes_so_many_bytes() {
         let (outbox, _answers) = bounded(16);
         let (_theirs, ours) = UnixStream::pair().unwrap();
         let peer = Peer::new(outbox, Arc::new(ours));
@@ -384,9 +424,10 @@ mod tests {
                 deadline: UnixMillis(0),
                 command: Command::Ping,
             };
-            queue.push(Box::new(request), None, bytes, &peer).is_ok()
+            queue.room(bytes).and_then(|room| queue.push(Box::new(request), None, room, &peer)).is_ok()
         };
-        assert!(push(QUEUE_BYTES * 2), "alone");
+        assert!(!push(QUEUE_BYTES + 1));
+        assert!(push(QUEUE_BYTES));
         assert!(!push(1));
         drop(queued.recv().unwrap());
         assert!(push(QUEUE_BYTES / 2) && push(QUEUE_BYTES / 2) && !push(1));

@@ -22,9 +22,12 @@ use crate::message::{Command, Event, FromWriter, IdempotencyKey, Outcome, Refusa
 /// Commands a worker may have waiting; one more is refused at once. A worker that has this many behind a
 /// writer of 10,000 a second already makes people wait a tenth of a second.
 const MAX_PENDING: usize = 1_024;
-/// Bytes of all of them together: two of the longest a command can be, or a full number of posts of 32 KB. A longer
-/// command would have to wait alone.
+/// Bytes of all of them together: two of the longest a command can be, or a full number of posts of 32 KB.
 const MAX_PENDING_BYTES: usize = 2 * frame::MAX_FRAME_BYTES;
+const _: () = assert!(
+    MAX_PENDING_BYTES >= frame::MAX_FRAME_BYTES + frame::HEAD_BYTES && MAX_PENDING_BYTES <= u32::MAX as usize,
+    "the longest command has room where none waits"
+);
 /// Answers that wait to be taken in.
 const ANSWERS: usize = 1_024;
 /// Events a slow subscriber may lag behind before it loses some.
@@ -68,8 +71,7 @@ impl Room {
     }
 
     fn bytes(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Refusal> {
-        let bytes = u32::try_from(bytes.min(MAX_PENDING_BYTES)).unwrap_or(u32::MAX);
-        self.bytes.clone().try_acquire_many_owned(bytes).map_err(|_| Refusal::Busy)
+        self.bytes.clone().try_acquire_many_owned(bytes as u32).map_err(|_| Refusal::Busy)
     }
 }
 

@@ -13,6 +13,9 @@ use crate::message::PROTOCOL_VERSION;
 /// Most bytes of a frame's content: the largest page or topic an import carries, with room to spare.
 pub const MAX_FRAME_BYTES: usize = codec::MAX_SEQUENCE_BYTES;
 
+/// Bytes of a frame's length.
+pub const HEAD_BYTES: usize = 4;
+
 /// Bytes of a [`Hello`].
 pub const HELLO_BYTES: usize = 12;
 
@@ -96,13 +99,13 @@ where
     if content.len() > MAX_FRAME_BYTES {
         return Err(FrameError::TooLong { bytes: content.len() });
     }
-    let mut frame = Vec::with_capacity(4 + content.len());
+    let mut frame = Vec::with_capacity(HEAD_BYTES + content.len());
     frame.extend_from_slice(&(content.len() as u32).to_le_bytes());
     frame.extend_from_slice(&content);
     Ok(frame)
 }
 
-fn announced(head: [u8; 4]) -> Result<usize, FrameError> {
+fn announced(head: [u8; HEAD_BYTES]) -> Result<usize, FrameError> {
     let bytes = u32::from_le_bytes(head) as usize;
     if bytes > MAX_FRAME_BYTES { Err(FrameError::TooLong { bytes }) } else { Ok(bytes) }
 }
@@ -112,10 +115,11 @@ fn announced(head: [u8; 4]) -> Result<usize, FrameError> {
 /// # Errors
 /// The stream broke within a frame, or the frame is too long.
 pub fn read_frame(stream: &mut impl Read) -> Result<Option<Vec<u8>>, FrameError> {
-    let mut head = [0; 4];
-    match stream.read_exact(&mut head) {
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
-        other => other?,
+    let mut head = [0; HEAD_BYTES];
+    match io::copy(&mut stream.by_ref().take(HEAD_BYTES as u64), &mut &mut head[..])? {
+        0 => return Ok(None),
+        4 => {}
+        _ => return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
     }
     let mut content = vec![0; announced(head)?];
     stream.read_exact(&mut content)?;
@@ -152,7 +156,7 @@ pub async fn read_message_async<T>(stream: &mut (impl AsyncRead + Unpin)) -> Res
 where
     T: for<'de> SchemaRead<'de, Layout, Dst = T>,
 {
-    let mut head = [0; 4];
+    let mut head = [0; HEAD_BYTES];
     stream.read_exact(&mut head).await?;
     let mut content = vec![0; announced(head)?];
     stream.read_exact(&mut content).await?;
@@ -202,7 +206,7 @@ mod tests {
         assert!(matches!(Hello::check(other_version), Err(FrameError::Version { found: 99 })));
         assert!(matches!(Hello::check([0; HELLO_BYTES]), Err(FrameError::Foreign)));
         let frame = to_frame(&ToWriter::Subscribe).unwrap();
-        for cut in 4..frame.len() {
+        for cut in 1..frame.len() {
             assert!(read_message::<ToWriter>(&mut &frame[..cut]).is_err(), "{cut}");
         }
         assert!(read_frame(&mut &[][..]).unwrap().is_none());
