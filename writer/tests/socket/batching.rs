@@ -222,8 +222,7 @@ fn tags_are_bumped_and_events_sent_before_the_answer() {
     let event = wire.event();
     assert!(tags.snapshot() > before);
     let Ok(Outcome::TopicCreated { topic, .. }) = wire.reply().result else { panic!("no topic") };
-    let expected =
-        [Tag::Topic(topic), Tag::Latest, Tag::Category(here.category), Tag::User(here.member), Tag::Search];
+    let expected = [Tag::Topic(topic), Tag::Latest, Tag::Category(here.category), Tag::User(here.member)];
     for tag in &expected {
         assert!(event.tags.contains(tag), "{tag} is missing");
     }
