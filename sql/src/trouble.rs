@@ -127,7 +127,7 @@ impl fmt::Display for Trouble {
     }
 }
 
-/// Whether the file system of `path` is mounted so, or the file is not writable by its mode.
+/// Whether the file system of `path` is mounted so.
 fn is_read_only(path: &Path) -> bool {
     let directory = path.parent().unwrap_or(path);
     statvfs(directory).is_ok_and(|fs| fs.flags().contains(FsFlags::ST_RDONLY))
