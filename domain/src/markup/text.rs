@@ -45,14 +45,14 @@ const FIRST_LOOK_BYTES: usize = 512;
 
 /// The text of sanitised HTML: blocks on lines of their own, an image as its description.
 pub fn plain_text(html: &str) -> String {
-    let mut text = text_until(html, |_| false);
+    let mut text = text_until(html, usize::MAX, |_| false);
     text.truncate(text.trim_end().len());
     text
 }
 
-/// As [`plain_text`], but no further than to where `enough` says so of what there is; it is asked a few times, however
-/// long the text is.
-pub(crate) fn text_until(html: &str, mut enough: impl FnMut(&str) -> bool) -> String {
+/// As [`plain_text`], but no further than to where `enough` says so of what there is, or to about `most` bytes. It is
+/// asked a few times, however long the text is.
+pub(crate) fn text_until(html: &str, most: usize, mut enough: impl FnMut(&str) -> bool) -> String {
     let text = RefCell::new(String::new());
     let (mut in_image, mut is_described) = (false, false);
     let read = |event: CallbackEvent<'_>, _: Span<()>| {
@@ -76,10 +76,10 @@ pub(crate) fn text_until(html: &str, mut enough: impl FnMut(&str) -> bool) -> St
     for Ok(()) in Tokenizer::new_with_emitter(html, CallbackEmitter::new(read)) {
         let long = text.borrow().len() >= look;
         if long {
-            if enough(&text.borrow()) {
+            if look >= most || enough(&text.borrow()) {
                 break;
             }
-            look *= 2;
+            look = look.saturating_mul(2).min(most);
         }
     }
     text.into_inner()
@@ -148,7 +148,7 @@ pub fn excerpt(text: &str, max_chars: usize) -> String {
 pub fn excerpt_of(html: &str, max_chars: usize) -> String {
     // What follows a space that may be the last is not known yet: it decides whether something is left out.
     let is_enough = |text: &str| text.trim_end().chars().nth(max_chars).is_some();
-    excerpt(&text_until(html, is_enough), max_chars)
+    excerpt(&text_until(html, usize::MAX, is_enough), max_chars)
 }
 
 #[cfg(test)]

@@ -33,25 +33,31 @@ impl Highlighter {
     /// Part of the text of sanitised HTML around the first thing that was asked for, escaped, with what matches in
     /// `<mark>`. Without a match it is the beginning of the text. Of a long text no more is read than is needed.
     pub fn show(&self, html: &str) -> String {
-        let mut found = None;
-        let text = text_until(html, |text| {
-            found = self.first(text);
-            text.len() >= MAX_SCANNED_BYTES
-                || found.is_some_and(|first| text[first..].chars().nth(self.max_chars).is_some())
+        let (mut found, mut searched) = (None, 0);
+        let text = text_until(html, MAX_SCANNED_BYTES, |text| {
+            // It grows by whole runs of text, which may be long.
+            let text = &text[..text.floor_char_boundary(MAX_SCANNED_BYTES)];
+            found = found.or_else(|| self.first(text, searched));
+            searched = text.len();
+            found.is_some_and(|first| text[first..].chars().nth(self.max_chars).is_some())
         });
         let text = &text[..text.floor_char_boundary(MAX_SCANNED_BYTES)];
         // A third of the window before the match gives the reader the context it stands in.
-        let first = found.or_else(|| self.first(text)).unwrap_or(0);
+        let first = found.or_else(|| self.first(text, searched)).unwrap_or(0);
         let start = window_start(text, first, self.max_chars / 3);
         self.marked(text, start)
     }
 
-    /// Where in `text` the first match is.
-    fn first(&self, text: &str) -> Option<usize> {
-        Folded::new(&text[..text.floor_char_boundary(MAX_SCANNED_BYTES)])
-            .matches(&self.needles)
-            .first()
-            .map(|found| found.0)
+    /// Where in `text` the first match is, when there is none within its first `searched` bytes.
+    fn first(&self, text: &str, searched: usize) -> Option<usize> {
+        let longest = self.needles.iter().map(String::len).max()?;
+        let (start, before) = go_back(&text[..text.floor_char_boundary(searched)], longest);
+        let folded = Folded { before, ..Folded::new(&text[start..]) };
+        self.needles
+            .iter()
+            .filter_map(|needle| folded.places(needle).next())
+            .min()
+            .map(|(from, _)| start + from)
     }
 
     /// What there is to show of `text` from `start` on.
@@ -97,12 +103,33 @@ struct Folded {
     /// For each byte of `folded`, the byte of the text its character starts at; at last the text's length. Empty where
     /// they are the same, as in English.
     origins: Vec<usize>,
+    /// The folded character in front of it.
+    before: Option<char>,
+}
+
+/// Where the last `bytes` of the folded form of `text` begin in it, and the folded character in front of them.
+fn go_back(text: &str, bytes: usize) -> (usize, Option<char>) {
+    let (mut start, mut left) = (text.len(), bytes);
+    for (at, c) in text.char_indices().rev() {
+        let (mut folded, mut last) = (0, None);
+        fold(c, |c| {
+            folded += c.len_utf8();
+            last = Some(c);
+        });
+        // What folds to nothing stands in front of nothing.
+        if left == 0 && last.is_some() {
+            return (start, last);
+        }
+        left = left.saturating_sub(folded);
+        start = at;
+    }
+    (start, None)
 }
 
 impl Folded {
     fn new(text: &str) -> Self {
         if text.is_ascii() {
-            return Folded { folded: text.to_ascii_lowercase(), origins: Vec::new() };
+            return Folded { folded: text.to_ascii_lowercase(), origins: Vec::new(), before: None };
         }
         let mut folded = String::with_capacity(text.len());
         let mut origins = Vec::with_capacity(text.len() + 1);
@@ -113,31 +140,32 @@ impl Folded {
             });
         }
         origins.push(text.len());
-        Folded { folded, origins }
+        Folded { folded, origins, before: None }
     }
 
     fn origin(&self, at: usize) -> usize {
         self.origins.get(at).copied().unwrap_or(at)
     }
 
+    /// Places in the text, in order, where `needle` stands at a word's start.
+    fn places(&self, needle: &str) -> impl Iterator<Item = (usize, usize)> {
+        let starts_unspaced = needle.starts_with(is_unspaced);
+        self.folded.match_indices(needle).filter_map(move |(at, _)| {
+            let before = self.folded[..at].chars().next_back().or(self.before);
+            let inside_word =
+                before.is_some_and(|c| c.is_alphanumeric() && !is_unspaced(c)) && !starts_unspaced;
+            let (from, to) = (self.origin(at), self.origin(at + needle.len()));
+            (!inside_word && from < to).then_some((from, to))
+        })
+    }
+
     /// Places in the text, in order, not overlapping, where one of `needles` stands at a word's start.
     fn matches(&self, needles: &[String]) -> Vec<(usize, usize)> {
-        let mut found = Vec::new();
-        for needle in needles {
-            for (at, _) in self.folded.match_indices(needle.as_str()) {
-                let before = self.folded[..at].chars().next_back();
-                let inside_word = before.is_some_and(char::is_alphanumeric)
-                    && !needle.starts_with(is_unspaced)
-                    && !before.is_some_and(is_unspaced);
-                if !inside_word {
-                    found.push((self.origin(at), self.origin(at + needle.len())));
-                }
-            }
-        }
+        let mut found: Vec<_> = needles.iter().flat_map(|needle| self.places(needle)).collect();
         found.sort_unstable();
         let mut end = 0;
         found.retain(|(from, to)| {
-            let apart = *from >= end && from < to;
+            let apart = *from >= end;
             if apart {
                 end = *to;
             }
@@ -159,4 +187,45 @@ fn window_start(text: &str, at: usize, before: usize) -> usize {
 
 fn escape_line(out: &mut String, text: &str) {
     escape_into(out, &text.replace(['\n', '\r', '\t'], " "));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Texts are searched in pieces; where one ends and the next begins is not to be seen.
+    #[test]
+    fn a_match_is_found_wherever_the_looks_at_a_text_end() {
+        let decomposed = format!("n{}eedle", "\u{301}".repeat(40));
+        for filler in ["x", "ž"] {
+            for length in (480..=530).chain(1_000..=1_030) {
+                let words = format!("{filler} ").repeat(length / (filler.len() + 1));
+                let words = format!("{words}{}", ".".repeat(length - words.len()));
+                for (needle, query) in
+                    [("needle", "needle"), ("two words", "\"two words\""), (decomposed.as_str(), "needle")]
+                {
+                    // Looks end where a run of text does.
+                    for (head, tail) in [needle.split_at(1), (needle, "")] {
+                        let html = format!("<p>{words} {head}<b>{tail}</b></p><p>{}</p>", "z ".repeat(2_000));
+                        let said = Highlighter::new(query, 90).show(&html);
+                        assert!(
+                            said.contains(&format!("<mark>{needle}</mark>")),
+                            "{length} {filler}: {said}"
+                        );
+                    }
+                }
+                let inside = format!("<p>{words} unneedle<b> z</b>{}</p>", " z".repeat(2_000));
+                let said = Highlighter::new("needle", 90).show(&inside);
+                assert!(!said.contains("<mark>") && said.starts_with(filler), "{length}: {said}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_more_is_searched_than_a_bound() {
+        let words = "z ".repeat(MAX_SCANNED_BYTES / 2 - 10);
+        let found = |html: &str| Highlighter::new("needle", 30).show(html).contains("<mark>");
+        assert!(found(&format!("<p>{words}needle</p>")));
+        assert!(!found(&format!("<p>{words}{}needle</p>", "z ".repeat(10))));
+    }
 }
