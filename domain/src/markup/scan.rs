@@ -60,20 +60,16 @@ pub fn headings(html: &str) -> Vec<Heading> {
     let mut found = Vec::new();
     let mut rest = html;
     while let Some(start) = rest.find("<h") {
-        rest = &rest[start + 2..];
-        let level = match rest.as_bytes().first() {
-            Some(digit @ b'1'..=b'6') => digit - b'0',
-            _ => continue,
-        };
-        let Some(length) = tag_length(rest) else { break };
-        let Some((inside, after)) = rest[length..].split_once(&format!("</h{level}>")) else { break };
-        let id = rest[..length].split_once(" id=\"").and_then(|(_, value)| value.split('"').next());
-        if let Some(id) = id {
-            found.push(Heading { level, id: id.replace("&amp;", "&"), text: plain_text(inside) });
-        }
+        let from = &rest[start..];
+        let Some(length) = tag_length(from) else { break };
+        let (tag, after) = from.split_at(length);
         rest = after;
-        if found.len() == MAX_HEADINGS {
-            break;
+        if let Some((heading, _, next)) = heading_at(tag, after) {
+            found.push(heading);
+            rest = next;
+            if found.len() == MAX_HEADINGS {
+                break;
+            }
         }
     }
     found
