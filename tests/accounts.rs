@@ -3,9 +3,8 @@
 use rusqlite::Connection as Database;
 
 use super::harness::browser::{Browser, Form, form_in};
+pub(crate) use super::harness::people::PASSWORD;
 use super::harness::server::{Server, run};
-
-pub(crate) const PASSWORD: &str = "several unusual words";
 
 /// The text of the newest message to an address; waits for one.
 pub(crate) fn mail_to(server: &Server, address: &str) -> String {

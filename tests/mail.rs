@@ -1,14 +1,13 @@
 //! Mail on its way to a real mail server: secured or not at all, tried again, given up, and nobody's address in the log.
 
 use std::io::{BufRead, BufReader, Read};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use super::accounts::{PASSWORD, sign_up};
 use super::harness::browser::Browser;
 use super::harness::server::{Server, veritable};
-use super::harness::{skipped, wait_for};
+use super::harness::{free_port, skipped, wait_for};
 
 /// A Python that has aiosmtpd; `None`, with a line that names the test, where there is none.
 fn python(test: &str) -> Option<&'static str> {
@@ -123,11 +122,6 @@ impl Drop for MailServer {
         let _ended_meanwhile = self.child.kill();
         let _reaped = self.child.wait();
     }
-}
-
-/// A port that nobody listens on.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// A site that sends by the server at a port; its log goes to a file.

@@ -11,11 +11,10 @@ use serde_json::json;
 use super::accounts::member;
 use super::harness::browser::{Browser, form_in};
 use super::harness::http::Reply;
+use super::harness::routes::BOUNDARY;
 use super::harness::server::{Server, run};
 use super::harness::wait_for;
 use super::wiki_writing::{column, saved, see, start, token_with};
-
-const BOUNDARY: &str = "----drawn-here";
 
 fn picture(format: ImageFormat, shade: u8) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());

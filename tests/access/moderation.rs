@@ -22,17 +22,11 @@ fn button(path: String) -> Filled {
     (path, Vec::new())
 }
 
-fn locked_topic(world: &mut World) -> Objects {
-    let objects = world.topic();
-    world.execute("UPDATE topics SET locked = 1 WHERE id = ?1", objects.topic);
-    objects
-}
-
 fn posts() -> Vec<Row> {
     vec![
         own("/posts/{id}/delete", AUTHORS),
         own_at("/posts/{id}/delete", "in a locked topic", KEEPERS, |world, _| {
-            format!("/posts/{}/delete", locked_topic(world).post)
+            format!("/posts/{}/delete", world.locked_topic().post)
         }),
         own_at("/posts/{id}/delete", "hidden", HIDDEN_PAGE, |world, _| {
             format!("/posts/{}/delete", world.hidden.post)
@@ -41,7 +35,7 @@ fn posts() -> Vec<Row> {
             button(format!("/posts/{}/delete", world.topic().post))
         }),
         form("/posts/{id}/delete", "in a locked topic", KEEPERS_ON, |world, _| {
-            button(format!("/posts/{}/delete", locked_topic(world).post))
+            button(format!("/posts/{}/delete", world.locked_topic().post))
         }),
         form("/posts/{id}/delete", "hidden", HIDDEN_ON, |world, _| {
             button(format!("/posts/{}/delete", world.hidden.deleted_post))
@@ -100,7 +94,7 @@ fn posts_by_programs() -> Vec<Row> {
             "/api/posts/{id}",
             "in a locked topic",
             API_KEEPERS_DO,
-            |world, _| (format!("/api/posts/{}", locked_topic(world).post), Value::Null),
+            |world, _| (format!("/api/posts/{}", world.locked_topic().post), Value::Null),
         ),
         with_scope(WRITE | MODERATE, "DELETE", "/api/posts/{id}", "hidden", API_HIDDEN_DO, |world, _| {
             (format!("/api/posts/{}", world.hidden.deleted_post), Value::Null)
@@ -168,7 +162,7 @@ fn topics() -> Vec<Row> {
     vec![
         own("/topics/{id}/edit", AUTHORS),
         own_at("/topics/{id}/edit", "a locked one", KEEPERS, |world, _| {
-            format!("/topics/{}/edit", locked_topic(world).topic)
+            format!("/topics/{}/edit", world.locked_topic().topic)
         }),
         own_at("/topics/{id}/edit", "hidden", HIDDEN_PAGE, |world, _| {
             format!("/topics/{}/edit", world.hidden.topic)
@@ -177,7 +171,7 @@ fn topics() -> Vec<Row> {
             change(world.topic().topic, "title", "Another title")
         }),
         form("/topics/{id}/edit", "the title of a locked one", KEEPERS_ON, |world, _| {
-            change(locked_topic(world).topic, "title", "Another title")
+            change(world.locked_topic().topic, "title", "Another title")
         }),
         form("/topics/{id}/edit", "hidden", HIDDEN_ON, |world, _| {
             change(world.hidden.topic, "title", "Verborgenheit anew")
@@ -186,7 +180,7 @@ fn topics() -> Vec<Row> {
             change(world.topic().topic, "locked", "1")
         }),
         form("/topics/{id}/edit", "unlock it", KEEPERS_ON, |world, _| {
-            change(locked_topic(world).topic, "locked", "0")
+            change(world.locked_topic().topic, "locked", "0")
         }),
         form("/topics/{id}/edit", "pin it", KEEPERS_ON, |world, _| {
             change(world.topic().topic, "pinned", "1")

@@ -7,14 +7,13 @@ use sha2::{Digest, Sha256};
 use super::super::harness::browser::{Browser, Form};
 use super::super::harness::http::Reply;
 use super::super::harness::people::{Community, Who};
-use super::super::harness::routes::{GROUP, Objects, drawn};
+use super::super::harness::routes::{BOUNDARY, GROUP, Objects, drawn};
 use super::super::harness::server::run;
 use super::HIDDEN;
 
 /// The bit of the group that sees the hidden category: nobody is in it but administrators, who see everything.
 const INNER: i64 = 1 << GROUP;
 const ADMINISTRATORS: i64 = 8;
-const BOUNDARY: &str = "----drawn-here";
 
 /// Everybody, and what belongs to them.
 pub(crate) struct World {
@@ -86,6 +85,13 @@ impl World {
     /// A new topic of the owner's in the open category, and a new page.
     pub(crate) fn topic(&mut self) -> Objects {
         Objects::with(&mut self.community, "A topic", "Some *words* about [[Home]].")
+    }
+
+    /// The same, and the topic is locked.
+    pub(crate) fn locked_topic(&mut self) -> Objects {
+        let objects = self.topic();
+        self.execute("UPDATE topics SET locked = 1 WHERE id = ?1", objects.topic);
+        objects
     }
 
     /// A reply of the owner's in a new topic, deleted by this person.

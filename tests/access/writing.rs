@@ -93,12 +93,6 @@ fn topics() -> Vec<Row> {
     ]
 }
 
-fn locked_topic(world: &mut World) -> super::Objects {
-    let objects = world.topic();
-    world.execute("UPDATE topics SET locked = 1 WHERE id = ?1", objects.topic);
-    objects
-}
-
 fn reply_in(topic: i64) -> Filled {
     (format!("/reply/{topic}"), vec![("body", "words".into())])
 }
@@ -110,7 +104,7 @@ fn replies() -> Vec<Row> {
             format!("/reply/{}", world.hidden.topic)
         }),
         own_at("/reply/{topic}", "in a locked topic", KEEPERS, |world, _| {
-            format!("/reply/{}", locked_topic(world).topic)
+            format!("/reply/{}", world.locked_topic().topic)
         }),
         own_at("/reply/{topic}", "in a deleted topic", [303, 404, 404, 404, 404], |world, _| {
             format!("/reply/{}", world.deleted_topic().topic)
@@ -118,7 +112,7 @@ fn replies() -> Vec<Row> {
         form("/reply/{topic}", "", MEMBERS_ON, |world, _| reply_in(world.objects.topic)),
         form("/reply/{topic}", "in a hidden topic", HIDDEN_ON, |world, _| reply_in(world.hidden.topic)),
         form("/reply/{topic}", "in a locked topic", KEEPERS_ON, |world, _| {
-            reply_in(locked_topic(world).topic)
+            reply_in(world.locked_topic().topic)
         }),
         form("/reply/{topic}", "in a deleted topic", [401, 404, 404, 404, 404], |world, _| {
             reply_in(world.deleted_topic().topic)
@@ -139,7 +133,7 @@ fn replies() -> Vec<Row> {
             (format!("/api/topics/{}/posts", world.hidden.topic), json!({"body": format!("words {number}")}))
         }),
         json("POST", "/api/topics/{id}/posts", "in a locked topic", [401, 403, 403, 201, 201], |world, _| {
-            (format!("/api/topics/{}/posts", locked_topic(world).topic), json!({"body": "words"}))
+            (format!("/api/topics/{}/posts", world.locked_topic().topic), json!({"body": "words"}))
         }),
         json(
             "POST",
@@ -176,7 +170,7 @@ fn edits() -> Vec<Row> {
             format!("/posts/{}/edit", world.hidden.post)
         }),
         own_at("/posts/{id}/edit", "in a locked topic", KEEPERS, |world, _| {
-            format!("/posts/{}/edit", locked_topic(world).post)
+            format!("/posts/{}/edit", world.locked_topic().post)
         }),
         own_at("/posts/{id}/edit", "a deleted one", [303, 404, 404, 404, 404], |world, _| {
             format!("/posts/{}/edit", world.objects.deleted_post)
@@ -192,7 +186,7 @@ fn edits() -> Vec<Row> {
         }),
         form("/posts/{id}/edit", hidden, HIDDEN_ON, |world, _| edit_of(world, world.hidden.post)),
         form("/posts/{id}/edit", "in a locked topic", KEEPERS_ON, |world, _| {
-            let post = locked_topic(world).post;
+            let post = world.locked_topic().post;
             edit_of(world, post)
         }),
         with_scope(
@@ -234,7 +228,7 @@ fn edits() -> Vec<Row> {
             "in a locked topic",
             [401, 403, 403, 200, 200],
             |world, _| {
-                let post = locked_topic(world).post;
+                let post = world.locked_topic().post;
                 (format!("/api/posts/{post}"), json!({"body": "other words", "base_version": 1}))
             },
         ),

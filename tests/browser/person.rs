@@ -241,6 +241,13 @@ impl Person {
         self.chromium.call("DOM.setFileInputFiles", params);
     }
 
+    /// Fills in a field, presses a button, and is told why that is refused.
+    pub(crate) fn is_refused(&mut self, label: &str, text: &str, button: &str, why: &str) {
+        self.fill(label, text);
+        self.press(button);
+        self.expect(why);
+    }
+
     /// Presses whatever control.
     pub(crate) fn enter(&mut self, control: Control<'_>) {
         self.reach(control);

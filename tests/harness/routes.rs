@@ -36,6 +36,9 @@ pub(crate) struct Objects {
 pub(crate) const GROUP: i64 = 4;
 const EVERY_SCOPE: u8 = 31;
 
+/// Between the parts of a form that carries a picture.
+pub(crate) const BOUNDARY: &str = "----drawn-here";
+
 /// A picture of few bytes, each time another.
 pub(crate) fn drawn() -> Vec<u8> {
     let mut bytes = std::io::Cursor::new(Vec::new());

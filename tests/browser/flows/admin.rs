@@ -70,9 +70,7 @@ fn make_fill_and_delete_a_group(stage: &mut Stage<'_>) {
     person.press("Make the group");
     person.expect("It is made");
     person.expect("Nobody is in it.");
-    person.fill("User name", "nobody there");
-    person.press("Take in");
-    person.expect("no such");
+    person.is_refused("User name", "nobody there", "Take in", "no such");
     person.fill("User name", &name);
     person.press("Take in");
     person.reach(Control::ButtonOf(&name, "Take out"));
@@ -99,9 +97,7 @@ fn make_change_and_order_categories(stage: &mut Stage<'_>) {
     let person = &mut stage.person;
     person.go("/admin");
     person.follow("Categories");
-    person.fill("Name", " ");
-    person.press("Make the category");
-    person.expect("empty");
+    person.is_refused("Name", " ", "Make the category", "empty");
     person.fill("Name", &name);
     person.fill("Description", "For whatever");
     person.press("Make the category");

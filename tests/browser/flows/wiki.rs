@@ -154,9 +154,7 @@ fn move_with_a_redirect(stage: &mut Stage<'_>) {
     let person = &mut stage.person;
     person.follow("Move");
     person.expect("Move “");
-    person.fill("New title", "Backups");
-    person.press("Move it");
-    person.expect("There is a page of that title already");
+    person.is_refused("New title", "Backups", "Move it", "There is a page of that title already");
     person.fill("New title", &new);
     person.fill("Why", "A better name");
     person.press("Move it");

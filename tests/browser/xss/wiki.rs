@@ -4,10 +4,8 @@ use serde_json::{Value, json};
 
 use super::super::super::harness::http::Reply;
 use super::super::super::harness::rounds;
-use super::super::super::harness::routes::drawn;
+use super::super::super::harness::routes::{BOUNDARY, drawn};
 use super::World;
-
-const BOUNDARY: &str = "----drawn-here";
 
 pub(super) fn wiki_pages(world: &mut World, payloads: &[String]) -> Vec<Reply> {
     let mut pages = Vec::new();

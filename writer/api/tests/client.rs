@@ -39,6 +39,13 @@ impl Drop for Address {
     }
 }
 
+/// A writer's socket, on which nobody was taken yet.
+fn listening() -> (Address, UnixListener) {
+    let address = Address::new();
+    let listener = UnixListener::bind(&address.0).unwrap();
+    (address, listener)
+}
+
 struct Peer(UnixStream);
 
 impl Peer {
@@ -49,6 +56,11 @@ impl Peer {
         let mut peer = Peer(stream);
         assert!(matches!(peer.receive(), ToWriter::Subscribe));
         peer
+    }
+
+    /// One that takes a request and dies before it says what came of it.
+    fn die_with(listener: &UnixListener) -> Request {
+        Peer::accept(listener).request()
     }
 
     fn receive(&mut self) -> ToWriter {
@@ -87,8 +99,7 @@ fn runtime() -> tokio::runtime::Runtime {
 
 #[test]
 fn what_was_unanswered_is_sent_again_in_order_under_the_same_keys() {
-    let address = Address::new();
-    let listener = UnixListener::bind(&address.0).unwrap();
+    let (address, listener) = listening();
     let path = address.0.clone();
     let keys = [IdempotencyKey::of([1; 16]), IdempotencyKey::of([2; 16])];
     let (first, second) = beside(
@@ -118,8 +129,7 @@ fn what_was_unanswered_is_sent_again_in_order_under_the_same_keys() {
 
 #[test]
 fn a_call_that_was_sent_and_not_answered_has_an_unknown_outcome() {
-    let address = Address::new();
-    let listener = UnixListener::bind(&address.0).unwrap();
+    let (address, listener) = listening();
     let path = address.0.clone();
     let (done, wait) = std::sync::mpsc::channel::<()>();
     beside(
@@ -261,15 +271,12 @@ fn only_what_the_writer_says_shows_that_it_is_there() {
 
 #[test]
 fn a_command_whose_fate_a_full_writer_did_not_look_up_is_asked_about_again() {
-    let address = Address::new();
-    let listener = UnixListener::bind(&address.0).unwrap();
+    let (address, listener) = listening();
     let path = address.0.clone();
     beside(
         move || {
             // It carried the command out, and died before it could say so.
-            let mut died = Peer::accept(&listener);
-            let first = died.request();
-            drop(died);
+            let first = Peer::die_with(&listener);
             let mut peer = Peer::accept(&listener);
             for _ in 0..3 {
                 assert_eq!(peer.request(), first);
@@ -307,8 +314,7 @@ fn a_command_whose_fate_a_full_writer_did_not_look_up_is_asked_about_again() {
 
 #[test]
 fn a_writer_that_does_not_know_says_so() {
-    let address = Address::new();
-    let listener = UnixListener::bind(&address.0).unwrap();
+    let (address, listener) = listening();
     let path = address.0.clone();
     beside(
         move || {
@@ -329,14 +335,11 @@ fn a_writer_that_does_not_know_says_so() {
 
 #[test]
 fn what_became_of_a_command_is_learnt_after_its_deadline_too() {
-    let address = Address::new();
-    let listener = UnixListener::bind(&address.0).unwrap();
+    let (address, listener) = listening();
     let path = address.0.clone();
     beside(
         move || {
-            let mut died = Peer::accept(&listener);
-            let request = died.request();
-            drop(died);
+            let request = Peer::die_with(&listener);
             // Another writer, after the deadline: it has carried nothing out.
             while UnixMillis::now() <= request.deadline {
                 std::thread::sleep(Duration::from_millis(5));
@@ -357,8 +360,7 @@ fn what_became_of_a_command_is_learnt_after_its_deadline_too() {
 
 #[test]
 fn events_reach_every_subscriber() {
-    let address = Address::new();
-    let listener = UnixListener::bind(&address.0).unwrap();
+    let (address, listener) = listening();
     let path = address.0.clone();
     let event = Event { commit: 7, tags: vec![Tag::Latest] };
     let sent = event.clone();
