@@ -31,6 +31,7 @@ mod monitoring;
 mod power_loss;
 mod processes;
 mod reloads;
+mod search;
 mod session_ends;
 mod sessions;
 mod storage;
