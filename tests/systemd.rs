@@ -1,5 +1,6 @@
 //! The units of `systemd/`, under a real systemd: what an administrator sees of the service's life.
 
+mod backups;
 mod failures;
 mod warm;
 
