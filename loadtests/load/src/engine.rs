@@ -182,9 +182,10 @@ impl Load<'_> {
             let opened = self.open(&mine).await;
             // Whatever came of it, the others wait here for this thread.
             pass(gate);
+            let begun = Instant::now();
             let run = Rc::new(Run {
-                begun: Instant::now(),
-                end: Instant::now() + self.duration,
+                begun,
+                end: begun + self.duration,
                 timeout: self.timeout,
                 tally,
                 due: RefCell::default(),
@@ -289,17 +290,22 @@ impl Run {
     /// Lets requests go when they are due, until the end.
     async fn release(&self, mut schedule: Schedule, stop: &AtomicBool) -> std::io::Result<()> {
         let alarm = Alarm::new()?;
+        // What is due at the end or later is nobody's; what was due before it counts, however late this thread is.
+        let last_due = self.end - Duration::from_nanos(1);
         loop {
             let now = Instant::now();
-            if now >= self.end || stop.load(Ordering::Relaxed) {
+            if stop.load(Ordering::Relaxed) {
                 break;
             }
             let mut count = 0;
-            while let Some(at) = schedule.take(now - self.begun) {
+            while let Some(at) = schedule.take(now.min(last_due) - self.begun) {
                 self.due.borrow_mut().push_back(self.begun + at);
                 count += 1;
             }
             self.free.add_permits(count);
+            if now >= self.end {
+                break;
+            }
             let next = (self.begun + schedule.peek()).max(now + BREATH);
             alarm.until(next.min(self.end)).await?;
         }

@@ -275,3 +275,38 @@ fn what_cannot_be_a_request_is_no_lack_of_a_connection() {
     let ((), outcome) = load.run(|| (), |_| ()).unwrap();
     assert_eq!(outcome.tally.errors, [(Trouble::Unbuilt, 4)].into());
 }
+
+#[test]
+fn what_was_due_while_the_generator_was_held_up_counts() {
+    struct Slow(u32);
+    impl Visitor for Slow {
+        fn next(&mut self, _: &mut SmallRng) -> Ask {
+            self.0 += 1;
+            if self.0 == 5 {
+                // The whole thread, until after the end.
+                std::thread::sleep(Duration::from_millis(300));
+            }
+            Ask::get(Kind::Only, "/")
+        }
+        fn answered(&mut self, _: &Ask, _: Result<&Reply, Trouble>) {}
+        fn is_midway(&self) -> bool {
+            false
+        }
+    }
+    let stop = AtomicBool::new(false);
+    let load = Load {
+        address: server(|_| "200 OK"),
+        host: "x".into(),
+        pace: Pace::Rate(100.0),
+        connections: 1,
+        threads: 1,
+        duration: Duration::from_millis(200),
+        timeout: Duration::from_secs(5),
+        seed: 1,
+        visitor: &|_| Box::new(Slow(0)),
+        stop: &stop,
+    };
+    let ((), outcome) = load.run(|| (), |_| ()).unwrap();
+    assert_eq!(outcome.tally.total(), 20, "{:?}", outcome.tally.errors);
+    assert!(outcome.tally.in_time < 20 && outcome.tally.latency.millis(1.0) > 100.0);
+}
