@@ -14,6 +14,7 @@ pub mod password;
 pub mod permission;
 pub mod report;
 pub mod search;
+pub mod secret;
 pub mod slug;
 pub mod tag;
 pub mod text;

@@ -1,11 +1,9 @@
 //! The demonstration's administrator: a password made once and told once.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use sha2::{Digest, Sha256};
 use veritable_domain::account::Scopes;
 use veritable_domain::password::Cost;
 use veritable_domain::permission::Role;
+use veritable_domain::secret;
 use veritable_domain::text::UserName;
 use veritable_writer_api::message::{Accounts, By, Command, Outcome, Refusal};
 
@@ -31,7 +29,7 @@ pub struct DemoAccounts {
 pub(super) fn make(sink: &mut dyn Sink) -> Result<DemoAccounts, ImportError> {
     let admin_name = ADMIN.to_owned();
     let name = UserName::new(ADMIN).map_err(super::malformed)?;
-    let password = URL_SAFE_NO_PAD.encode(random::<12>()?);
+    let password = secret::text(&random::<12>()?);
     let hashed = COST.hash(&password, random()?).map_err(|error| ImportError::Secret(error.to_string()))?;
     let password_hash = Some(hashed);
     let create = Accounts::CreateUser { name, role: Role::Administrator, address: None, password_hash };
@@ -44,11 +42,11 @@ pub(super) fn make(sink: &mut dyn Sink) -> Result<DemoAccounts, ImportError> {
         }
         Err(error) => return Err(error),
     };
-    let token = format!("vt_{}", URL_SAFE_NO_PAD.encode(random::<32>()?));
+    let token = secret::token(&random()?);
     let create = Accounts::CreateApiToken {
         user,
         name: "demonstration".to_owned(),
-        hash: Sha256::digest(token.as_bytes()).into(),
+        hash: secret::digest(&token),
         scopes: Scopes::ALL,
         expires_at: None,
         notice: None,

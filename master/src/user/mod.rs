@@ -14,6 +14,7 @@ use veritable_config::settings::Accounts as AccountSettings;
 use veritable_domain::account::{Address, NewPassword, Scopes};
 use veritable_domain::password::Cost;
 use veritable_domain::permission::{Groups, Role};
+use veritable_domain::secret;
 use veritable_domain::text::{Comment, Label, UserName};
 use veritable_domain::time::UnixMillis;
 use veritable_writer::database::{self, Database};
@@ -242,7 +243,7 @@ fn invitation(config: &Config, role: Role, lasts_ms: i64, note: &str) -> Result<
     let expires_at = UnixMillis(UnixMillis::now().0 + lasts_ms);
     let note = Comment::new(note).map_err(misuse)?;
     administer(config, Administration::Invite { hash, role, note, expires_at })?;
-    Ok(format!("{}/signup?invitation={secret}", base(config)))
+    Ok(format!("{}{}", base(config), secret::invitation_path(&secret)))
 }
 
 /// At the first start on an empty data directory: a link by which the first administrator joins. On one where nobody
@@ -276,8 +277,9 @@ pub(crate) fn greet(config: &Config) -> anyhow::Result<()> {
     let _unread = writeln!(
         stderr,
         "This site is new. Make its administrator's account within a day, here (the link is good once):\n\n    \
-         {}/signup?invitation={secret}\n\nor at any time by: veritable user create NAME --role administrator\n",
-        base(config)
+         {}{}\n\nor at any time by: veritable user create NAME --role administrator\n",
+        base(config),
+        secret::invitation_path(&secret)
     );
     Ok(())
 }
@@ -311,7 +313,7 @@ fn reset(config: &Config, name: &str, second_factor: bool) -> Result<(), Failure
     let expires_at = UnixMillis(UnixMillis::now().0 + RESET_MS);
     administer(config, Administration::OfferPassword { user, hash, expires_at, mail: None })?;
     out::line(&format!("Whoever opens this link chooses the password of {name}, once, within a day:"));
-    out::line(&format!("{}/reset/{secret}", base(config)));
+    out::line(&format!("{}{}", base(config), secret::reset_path(&secret)));
     Ok(())
 }
 
@@ -326,9 +328,7 @@ fn token(
     let user = one(config, name)?.id;
     let scopes: Scopes = scopes.iter().copied().collect();
     let expires_at = (days > 0).then(|| UnixMillis(UnixMillis::now().0 + i64::from(days) * DAY_MS));
-    let (secret, _) = secrets::secret()?;
-    let text = format!("vt_{secret}");
-    let hash = secrets::digest(&text);
+    let (text, hash) = secrets::token()?;
     let create = Accounts::CreateApiToken {
         user,
         name: label.as_str().to_owned(),

@@ -3,9 +3,7 @@
 use std::io::{BufRead, IsTerminal, Write};
 
 use anyhow::Context;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use sha2::{Digest, Sha256};
+use veritable_domain::secret;
 use veritable_writer_api::message::SecretHash;
 
 use crate::Failure;
@@ -28,14 +26,19 @@ pub(super) fn random<const N: usize>() -> anyhow::Result<[u8; N]> {
 /// # Errors
 /// The system has no random numbers.
 pub(super) fn secret() -> anyhow::Result<(String, SecretHash)> {
-    let text = URL_SAFE_NO_PAD.encode(random::<32>()?);
-    let hash = digest(&text);
+    let text = secret::text(&random::<{ secret::SECRET_BYTES }>()?);
+    let hash = secret::digest(&text);
     Ok((text, hash))
 }
 
-/// What is stored of a secret.
-pub(super) fn digest(text: &str) -> SecretHash {
-    Sha256::digest(text.as_bytes()).into()
+/// A fresh API token, and what is stored of it.
+///
+/// # Errors
+/// The system has no random numbers.
+pub(super) fn token() -> anyhow::Result<(String, SecretHash)> {
+    let text = secret::token(&random()?);
+    let hash = secret::digest(&text);
+    Ok((text, hash))
 }
 
 /// A new password: typed twice, unseen, or a line of the standard input where that is no terminal.
