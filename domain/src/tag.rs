@@ -30,8 +30,8 @@ pub enum Tag {
     Titles,
     /// The wiki's recent changes.
     RecentChanges,
-    /// That search must not find something any more: it is deleted, or not for all to read. What is new or edited is found
-    /// when the time of an answer is over, which is short.
+    /// What search finds, where that must not wait: something is deleted, brought back, renamed, or not for the same
+    /// people to read any more. What is new or edited is found when the time of an answer is over, which is short.
     Search,
     /// Who may do what as an account: its role, groups, sessions and tokens.
     Account(UserId),
@@ -60,11 +60,12 @@ impl fmt::Display for Tag {
 
 /// What is not the name of a tag.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{0:?} is no tag; tags are site, categories, latest, titles, recent-changes, search, reports, category:ID, \
-     topic:ID, user:ID, page:ID, account:ID"
-)]
+#[error("{0:?} is no tag; tags are {forms}", forms = FORMS)]
 pub struct UnknownTag(pub String);
+
+/// What people may write for a tag.
+pub const FORMS: &str = "site, categories, latest, titles, recent-changes, search, reports, category:ID, topic:ID, \
+    user:ID, page:ID, account:ID";
 
 impl FromStr for Tag {
     type Err = UnknownTag;
@@ -117,8 +118,13 @@ mod tests {
             Tag::Account(UserId(5)),
             Tag::Reports,
         ] {
-            assert_eq!(tag.to_string().parse(), Ok(tag));
+            let written = tag.to_string();
+            let form = written.split_once(':').map_or(written.clone(), |(kind, _)| format!("{kind}:ID"));
+            assert!(FORMS.split(", ").any(|named| named == form), "{form}");
+            assert_eq!(written.parse(), Ok(tag));
         }
+        assert_eq!(FORMS.split(", ").count(), 12, "each once");
+        assert!(UnknownTag("x".into()).to_string().ends_with(FORMS));
         for wrong in ["", "topics", "topic:", "topic:x", "topic:0", "topic:-1", "topic:1:2", "post:1", "Site"]
         {
             assert_eq!(wrong.parse::<Tag>(), Err(UnknownTag(wrong.to_owned())));

@@ -14,7 +14,7 @@ mod user;
 use crate::cache;
 pub(crate) use user::{User, UserNew};
 
-/// A self-hosted community server: forum, wiki and notebooks in one binary.
+/// A self-hosted community server: forum and wiki in one binary; notebooks are to come.
 #[derive(Debug, Parser)]
 #[command(name = "veritable", version, propagate_version = true, max_term_width = 100)]
 #[command(after_help = "Every setting of the file can also be set by an environment variable, such as \
@@ -63,9 +63,15 @@ pub(crate) enum Command {
     /// Show what the statements of the databases cost, the most expensive first, and what is wrong with the slow
     /// ones
     Queries(Queries),
-    /// Copy the databases, all as of one moment, while the server runs or not, and prove the copy good
+    /// Copy the databases, all as of one moment, and the pictures, while the server runs or not, and prove the copy good
+    ///
+    /// Exit code 0: the backup is whole; 3: it is made, but lacks pictures that could not be read, which it lists;
+    /// 1: failed, and nothing is left of it; 2: misuse.
     Backup(Backup),
-    /// Put a backup in the place of the databases, while no server runs; what was there is kept beside it
+    /// Put a backup in the place of the databases and pictures, while no server runs; what was there is kept beside it
+    ///
+    /// Exit code 0: restored, if need be without the pictures that the backup lacked, which are listed; 1: failed;
+    /// 2: misuse.
     Restore {
         #[command(flatten)]
         place: Place,
@@ -220,9 +226,7 @@ pub(crate) enum CacheCommand {
     },
     /// End what depends on any of some tags
     Invalidate {
-        /// site, categories, latest, titles, recent-changes, search, reports, category:ID, topic:ID, user:ID, page:ID,
-        /// or wiki:TITLE for the page of that title
-        #[arg(required = true, value_name = "TAG", value_parser = cache::named_tag)]
+        #[arg(required = true, value_name = "TAG", value_parser = cache::named_tag, help = cache::tag_help())]
         tags: Vec<cache::NamedTag>,
         #[command(flatten)]
         place: Place,

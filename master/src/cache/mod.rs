@@ -8,7 +8,7 @@ use std::io::Write;
 
 use anyhow::{Context, bail};
 use veritable_config::Config;
-use veritable_domain::tag::{Tag, UnknownTag};
+use veritable_domain::tag::{FORMS, Tag, UnknownTag};
 use veritable_shm::{Cache, KeyInfo, Lookup, TagRef, Tags, now_ms};
 use veritable_worker::{Encoding, Kept, Stored};
 
@@ -28,6 +28,11 @@ pub(crate) enum NamedTag {
     Tag(Tag),
     /// Of the wiki page of this title.
     Wiki(String),
+}
+
+/// What may be written for one.
+pub(crate) fn tag_help() -> String {
+    format!("{FORMS}, or {WIKI}TITLE for the page of that title")
 }
 
 /// A tag of the command line.
