@@ -3,15 +3,12 @@
 use veritable_config::Config;
 use veritable_config::settings::MailTransport;
 use veritable_domain::account::Address;
+use veritable_domain::secret::{self, SECRET_BYTES, digest, reset_path, verify_path};
 use veritable_domain::time::UnixMillis;
 use veritable_writer_api::message::{Link, LinkKind, Mail};
 
 use crate::error::Error;
 use crate::http::csrf::random;
-use crate::sessions::digest;
-
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 /// How long a link shows that an address is its owner's.
 const VERIFY_MS: i64 = 3 * 24 * 60 * 60 * 1_000;
@@ -28,9 +25,9 @@ pub(crate) fn are_sent(config: &Config) -> bool {
 /// # Errors
 /// The system has no random numbers.
 pub(crate) fn secret() -> Result<(String, [u8; 32]), Error> {
-    let text = URL_SAFE_NO_PAD.encode(random::<32>()?);
-    let hash = digest(&text);
-    Ok((text, hash))
+    let secret = secret::text(&random::<SECRET_BYTES>()?);
+    let hash = digest(&secret);
+    Ok((secret, hash))
 }
 
 /// A link to show that an address is its owner's.
@@ -39,10 +36,10 @@ pub(crate) fn secret() -> Result<(String, [u8; 32]), Error> {
 /// The system has no random numbers.
 pub(crate) fn verify(config: &Config, to: &Address, name: &str, now: UnixMillis) -> Result<Link, Error> {
     let (secret, hash) = secret()?;
-    let (site, url) = (&config.site.name, base(config));
+    let (site, url, path) = (&config.site.name, base(config), verify_path(&secret));
     let body = format!(
         "Hello {name},\n\nplease confirm that this address is yours, so that you can take part in {site}:\n\n\
-         {url}/verify/{secret}\n\nThe link is good for three days. If you did not ask for it, ignore this message: \
+         {url}{path}\n\nThe link is good for three days. If you did not ask for it, ignore this message: \
          nothing happens.\n"
     );
     let mail = Mail { to: to.clone(), subject: format!("Your e-mail address at {site}"), body };
@@ -60,10 +57,10 @@ pub(crate) fn reset_expiry(now: UnixMillis) -> UnixMillis {
 /// The system has no random numbers.
 pub(crate) fn reset(config: &Config, to: &Address, name: &str, now: UnixMillis) -> Result<Link, Error> {
     let (secret, hash) = secret()?;
-    let (site, url) = (&config.site.name, base(config));
+    let (site, url, path) = (&config.site.name, base(config), reset_path(&secret));
     let body = format!(
         "Hello {name},\n\nsomebody, you we hope, wants a new password for your account at {site}. Choose it here:\n\n\
-         {url}/reset/{secret}\n\nThe link is good for an hour, once. If it was not you, ignore this message: your \
+         {url}{path}\n\nThe link is good for an hour, once. If it was not you, ignore this message: your \
          password stays as it is.\n"
     );
     let mail = Mail { to: to.clone(), subject: format!("A new password for {site}"), body };

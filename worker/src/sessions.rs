@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use sha2::{Digest, Sha256};
 use veritable_domain::account::{MAX_SESSION_BYTES, Session};
 use veritable_domain::codec;
 use veritable_domain::tag::Tag;
@@ -48,11 +47,6 @@ impl Known {
     pub(crate) fn expiry(&self, now: UnixMillis) -> UnixMillis {
         UnixMillis(now.0 + self.lifetime_ms)
     }
-}
-
-/// What is stored of a token instead of it.
-pub(crate) fn digest(token: &str) -> SessionDigest {
-    Sha256::digest(token.as_bytes()).into()
 }
 
 /// The session of the token with this digest, unless it is over.

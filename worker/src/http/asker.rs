@@ -6,6 +6,7 @@ use http::{HeaderMap, header};
 use veritable_domain::account::{Scope, Scopes, Session};
 use veritable_domain::ids::UserId;
 use veritable_domain::permission::{Actor, Denial};
+use veritable_domain::secret;
 use veritable_domain::time::UnixMillis;
 use veritable_shm::SessionDigest;
 use veritable_writer_api::message::By;
@@ -135,13 +136,13 @@ pub(crate) async fn of(
 ) -> Result<Asker, Error> {
     if let Some(token) = authorization(headers, path) {
         // The database knows only the hash, and finds it by an index: nothing here compares secrets by bytes.
-        let hash = sessions::digest(token?);
+        let hash = secret::digest(token?);
         let found = app.run(Cost::Point, move |db| Ok(accounts::by_token(db, &hash, now)?)).await?;
         let (actor, scopes, expires_at) = found.ok_or(Error::Unauthorized)?;
         return Ok(Asker { actor, address, known_by: KnownBy::Token { scopes, expires_at } });
     }
     if let Some(token) = app.cookies.get(headers, Kind::Session).filter(|token| token.len() <= TOKEN_BYTES) {
-        let digest = sessions::digest(token);
+        let digest = secret::digest(token);
         if let Some(session) = sessions::find(app, &digest, now).await? {
             let actor = session.actor();
             return Ok(Asker { actor, address, known_by: KnownBy::Session { digest, session } });

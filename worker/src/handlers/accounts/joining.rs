@@ -4,6 +4,7 @@ use veritable_config::settings::Registration;
 use veritable_domain::account::Address;
 use veritable_domain::ids::UserId;
 use veritable_domain::permission::Role;
+use veritable_domain::secret::digest;
 use veritable_domain::text::UserName;
 use veritable_domain::time::UnixMillis;
 use veritable_writer_api::message::{Accounts, Command, IdempotencyKey, LinkKind, Outcome, Refusal};
@@ -17,7 +18,6 @@ use crate::mails;
 use crate::reads::accounts::{self, Login};
 use crate::reads::settings;
 use crate::routes::{Asker, ChangeKey, Cost, Pending, Submission, Visit};
-use crate::sessions::digest;
 use crate::views::{ButtonPage, Page, SignUpPage, render};
 
 /// Said of an invitation that is none.

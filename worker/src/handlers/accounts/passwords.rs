@@ -3,6 +3,7 @@
 use veritable_domain::account::{Address, MAX_PASSWORD_BYTES};
 use veritable_domain::ids::UserId;
 use veritable_domain::password::Verdict;
+use veritable_domain::secret::{digest, reset_path};
 use veritable_writer_api::message::{Accounts, Command, LinkKind, Refusal};
 
 use super::{FAULTY, Faults, home, joining, new_password, notice, told};
@@ -13,7 +14,6 @@ use crate::limits;
 use crate::mails;
 use crate::reads::accounts::{self, Login};
 use crate::routes::{Cost, Pending, Submission, Visit};
-use crate::sessions::digest;
 use crate::views::{ForgotPage, Page, ResetPage, render};
 
 pub(crate) fn forgot_page<'a>(app: &'a App, visit: Visit) -> Pending<'a> {
@@ -101,7 +101,7 @@ pub(crate) fn reset<'a>(app: &'a App, form: Submission) -> Pending<'a> {
         let address = login.address.as_deref().unwrap_or_default();
         let known = [login.name.as_str(), address, app.config.site.name.as_str()];
         let Some(password) = new_password(form.fields.get("password"), &known, &mut faults) else {
-            return show_reset(app, &form.asker, &format!("/reset/{secret}"), faults).await;
+            return show_reset(app, &form.asker, &reset_path(secret), faults).await;
         };
         let password_hash = app.hashing.hash(password.as_str()).await?;
         let command = Accounts::ResetPassword { hash, password_hash };

@@ -3,6 +3,7 @@
 use veritable_domain::account::{Scope, Scopes};
 use veritable_domain::ids::TokenId;
 use veritable_domain::permission::{Actor, Role};
+use veritable_domain::secret::{self, digest};
 use veritable_domain::text::Label;
 use veritable_domain::time::UnixMillis;
 use veritable_writer_api::message::{Accounts, Command, IdempotencyKey, Outcome};
@@ -12,11 +13,10 @@ use crate::answer::Answer;
 use crate::app::App;
 use crate::error::Error;
 use crate::handlers::number;
-use crate::mails;
+use crate::http::csrf::random;
 use crate::reads::accounts::Login;
 use crate::reads::{moderation, settings};
 use crate::routes::{Asker, ChangeKey, Cost, Pending, Submission, Visit};
-use crate::sessions::digest;
 use crate::views::{Page, ShownOnce, Tabs, TokensPage, render};
 
 const PATH: &str = "/account/tokens";
@@ -104,8 +104,7 @@ pub(super) async fn make(
     name: &str,
     (scopes, expires_at): (Scopes, Option<UnixMillis>),
 ) -> Result<(String, TokenId), Error> {
-    let (secret, _) = mails::secret()?;
-    let text = format!("vt_{secret}");
+    let text = secret::token(&random()?);
     let create = Accounts::CreateApiToken {
         user: asker.user()?,
         name: name.to_owned(),

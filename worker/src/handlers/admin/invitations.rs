@@ -2,6 +2,7 @@
 
 use veritable_domain::ids::InvitationId;
 use veritable_domain::permission::Role;
+use veritable_domain::secret::invitation_path;
 use veritable_domain::text::Comment;
 use veritable_domain::time::UnixMillis;
 use veritable_writer_api::message::{Administration, Refusal};
@@ -72,7 +73,7 @@ pub(crate) fn create<'a>(app: &'a App, form: Submission) -> Pending<'a> {
             Err(error) => return Err(error),
         }
         let page = Page::own(app, &form.asker, "Your invitation").await?;
-        let link = format!("{}/signup?invitation={secret}", mails::base(&app.config));
+        let link = format!("{}{}", mails::base(&app.config), invitation_path(&secret));
         let text = "Send this link to whoever may join. It is good once, and shown only now.";
         let shown =
             ShownOnce { page, text, label: "Link", secret: &link, back: ("Invitations", "/invitations") };

@@ -3,6 +3,7 @@
 use veritable_domain::account::Address;
 use veritable_domain::ids::UserId;
 use veritable_domain::permission::Role;
+use veritable_domain::secret::reset_path;
 use veritable_domain::text::Comment;
 use veritable_writer_api::message::{Administration, Refusal};
 
@@ -176,7 +177,7 @@ async fn reset(app: &App, form: &Submission, user: UserId) -> Result<Answer, Err
          only now.",
         found.name
     );
-    let link = format!("{}/reset/{secret}", mails::base(&app.config));
+    let link = format!("{}{}", mails::base(&app.config), reset_path(&secret));
     let shown = ShownOnce { page, text: &text, label: "Link", secret: &link, back: (&found.name, &back) };
     Ok(Answer::html(render(&shown)?, Vec::new()))
 }
