@@ -247,6 +247,26 @@ fn all_connections_are_open_when_the_server_is_looked_at_and_nothing_was_asked()
     assert!(outcome.tally.answered > 20);
 }
 
+/// A fifth of a second at `rate` over one connection.
+fn a_moment<'a>(
+    rate: f64,
+    visitor: &'a (dyn Fn(usize) -> Box<dyn Visitor> + Sync),
+    stop: &'a AtomicBool,
+) -> Load<'a> {
+    Load {
+        address: server(|_| "200 OK"),
+        host: "x".into(),
+        pace: Pace::Rate(rate),
+        connections: 1,
+        threads: 1,
+        duration: Duration::from_millis(200),
+        timeout: Duration::from_secs(5),
+        seed: 1,
+        visitor,
+        stop,
+    }
+}
+
 #[test]
 fn what_cannot_be_a_request_is_no_lack_of_a_connection() {
     struct Wrong;
@@ -260,18 +280,7 @@ fn what_cannot_be_a_request_is_no_lack_of_a_connection() {
         }
     }
     let stop = AtomicBool::new(false);
-    let load = Load {
-        address: server(|_| "200 OK"),
-        host: "x".into(),
-        pace: Pace::Rate(20.0),
-        connections: 1,
-        threads: 1,
-        duration: Duration::from_millis(200),
-        timeout: Duration::from_secs(5),
-        seed: 1,
-        visitor: &|_| Box::new(Wrong),
-        stop: &stop,
-    };
+    let load = a_moment(20.0, &|_| Box::new(Wrong), &stop);
     let ((), outcome) = load.run(|| (), |_| ()).unwrap();
     assert_eq!(outcome.tally.errors, [(Trouble::Unbuilt, 4)].into());
 }
@@ -294,18 +303,7 @@ fn what_was_due_while_the_generator_was_held_up_counts() {
         }
     }
     let stop = AtomicBool::new(false);
-    let load = Load {
-        address: server(|_| "200 OK"),
-        host: "x".into(),
-        pace: Pace::Rate(100.0),
-        connections: 1,
-        threads: 1,
-        duration: Duration::from_millis(200),
-        timeout: Duration::from_secs(5),
-        seed: 1,
-        visitor: &|_| Box::new(Slow(0)),
-        stop: &stop,
-    };
+    let load = a_moment(100.0, &|_| Box::new(Slow(0)), &stop);
     let ((), outcome) = load.run(|| (), |_| ()).unwrap();
     assert_eq!(outcome.tally.total(), 20, "{:?}", outcome.tally.errors);
     assert!(outcome.tally.in_time < 20 && outcome.tally.latency.millis(1.0) > 100.0);
