@@ -15,7 +15,7 @@ fn main() {
     let begun = Instant::now();
     let until = begun + Duration::from_secs_f64(seconds);
     let work = move || {
-        let params = scrypt::Params::new(log_n, r, p, bytes).expect("sound parameters");
+        let params = scrypt::Params::new_with_output_len(log_n, r, p, bytes).expect("sound parameters");
         let (mut hash, mut count) = (vec![0; bytes], 0_u32);
         while Instant::now() < until {
             scrypt::scrypt(b"several unusual words", &[7; 16], &params, &mut hash).expect("room for a hash");

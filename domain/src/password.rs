@@ -1,7 +1,9 @@
 //! How passwords are stored: scrypt (RFC 7914) in the PHC string format
 //! (<https://github.com/P-H-C/phc-string-format>), and what an older site has stored.
 
-use password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
+use password_hash::phc::PasswordHash;
+use password_hash::{CustomizedPasswordHasher, PasswordVerifier};
+use scrypt::errors::InvalidParams;
 use scrypt::{Params, Scrypt};
 
 /// Bytes of a salt.
@@ -45,10 +47,9 @@ impl Cost {
     /// Costs that scrypt does not take.
     pub fn hash(self, password: &str, salt: [u8; SALT_BYTES]) -> Result<String, HashError> {
         let refused = |error: &dyn ToString| HashError(error.to_string());
-        let salt = SaltString::encode_b64(&salt).map_err(|error| refused(&error))?;
-        let params = Params::new(self.log_n, self.r, self.p, HASH_BYTES).map_err(|error| refused(&error))?;
-        Scrypt
-            .hash_password_customized(password.as_bytes(), None, None, params, &salt)
+        let params = self.params().map_err(|error| refused(&error))?;
+        Scrypt::new()
+            .hash_password_customized(password.as_bytes(), &salt, None, None, params)
             .map(|hash| hash.to_string())
             .map_err(|error| refused(&error))
     }
@@ -59,7 +60,7 @@ impl Cost {
         let right = match stored.split_once(':') {
             Some((salt, hex)) => legacy(password, salt, hex),
             None => PasswordHash::new(stored)
-                .is_ok_and(|hash| Scrypt.verify_password(password.as_bytes(), &hash).is_ok()),
+                .is_ok_and(|hash| Scrypt::new().verify_password(password.as_bytes(), &hash).is_ok()),
         };
         match right {
             false => Verdict::Wrong,
@@ -74,6 +75,10 @@ impl Cost {
         let _hash = self.hash(password, [0; SALT_BYTES]);
     }
 
+    fn params(self) -> Result<Params, InvalidParams> {
+        Params::new_with_output_len(self.log_n, self.r, self.p, HASH_BYTES)
+    }
+
     fn is_of(self, stored: &str) -> bool {
         let Ok(hash) = PasswordHash::new(stored) else { return false };
         let is = |name: &str, wanted: u32| hash.params.get_decimal(name) == Some(wanted);
@@ -83,7 +88,7 @@ impl Cost {
 
 /// `salt:hex`, as the older site stored it: the salt is the text itself.
 fn legacy(password: &str, salt: &str, hex: &str) -> bool {
-    let Ok(params) = Params::new(LEGACY.log_n, LEGACY.r, LEGACY.p, HASH_BYTES) else { return false };
+    let Ok(params) = LEGACY.params() else { return false };
     let mut hash = [0; HASH_BYTES];
     if scrypt::scrypt(password.as_bytes(), salt.as_bytes(), &params, &mut hash).is_err() {
         return false;

@@ -3,6 +3,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
+use std::time::Duration;
 
 use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
 use tokio::sync::oneshot;
@@ -11,6 +12,9 @@ use crate::error::Error;
 
 /// How much these threads give way: a fifteenth of the share of the event loop where both want all of a core (nice(2)).
 const NICE: i32 = 12;
+/// How long whoever finds the queue full waits to be told so: clients that ask again at once, however often they are
+/// refused, would otherwise cost readers more than the hashes do.
+const REFUSED_AFTER: Duration = Duration::from_millis(500);
 /// Seconds after which somebody who found the queue full may try again.
 const RETRY_SECONDS: u64 = 2;
 
@@ -63,7 +67,10 @@ impl Background {
         });
         match self.jobs.try_send(job) {
             Ok(()) => {}
-            Err(TrySendError::Full(_)) => return Err(Error::TooMany { retry_seconds: RETRY_SECONDS }),
+            Err(TrySendError::Full(_)) => {
+                tokio::time::sleep(REFUSED_AFTER).await;
+                return Err(Error::TooMany { retry_seconds: RETRY_SECONDS });
+            }
             Err(TrySendError::Disconnected(_)) => {
                 return Err(Error::Internal("the threads for it are gone".into()));
             }
