@@ -232,3 +232,20 @@ fn process_titles_name_the_roles() {
         }
     }
 }
+
+/// What balancers do: a pool of connections that is opened at once and kept.
+#[test]
+fn a_burst_of_connections_is_shared_out_among_the_workers() {
+    const BURST: usize = 32;
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::serve(dir.path(), &["--workers", "2"]);
+    for round in 0..8 {
+        let mut connections: Vec<_> = (0..BURST).map(|_| server.connect()).collect();
+        for connection in &mut connections {
+            assert_eq!(connection.send("GET", "/livez", &[], b"").unwrap().status, 200);
+        }
+        let shares = server.shares(&connections);
+        assert_eq!(shares.iter().sum::<usize>(), BURST, "{shares:?}");
+        assert!(shares.iter().all(|&share| share >= BURST / 4), "round {round}: {shares:?}");
+    }
+}

@@ -26,6 +26,12 @@ impl Server {
         });
         found
     }
+
+    /// How many of these connections each worker holds.
+    pub(crate) fn shares(&self, connections: &[Connection]) -> Vec<usize> {
+        let holds = |&pid: &i32| connections.iter().filter(|c| has(pid, c.server_socket())).count();
+        self.pids("worker").iter().map(holds).collect()
+    }
 }
 
 /// Whether a process has the socket with this inode (`proc_pid_fd(5)`).

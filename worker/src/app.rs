@@ -214,10 +214,15 @@ impl App {
             all.min(usize::from(WORKERS_MAX))
         };
         let wanted = if self.config.workers == 0 { cores() } else { usize::from(self.config.workers) };
+        self.ready_workers().count() * 2 >= wanted
+    }
+
+    /// The slots of the workers that take connections.
+    fn ready_workers(&self) -> impl Iterator<Item = u16> {
         let is_ready = |slot: &u16| {
             self.scoreboard.status(*slot).is_ok_and(|status| status.state == Some(SlotState::Ready))
         };
-        (0..WORKER_SLOTS).filter(is_ready).count() * 2 >= wanted
+        (0..WORKER_SLOTS).filter(is_ready)
     }
 
     pub(crate) fn is_closing(&self) -> bool {
@@ -246,10 +251,19 @@ impl App {
         self.scoreboard.add(self.owner.slot, Counter::BytesOut, bytes);
     }
 
-    /// Tells the master that the event loop turns, and how large this process is; and others how many connections
-    /// it has.
-    pub(crate) fn beat(&self, connections: usize) {
-        self.scoreboard.set_gauge(self.owner, Gauge::Connections, connections as u64);
+    /// Tells others how many connections this process has open.
+    pub(crate) fn tell_connections(&self, open: usize) {
+        self.scoreboard.set_gauge(self.owner, Gauge::Connections, open as u64);
+    }
+
+    /// The fewest connections that another worker, one that takes some, has open.
+    pub(crate) fn fewest_connections(&self) -> Option<usize> {
+        let open = |slot| self.scoreboard.gauge(slot, Gauge::Connections) as usize;
+        self.ready_workers().filter(|slot| *slot != self.owner.slot).map(open).min()
+    }
+
+    /// Tells the master that the event loop turns, and how large this process is.
+    pub(crate) fn beat(&self) {
         self.scoreboard.beat(self.owner, veritable_shm::now_ms());
         self.scoreboard.set_memory(self.owner, memory::heap_bytes(), memory::anon_bytes());
         self.reads.look();

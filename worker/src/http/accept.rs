@@ -1,13 +1,14 @@
 //! Taking connections: a thread per listener blocks in `accept` on a socket that all workers share. The
-//! kernel then deals connections out fairly, none waits behind a dead worker, and a full or draining worker
-//! just stops asking.
+//! kernel then deals connections out to who has waited longest, none waits behind a dead worker, and a full or draining
+//! worker just stops asking. Of a burst, though, whoever is awake would take the most: a worker that is ahead lets the
+//! others take theirs.
 
 use std::io;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,8 +18,8 @@ use tokio::sync::mpsc;
 use veritable_config::settings::Entry;
 use veritable_shm::Counter;
 
-use super::connection::Open;
 use super::handover::Handover;
+use super::open::{Connections, Open};
 use super::stream::Origin;
 use crate::app::App;
 
@@ -26,6 +27,8 @@ use crate::app::App;
 const LOOK: Duration = Duration::from_millis(250);
 /// Pause after an error such as "too many open files", which a next try at once would only repeat.
 const ERROR_PAUSE: Duration = Duration::from_millis(50);
+/// How long a worker that is ahead of another leaves the next connection to that one; then it takes it after all.
+const GIVE_WAY: Duration = Duration::from_micros(500);
 /// Connections between the accepting threads and the event loop.
 const BACKLOG: usize = 256;
 
@@ -41,8 +44,8 @@ pub(crate) struct Accepted {
 /// The accepting threads' other end.
 pub(crate) struct Accepting {
     pub(crate) connections: mpsc::Receiver<Accepted>,
-    /// Connections that are open, those still on their way here included.
-    pub(crate) open: Arc<AtomicUsize>,
+    /// Those that are open, those still on their way here included.
+    pub(crate) open: Arc<Connections>,
     stop: Arc<AtomicBool>,
     stop_adopting: Arc<AtomicBool>,
 }
@@ -118,7 +121,7 @@ impl Listener {
 pub(crate) fn start(listeners: Vec<Listener>, handover: Handover, app: &Arc<App>) -> io::Result<Accepting> {
     let (sender, connections) = mpsc::channel(BACKLOG);
     let stop = Arc::new(AtomicBool::new(false));
-    let open = Arc::new(AtomicUsize::new(0));
+    let open = Arc::new(Connections::none(app.clone()));
     for listener in listeners {
         let most = match listener.entry {
             // A full worker still says how it is.
@@ -128,13 +131,16 @@ pub(crate) fn start(listeners: Vec<Listener>, handover: Handover, app: &Arc<App>
         let (sender, stop, open, app) = (sender.clone(), stop.clone(), open.clone(), app.clone());
         std::thread::Builder::new().name("accept".into()).spawn(move || {
             while !stop.load(Ordering::Acquire) {
-                if open.load(Ordering::Relaxed) >= most {
+                if open.count() >= most {
                     std::thread::sleep(ERROR_PAUSE);
                     continue;
                 }
+                if open.are_ahead() {
+                    std::thread::sleep(GIVE_WAY);
+                }
                 match listener.accept() {
                     Ok((stream, origin)) => {
-                        let open = Open::new(open.clone());
+                        let open = open.opened();
                         app.count(Counter::Connections);
                         let accepted = Accepted { stream, origin, before: Bytes::new(), open };
                         if sender.blocking_send(accepted).is_err() {
@@ -159,7 +165,7 @@ pub(crate) fn start(listeners: Vec<Listener>, handover: Handover, app: &Arc<App>
         while !seen.load(Ordering::Acquire) {
             match handover.take(LOOK) {
                 Ok((stream, origin, before)) => {
-                    let open = Open::new(counted.clone());
+                    let open = counted.opened();
                     if sender.blocking_send(Accepted { stream, origin, before, open }).is_err() {
                         return;
                     }

@@ -7,7 +7,6 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -357,22 +356,5 @@ async fn more(stream: &mut Stream, read: &mut BytesMut) -> io::Result<()> {
     match stream.read_buf(read).await? {
         0 => Err(io::ErrorKind::UnexpectedEof.into()),
         _ => Ok(()),
-    }
-}
-
-/// Counts a connection while it is open.
-pub(crate) struct Open(Arc<AtomicUsize>);
-
-impl Open {
-    /// Counts one more.
-    pub(crate) fn new(count: Arc<AtomicUsize>) -> Open {
-        count.fetch_add(1, Ordering::Relaxed);
-        Open(count)
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -12,6 +12,7 @@ pub(crate) mod csrf;
 pub(crate) mod encoding;
 pub(crate) mod handover;
 mod health;
+mod open;
 mod own;
 pub(crate) mod peer;
 pub(crate) mod probe;

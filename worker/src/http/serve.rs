@@ -1,7 +1,6 @@
 //! Connections on the event loop, from the first to the last: serve, then drain in good order.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -77,7 +76,7 @@ pub(crate) async fn until_told(
                     return;
                 }
             },
-            _ = beat.tick() => app.beat(accepting.open.load(Ordering::Relaxed)),
+            _ = beat.tick() => app.beat(),
             accepted = accepting.connections.recv() => match accepted {
                 Some(accepted) => connect(&server, accepted),
                 None => break Stage::Close,
@@ -112,14 +111,14 @@ impl Drain<'_> {
         let mut close_at = deadline.min(begun + IDLE_GRACE);
         self.begin(wanted);
         let mut taking = true;
-        while taking || self.accepting.open.load(Ordering::Relaxed) > 0 {
+        while taking || self.accepting.open.count() > 0 {
             let now = Instant::now();
             if now >= close_at && wanted == Stage::Close {
                 self.accepting.stop_adopting();
                 self.stage.send_replace(Stage::Close);
             }
             if now >= deadline {
-                let left = self.accepting.open.load(Ordering::Relaxed);
+                let left = self.accepting.open.count();
                 tracing::warn!(left, "connections still open at the drain's deadline are closed");
                 return;
             }
@@ -138,7 +137,7 @@ impl Drain<'_> {
                     Some(Order::MasterGone) | None => return,
                     Some(_) => {}
                 },
-                _ = beat.tick() => self.app.beat(self.accepting.open.load(Ordering::Relaxed)),
+                _ = beat.tick() => self.app.beat(),
                 () = tokio::time::sleep(DRAIN_LOOK) => {}
             }
         }
