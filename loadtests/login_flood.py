@@ -8,7 +8,7 @@ Needs wrk. Builds: `cargo build --profile measure` and `cargo build --profile me
 hashes`. Every login is of another name and from another address, as a proxy in front says, so that no limit of one
 ends the flood; none of the names is known, which costs a hash all the same. First the rates, interleaved: as many
 clients as may wait for a hash, and the bare crate on as many threads. Then cached reads at 64 connections without the
-flood and with it, and the event loops' lag under it.
+flood and with it, and the event loops' lag in both.
 """
 
 import argparse
@@ -27,8 +27,6 @@ SETTINGS = {"VERITABLE_ACCOUNTS_PLAIN_HTTP": "on", "VERITABLE_LOG_LEVEL": "warn"
 # Waiting clients that keep both workers' threads busy without finding the queue full.
 PATIENT = 16
 CORES = 2
-# What a refused login's Retry-After says.
-RETRY_MS = 2_000
 
 FLOOD = """
 local csrf, cookie, seed = "{csrf}", "{cookie}", {seed}
@@ -42,9 +40,11 @@ request = function()
     ["Content-Type"] = "application/x-www-form-urlencoded"}}, body)
 end
 -- Who is told to come back later does, or asks again at once.
-local owed = 0
-delay = function() if owed > 0 then owed = owed - 1 return {pause} end return 0 end
-response = function(status) if status == 429 then owed = owed + 1 end counts[status] = (counts[status] or 0) + 1
+local patient, owed = {patient}, {{}}
+delay = function() return table.remove(owed) or 0 end
+response = function(status, headers)
+  if status == 429 and patient then table.insert(owed, 1000 * headers["retry-after"]) end
+  counts[status] = (counts[status] or 0) + 1
   local said = "" for s, c in pairs(counts) do said = said .. s .. "=" .. c .. " " end wrk.thread:set("said", said) end
 local threads = {{}}
 setup = function(thread) table.insert(threads, thread) end
@@ -59,11 +59,11 @@ def form(base):
         return re.search(r'name="csrf" value="([^"]+)"', page.read().decode()).group(1), cookie
 
 
-def flood(base, folder, clients, seconds, seed, pause=0):
+def flood(base, folder, clients, seconds, seed, patient=False):
     """Answers by status, each second."""
     csrf, cookie = form(base)
     script = pathlib.Path(folder) / f"flood-{seed}.lua"
-    script.write_text(FLOOD.format(csrf=csrf, cookie=cookie, seed=seed, pause=pause))
+    script.write_text(FLOOD.format(csrf=csrf, cookie=cookie, seed=seed, patient=str(patient).lower()))
     command = ["wrk", "-t1", f"-c{clients}", f"-d{seconds}s", "--timeout", "60s", "-s", str(script), base]
     out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     took = float(re.search(r"requests in ([\d.]+)s", out).group(1))
@@ -107,19 +107,20 @@ def main():
                   f"{spread(bare, 1)}; ratio {spread(ratio, 3)}")
         finally:
             stop(server)
-        for name, pause in (("who come back when they are told to", RETRY_MS), ("who ask again at once", 0)):
-            notice(asked, folder, base, data, serving, name, pause)
+        for name, patient in (("who come back when they are told to", True), ("who ask again at once", False)):
+            notice(asked, folder, base, data, serving, name, patient)
 
 
-def notice(asked, folder, base, data, serving, name, pause):
+def notice(asked, folder, base, data, serving, name, patient):
     """What readers notice of a flood of clients of one kind."""
-    calm, busy, lags, refused = [], [], [], []
+    calm, busy, lags, refused = [], [], {False: [], True: []}, []
     for number in range(asked.rounds):
         # The lag is told since the start: a server of its own for each state.
         server = serving()
         try:
             get(f"{base}/latest")
             calm.append(wrk_rate(f"{base}/latest", 64, asked.seconds)["p99"])
+            lags[False].append(lag(asked.binary, data)["p999"])
         finally:
             stop(server)
         server = serving()
@@ -128,18 +129,18 @@ def notice(asked, folder, base, data, serving, name, pause):
             said = {}
             seconds, seed = asked.seconds + 2, 1_000 + number
             storm = threading.Thread(
-                target=lambda: said.update(flood(base, folder, asked.clients, seconds, seed, pause)))
+                target=lambda: said.update(flood(base, folder, asked.clients, seconds, seed, patient)))
             storm.start()
             threading.Event().wait(1)
             busy.append(wrk_rate(f"{base}/latest", 64, asked.seconds)["p99"])
             storm.join()
-            lags.append(lag(asked.binary, data)["p999"])
+            lags[True].append(lag(asked.binary, data)["p999"])
             refused.append(said)
         finally:
             stop(server)
     print(f"cached reads, 64 connections, p99 ms: {spread(calm, 2)} calm, {spread(busy, 2)} under a flood of "
           f"{asked.clients} clients {name}; ratio {spread([b / c for b, c in zip(busy, calm)], 2)}")
-    print(f"event loops' lag under it, p99.9 ms: {spread(lags, 2)}")
+    print(f"event loops' lag, p99.9 ms: {spread(lags[False], 2)} calm, {spread(lags[True], 2)} under the flood")
     print("answers a second to the flood, by status: "
           + "; ".join(", ".join(f"{s}: {c:.0f}" for s, c in sorted(said.items())) for said in refused))
 

@@ -1,6 +1,7 @@
 //! Work that takes a while is done on threads of its own, which give way to everything else: a flood of logins makes
 //! logins wait, a large picture makes pictures wait, and neither makes readers wait.
 
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 use std::time::Duration;
@@ -12,11 +13,12 @@ use crate::error::Error;
 
 /// How much these threads give way: a fifteenth of the share of the event loop where both want all of a core (nice(2)).
 const NICE: i32 = 12;
-/// How long whoever finds the queue full waits to be told so: clients that ask again at once, however often they are
-/// refused, would otherwise cost readers more than the hashes do.
-const REFUSED_AFTER: Duration = Duration::from_millis(500);
-/// Seconds after which somebody who found the queue full may try again.
-const RETRY_SECONDS: u64 = 2;
+/// How long whoever finds the queue full waits to be told so, milliseconds: clients that ask again at once, however often
+/// they are refused, would otherwise cost readers more than the hashes do. By chance, as is the next: those who were
+/// refused together are not to come back together.
+const REFUSED_AFTER_MS: Range<u64> = 250..750;
+/// Seconds after which they may try again.
+const RETRY_SECONDS: Range<u64> = 2..5;
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -50,6 +52,14 @@ impl Background {
         Ok(Background { jobs })
     }
 
+    /// Says beforehand that too many wait, which is cheaper than to find it out when there is something to do.
+    ///
+    /// # Errors
+    /// [`Error::TooMany`].
+    pub(crate) async fn has_room(&self) -> Result<(), Error> {
+        if self.jobs.is_full() { Err(refusal().await) } else { Ok(()) }
+    }
+
     /// Does something there.
     ///
     /// # Errors
@@ -67,16 +77,19 @@ impl Background {
         });
         match self.jobs.try_send(job) {
             Ok(()) => {}
-            Err(TrySendError::Full(_)) => {
-                tokio::time::sleep(REFUSED_AFTER).await;
-                return Err(Error::TooMany { retry_seconds: RETRY_SECONDS });
-            }
+            Err(TrySendError::Full(_)) => return Err(refusal().await),
             Err(TrySendError::Disconnected(_)) => {
                 return Err(Error::Internal("the threads for it are gone".into()));
             }
         }
         answered.await.map_err(|_| Error::Internal("a job panicked".into()))
     }
+}
+
+/// What whoever finds the queue full is told, in a moment.
+async fn refusal() -> Error {
+    tokio::time::sleep(Duration::from_millis(fastrand::u64(REFUSED_AFTER_MS))).await;
+    Error::TooMany { retry_seconds: fastrand::u64(RETRY_SECONDS) }
 }
 
 #[cfg(test)]
@@ -98,9 +111,11 @@ mod tests {
         let mut second = Box::pin(threads.run(|| ()));
         assert!(futures_pending(second.as_mut()).await);
         assert!(matches!(threads.run(|| ()).await, Err(Error::TooMany { .. })));
+        assert!(matches!(threads.has_room().await, Err(Error::TooMany { .. })));
         drop(release);
         first.await.unwrap();
         second.await.unwrap();
+        threads.has_room().await.unwrap();
     }
 
     async fn futures_pending<F: Future + Unpin>(future: F) -> bool {

@@ -27,6 +27,14 @@ impl Hashing {
         Ok(Hashing { threads, cost })
     }
 
+    /// Whether a password would be looked at now.
+    ///
+    /// # Errors
+    /// Too many wait.
+    pub(crate) async fn has_room(&self) -> Result<(), Error> {
+        self.threads.has_room().await
+    }
+
     /// A new password's hash.
     ///
     /// # Errors

@@ -53,6 +53,7 @@ pub(crate) fn submit<'a>(app: &'a App, form: Submission) -> Pending<'a> {
         let (user, password) = (form.fields.line("user")?, form.fields.get("password"));
         let next = local(form.fields.get("next"));
         let remember = form.fields.has("remember");
+        app.hashing.has_room().await?;
         app.limits.count_address(limits::LOGIN_ADDRESS, form.asker.address)?;
         let typed = user.to_owned();
         let found = app.run(Cost::Point, move |db| Ok(accounts::login(db, &typed)?)).await?;
