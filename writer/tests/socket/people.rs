@@ -2,14 +2,14 @@
 
 use rusqlite::Connection;
 use veritable_domain::account::Address;
-use veritable_domain::ids::{InvitationId, UserId};
-use veritable_domain::permission::{Denial, Groups, Role};
+use veritable_domain::ids::UserId;
+use veritable_domain::permission::{Denial, Role};
 use veritable_domain::tag::Tag;
-use veritable_domain::text::{Comment, DisplayName, Label, UserName};
+use veritable_domain::text::{Comment, DisplayName, UserName};
 use veritable_domain::time::UnixMillis;
 use veritable_writer_api::message::{
     Accounts, Administration, By, Command, Factor, Forum, IdempotencyKey, Import, ImportUser, Mail,
-    NewSession, Outcome, Refusal, ToWriter,
+    NewSession, Refusal, ToWriter,
 };
 
 use super::batching::{LATE, Wire};
@@ -196,67 +196,6 @@ fn a_step_of_time_and_a_recovery_code_are_good_once() {
         let result = client.call(open(here.member, token, factor));
         assert_eq!(result.is_ok(), good, "{factor:?}: {result:?}");
     }
-}
-
-#[test]
-fn others_accounts_groups_and_categories_are_the_administrators() {
-    let writer = Writer::start();
-    let client = &mut writer.client();
-    let here = Community::found(client);
-    let label = |text: &str| Label::new(text).unwrap();
-    let changes = || {
-        let (user, empty) = (here.other, Comment::truncated(""));
-        [
-            Administration::SetRole { user, role: Role::Administrator },
-            Administration::SetGroups { user, groups: Groups::NONE },
-            Administration::SetDisabled { user, disabled: true, reason: empty.clone() },
-            Administration::Approve { user, notice: None },
-            Administration::Reject { user },
-            Administration::ConfirmAddress { user },
-            Administration::EndSessions { user },
-            Administration::OfferPassword { user, hash: [1; 32], expires_at: in_future(), mail: None },
-            Administration::EndSecondFactor { user },
-            Administration::Erase { user },
-            Administration::SaveGroup { group: None, name: label("x"), description: empty },
-            Administration::DeleteGroup { group: 4 },
-            Administration::MoveCategory { category: here.category, up: true },
-            Administration::Invite {
-                hash: [2; 32],
-                role: Role::Administrator,
-                note: Comment::truncated(""),
-                expires_at: in_future(),
-            },
-        ]
-    };
-    for by in [here.member, here.moderator] {
-        for change in changes() {
-            let name = format!("{change:?}");
-            assert_eq!(refusal(client, administer(by, change)), Refusal::Denied(Denial::Role), "{name}");
-        }
-    }
-    let revoke = Administration::RevokeInvitation { invitation: InvitationId(1) };
-    assert_eq!(refusal(client, administer(here.member, revoke)), Refusal::Denied(Denial::Role));
-    // Groups that are not there, and one that goes with all it stood for.
-    let four = Groups::one(4);
-    let set = |groups| administer(here.administrator, Administration::SetGroups { user: here.other, groups });
-    assert!(matches!(refusal(client, set(four)), Refusal::NotFound { .. }));
-    let save = Administration::SaveGroup {
-        group: None,
-        name: label("Keyholders"),
-        description: Comment::truncated(""),
-    };
-    assert_eq!(client.call(administer(here.administrator, save)).unwrap(), Outcome::GroupSaved { group: 4 });
-    client.call(set(four.and(Groups::ADMINISTRATORS))).unwrap();
-    let db = writer.forums();
-    assert_eq!(
-        column::<i64>(&db, "SELECT groups FROM users WHERE groups <> 0"),
-        [16],
-        "roles are not given this way"
-    );
-    client.call(administer(here.administrator, Administration::DeleteGroup { group: 4 })).unwrap();
-    assert_eq!(number(&db, "SELECT count(*) FROM users WHERE groups <> 0"), 0);
-    let deeds = column::<String>(&db, "SELECT deed FROM audit WHERE actor_id IS NOT NULL ORDER BY id");
-    assert_eq!(deeds, ["group.create", "user.groups", "group.delete"]);
 }
 
 #[test]

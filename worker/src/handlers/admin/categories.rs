@@ -119,7 +119,7 @@ async fn save(app: &App, form: &Submission, category: Option<CategoryId>) -> Res
         CategorySettings { name, description, locked: form.fields.has("locked"), access: access(form) };
     match send(app, form, Administration::SaveCategory { category, settings }).await {
         Ok(_) => Ok(None),
-        Err(Error::Refused(refusal @ Refusal::TooMany { .. })) => {
+        Err(Error::Refused(refusal @ (Refusal::NameTaken | Refusal::TooMany { .. }))) => {
             Ok(Some(Faults::from([("name", format!("{refusal}."))])))
         }
         Err(error) => Err(error),

@@ -122,7 +122,8 @@ pub enum Administration {
         /// Its number.
         group: u8,
     },
-    /// Make a category, last of all, or change one.
+    /// Make a category, last of all, or change one; a name that another has refuses with
+    /// [`Refusal::NameTaken`](super::Refusal::NameTaken).
     SaveCategory {
         /// Which; `None` makes one.
         category: Option<CategoryId>,

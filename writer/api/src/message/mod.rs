@@ -260,7 +260,7 @@ pub enum Refusal {
         /// The current version or revision.
         current: i64,
     },
-    /// The name is another account's.
+    /// The name is another's: an account's, a group's or a category's.
     #[error("that name is taken")]
     NameTaken,
     /// The deadline passed before its turn came.

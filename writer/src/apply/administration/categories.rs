@@ -20,10 +20,16 @@ pub(super) fn save(
     settings: &CategorySettings,
 ) -> Result<Outcome, Failure> {
     let CategorySettings { name, description, locked, access } = settings;
+    let all = all(tx)?;
+    let holders = || all.iter().filter(|(_, other)| other == name.as_str()).map(|(id, _)| *id);
+    // One that was imported may have another's name, and keep it.
+    if holders().next().is_some() && !holders().any(|id| Some(id) == category) {
+        return Err(Refusal::NameTaken.into());
+    }
     let (category, deed) = match category {
         Some(category) => (category, "category.edit"),
         None => {
-            if order(tx)?.len() >= MAX as usize {
+            if all.len() >= MAX as usize {
                 return Err(Refusal::TooMany { what: "categories".into(), most: MAX }.into());
             }
             let last: Option<i64> =
@@ -66,10 +72,10 @@ fn known(tx: &Transaction<'_>, access: Access) -> rusqlite::Result<Access> {
     Ok(Access { read: read.among(there), post: post.among(there), moderate: moderate.among(there) }.sound())
 }
 
-/// All categories in their order.
-fn order(tx: &Transaction<'_>) -> rusqlite::Result<Vec<CategoryId>> {
-    let sql = "SELECT id FROM categories WHERE (position, id) > (?1, 0) ORDER BY position, id";
-    tx.rows(sql, [i64::MIN], |row| row.get(0).map(CategoryId))
+/// All categories and their names, in their order.
+fn all(tx: &Transaction<'_>) -> rusqlite::Result<Vec<(CategoryId, String)>> {
+    let sql = "SELECT id, name FROM categories WHERE (position, id) > (?1, 0) ORDER BY position, id";
+    tx.rows(sql, [i64::MIN], |row| Ok((CategoryId(row.get(0)?), row.get(1)?)))
 }
 
 pub(super) fn shift(
@@ -78,7 +84,7 @@ pub(super) fn shift(
     category: CategoryId,
     up: bool,
 ) -> Result<Outcome, Failure> {
-    let mut order = order(tx)?;
+    let mut order: Vec<CategoryId> = all(tx)?.into_iter().map(|(id, _)| id).collect();
     let at = order.iter().position(|id| *id == category).ok_or_else(|| no_such("category"))?;
     let other = if up { at.checked_sub(1) } else { Some(at + 1).filter(|other| *other < order.len()) };
     // The first one is not moved up.
