@@ -21,7 +21,7 @@ pub(super) fn invite(
     expires_at: UnixMillis,
 ) -> Result<Outcome, Failure> {
     let actor = tx.actor(by)?;
-    may(actor, if role > Role::Member { Deed::Administer } else { Deed::KeepOrder })?;
+    may(actor, deed(role))?;
     if role == Role::Guest {
         return Err(malformed("nobody is invited to be a guest"));
     }
@@ -41,16 +41,22 @@ pub(super) fn invite(
     Ok(Outcome::Invited { invitation })
 }
 
+/// What whoever invites, or takes an invitation back, has to be allowed.
+fn deed(role: Role) -> Deed {
+    if role > Role::Member { Deed::Administer } else { Deed::KeepOrder }
+}
+
 pub(super) fn revoke(
     tx: &mut Transaction<'_>,
     by: &By,
     invitation: InvitationId,
 ) -> Result<Outcome, Failure> {
-    may(tx.actor(by)?, Deed::KeepOrder)?;
-    let sql = "DELETE FROM invitations WHERE id = ?1 AND used_at IS NULL";
-    if tx.run(sql, [invitation.0])? == 0 {
-        return Err(no_such("open invitation"));
-    }
+    let actor = tx.actor(by)?;
+    may(actor, Deed::KeepOrder)?;
+    let sql = "SELECT role FROM invitations WHERE id = ?1 AND used_at IS NULL";
+    let role = tx.row(sql, [invitation.0], |row| row.get(0).map(Role::from_number))?;
+    may(actor, deed(role.ok_or_else(|| no_such("open invitation"))?))?;
+    tx.run("DELETE FROM invitations WHERE id = ?1", [invitation.0])?;
     tx.audit(by, "invitation.revoke", &format!("invitation:{invitation}"), "")?;
     Ok(Outcome::Done)
 }
