@@ -80,6 +80,8 @@ impl Groups {
     pub const ADMINISTRATORS: Groups = Groups(1 << 3);
     /// Number of the first group that a site makes for itself.
     pub const FIRST_OWN: u8 = 4;
+    /// All groups that a site may make for itself.
+    pub const OWN: Groups = Groups(((1 << Self::MAX) - 1) >> Self::FIRST_OWN << Self::FIRST_OWN);
     /// Groups there may be, the roles' included: one for each bit of a session's record.
     pub const MAX: u8 = 63;
 
@@ -118,7 +120,7 @@ impl Groups {
     /// Those of this set that a site made for itself.
     #[must_use]
     pub fn own(self) -> Groups {
-        Groups(self.0 >> Self::FIRST_OWN << Self::FIRST_OWN)
+        self.among(Self::OWN)
     }
 
     /// Those that are in both.

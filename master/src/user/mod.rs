@@ -297,7 +297,10 @@ fn set_groups(config: &Config, name: &str, names: &[String]) -> Result<(), Failu
         groups = groups.and(Groups::one(*number));
     }
     let user = one(config, name)?.id;
-    administer(config, Administration::SetGroups { user, groups })?;
+    administer(
+        config,
+        Administration::SetGroups { user, into: groups, out_of: Groups::OWN.without(groups) },
+    )?;
     let said = if names.is_empty() { "no group".to_owned() } else { names.join(", ") };
     out::line(&format!("{name} is in {said} now."));
     Ok(())

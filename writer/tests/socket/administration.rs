@@ -18,7 +18,7 @@ fn others_accounts_groups_and_categories_are_the_administrators() {
         let (user, empty) = (here.other, Comment::truncated(""));
         [
             Administration::SetRole { user, role: Role::Administrator },
-            Administration::SetGroups { user, groups: Groups::NONE },
+            Administration::SetGroups { user, into: Groups::NONE, out_of: Groups::OWN },
             Administration::SetDisabled { user, disabled: true, reason: empty.clone() },
             Administration::Approve { user, notice: None },
             Administration::Reject { user },
@@ -48,14 +48,19 @@ fn others_accounts_groups_and_categories_are_the_administrators() {
     assert_eq!(refusal(client, administer(here.member, revoke)), Refusal::Denied(Denial::Role));
     // Groups that are not there, and one that goes with all it stood for.
     let four = Groups::one(4);
-    let set = |groups| administer(here.administrator, Administration::SetGroups { user: here.other, groups });
-    assert!(matches!(refusal(client, set(four)), Refusal::NotFound { .. }));
-    let save = Administration::SaveGroup {
-        group: None,
-        name: label("Keyholders"),
-        description: Comment::truncated(""),
+    let set = |into| {
+        let set = Administration::SetGroups { user: here.other, into, out_of: Groups::NONE };
+        administer(here.administrator, set)
     };
-    assert_eq!(client.call(administer(here.administrator, save)).unwrap(), Outcome::GroupSaved { group: 4 });
+    assert!(matches!(refusal(client, set(four)), Refusal::NotFound { .. }));
+    let save = |name| {
+        let description = Comment::truncated("");
+        administer(
+            here.administrator,
+            Administration::SaveGroup { group: None, name: label(name), description },
+        )
+    };
+    assert_eq!(client.call(save("Keyholders")).unwrap(), Outcome::GroupSaved { group: 4 });
     client.call(set(four.and(Groups::ADMINISTRATORS))).unwrap();
     let db = writer.forums();
     assert_eq!(
@@ -63,10 +68,14 @@ fn others_accounts_groups_and_categories_are_the_administrators() {
         [16],
         "roles are not given this way"
     );
+    assert_eq!(client.call(save("Gardeners")).unwrap(), Outcome::GroupSaved { group: 5 });
+    client.call(set(Groups::one(5))).unwrap();
+    let both = 16 + 32;
+    assert_eq!(column::<i64>(&db, "SELECT groups FROM users WHERE groups <> 0"), [both], "the others stay");
     client.call(administer(here.administrator, Administration::DeleteGroup { group: 4 })).unwrap();
-    assert_eq!(number(&db, "SELECT count(*) FROM users WHERE groups <> 0"), 0);
+    assert_eq!(column::<i64>(&db, "SELECT groups FROM users WHERE groups <> 0"), [32]);
     let deeds = column::<String>(&db, "SELECT deed FROM audit WHERE actor_id IS NOT NULL ORDER BY id");
-    assert_eq!(deeds, ["group.create", "user.groups", "group.delete"]);
+    assert_eq!(deeds, ["group.create", "user.groups", "group.create", "user.groups", "group.delete"]);
 }
 
 #[test]

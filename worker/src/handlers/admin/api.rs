@@ -68,7 +68,11 @@ pub(crate) fn change_user<'a>(app: &'a App, change: Change) -> Pending<'a> {
             if !numbers.iter().all(|number| (Groups::FIRST_OWN..Groups::MAX).contains(number)) {
                 return Err(invalid("groups", "has a number that is no group's of this site's own"));
             }
-            changes.push(Administration::SetGroups { user, groups });
+            changes.push(Administration::SetGroups {
+                user,
+                into: groups,
+                out_of: Groups::OWN.without(groups),
+            });
         }
         if let Some(disabled) = asked.disabled {
             changes.push(Administration::SetDisabled { user, disabled, reason });

@@ -1,5 +1,6 @@
 //! The groups that a site makes for itself.
 
+use veritable_domain::ids::UserId;
 use veritable_domain::permission::Groups;
 use veritable_domain::text::{Comment, Label, user_key};
 use veritable_writer_api::message::{Administration, Outcome, Refusal};
@@ -119,19 +120,12 @@ pub(crate) fn act<'a>(app: &'a App, form: Submission) -> Pending<'a> {
 /// Takes somebody in by name, or out.
 async fn membership(app: &App, form: &Submission, group: u8, is_in: bool) -> Result<Option<Faults>, Error> {
     let key = user_key(form.fields.get("user"));
-    let read = app.run(Cost::Point, move |db| {
-        let profile = accounts::by_name(db, &key)?;
-        Ok(match profile {
-            Some(profile) => admin::one(db, veritable_domain::ids::UserId(profile.id))?,
-            None => None,
-        })
-    });
+    let read = app.run(Cost::Point, move |db| Ok(accounts::by_name(db, &key)?));
     let Some(user) = read.await? else {
         return Ok(Some(Faults::from([("user", "There is no such user.".to_owned())])));
     };
-    let one = Groups::one(group);
-    let groups = if is_in { user.groups.and(one) } else { user.groups.without(one) };
-    let user = veritable_domain::ids::UserId(user.id);
-    send(app, form, Administration::SetGroups { user, groups }).await?;
+    let (user, one) = (UserId(user.id), Groups::one(group));
+    let (into, out_of) = if is_in { (one, Groups::NONE) } else { (Groups::NONE, one) };
+    send(app, form, Administration::SetGroups { user, into, out_of }).await?;
     Ok(None)
 }

@@ -126,7 +126,11 @@ async fn change(app: &App, form: &Submission, user: UserId, deed: &str) -> Resul
             let role = Role::of_account(form.fields.get("role"));
             Administration::SetRole { user, role: role.ok_or_else(|| invalid("role", "is none"))? }
         }
-        "groups" => Administration::SetGroups { user, groups: ticked(&form.fields, "group").own() },
+        "groups" => {
+            // What the page showed, so that only what was changed on it changes.
+            let (were, are) = (ticked(&form.fields, "was"), ticked(&form.fields, "group"));
+            Administration::SetGroups { user, into: are.without(were).own(), out_of: were.without(are).own() }
+        }
         "disable" | "enable" => {
             let reason = Comment::new(form.fields.get("reason"))?;
             Administration::SetDisabled { user, disabled: deed == "disable", reason }

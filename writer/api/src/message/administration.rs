@@ -33,12 +33,15 @@ pub enum Administration {
         /// The new one.
         role: Role,
     },
-    /// Put an account into these groups of the site's own, and out of all others.
+    /// Put an account into some groups of the site's own, and out of others. What somebody else does about the rest
+    /// meanwhile stays.
     SetGroups {
         /// Whose.
         user: UserId,
-        /// The groups.
-        groups: Groups,
+        /// Groups it is to be in.
+        into: Groups,
+        /// Groups it is to be in no longer.
+        out_of: Groups,
     },
     /// Switch an account off, which ends its sessions, or on again.
     SetDisabled {

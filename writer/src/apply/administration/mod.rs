@@ -26,7 +26,7 @@ pub(super) fn apply(tx: &mut Transaction<'_>, by: &By, change: &Administration) 
     }
     match change {
         Administration::SetRole { user, role } => users::set_role(tx, by, *user, *role),
-        Administration::SetGroups { user, groups } => users::set_groups(tx, by, *user, *groups),
+        Administration::SetGroups { user, into, out_of } => users::set_groups(tx, by, *user, *into, *out_of),
         Administration::SetDisabled { user, disabled, reason } => {
             users::set_disabled(tx, by, *user, *disabled, reason)
         }

@@ -67,13 +67,14 @@ pub(super) fn set_groups(
     tx: &mut Transaction<'_>,
     by: &By,
     user: UserId,
-    wanted: Groups,
+    into: Groups,
+    out_of: Groups,
 ) -> Result<Outcome, Failure> {
     let found = find(tx, user)?;
-    let wanted = wanted.own();
-    if wanted.among(groups::all(tx)?) != wanted {
+    if into.own().among(groups::all(tx)?) != into.own() {
         return Err(no_such("group"));
     }
+    let wanted = found.groups.without(out_of).and(into).own();
     if found.groups == wanted {
         return Ok(Outcome::Done);
     }
