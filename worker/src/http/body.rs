@@ -6,9 +6,10 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http_body_util::{BodyExt, Limited};
-use hyper::body::{Body, Incoming};
+use hyper::body::Body;
 use tokio::sync::Semaphore;
 
+use super::received::Received;
 use crate::app::App;
 use crate::error::Error;
 
@@ -49,7 +50,7 @@ impl Room {
 ///
 /// # Errors
 /// It is too long, or ends early; or too many large ones are being read.
-pub(crate) async fn read(app: &App, body: Incoming, most: usize) -> Result<Bytes, Error> {
+pub(crate) async fn read(app: &App, body: Received, most: usize) -> Result<Bytes, Error> {
     let most = usize::try_from(app.config.http.body_bytes).unwrap_or(usize::MAX).min(most);
     // One that does not say how long it is may have as much as it is allowed.
     let claimed =

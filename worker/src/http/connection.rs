@@ -23,6 +23,7 @@ use veritable_config::settings::Entry;
 use super::accept::Accepted;
 use super::handover::Handover;
 use super::peer::{ProxyHeader, proxy_header};
+use super::received::Received;
 use super::request;
 use super::socket::{InFlight, Patience, Requests, Socket};
 use super::stream::{Origin, Stream};
@@ -273,10 +274,8 @@ async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<Counted>, Infallible> {
     let in_flight = requests.begin();
-    let has_body = !request.body().is_end_stream();
+    let request = request.map(|body| Received::new(body, requests));
     let reply = request::answer(app, &origin, request).await;
-    // Only what was accepted was read to its end for certain.
-    requests.leave_unread(has_body && !reply.status().is_success());
     Ok(reply.map(|body| Counted { body, _in_flight: in_flight }))
 }
 

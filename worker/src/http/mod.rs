@@ -17,6 +17,7 @@ mod own;
 pub(crate) mod peer;
 pub(crate) mod probe;
 mod problem;
+mod received;
 pub(crate) mod reply;
 pub(crate) mod request;
 pub(crate) mod router;

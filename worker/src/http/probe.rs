@@ -4,12 +4,15 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use http::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
 use veritable_config::settings::Entry;
 
+use super::received::Received;
 use super::request;
 use super::stream::Origin;
 use crate::WorkerError;
@@ -42,6 +45,8 @@ pub(crate) async fn check(app: &Arc<App>) -> Result<(), WorkerError> {
     let (ours, mut theirs) = duplex(PAGE_BYTES);
     let service = service_fn(|incoming| {
         let app = app.clone();
+        let incoming: Request<Incoming> = incoming;
+        let incoming = incoming.map(|body| Received::new(body, Arc::default()));
         async move { Ok::<_, Infallible>(request::answer(app, &ITSELF, incoming).await) }
     });
     let asking = async {

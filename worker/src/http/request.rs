@@ -9,7 +9,6 @@ use http::header::{self, HeaderValue};
 use http::{Method, StatusCode};
 use http_body_util::Full;
 use hyper::Request;
-use hyper::body::Incoming;
 use rusqlite::Connection;
 use veritable_config::settings::{Entry, Switch};
 use veritable_domain::account::Scope;
@@ -20,6 +19,7 @@ use super::access::Access;
 use super::asker::{self, Asker};
 use super::content::Body;
 use super::encoding::Encoding;
+use super::received::Received;
 use super::reply::{PRIVATE, Reply, plain, refuse, refuse_to, send, send_own};
 use super::router::{Found, ReadRoute, query};
 use super::stream::Origin;
@@ -38,7 +38,7 @@ const TARGET_BYTES: usize = 8 * 1024;
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000; includeSubDomains");
 
 /// Answers one request. Nothing a client sends makes this fail: every error is an answer.
-pub(crate) async fn answer(app: Arc<App>, origin: &Origin, request: Request<Incoming>) -> Reply {
+pub(crate) async fn answer(app: Arc<App>, origin: &Origin, request: Request<Received>) -> Reply {
     let (head, body) = request.into_parts();
     let access = Access::now(head);
     let within = Duration::from_secs(app.config.http.request_seconds.into());
@@ -93,7 +93,7 @@ fn refused(app: &App, access: &Access, error: &Error) -> Reply {
     refuse(&app.config.site, access.path(), access.id(), error)
 }
 
-async fn dispatch(app: &Arc<App>, origin: &Origin, access: &Access, body: Incoming) -> Reply {
+async fn dispatch(app: &Arc<App>, origin: &Origin, access: &Access, body: Received) -> Reply {
     let (head, path) = (&access.head, access.path());
     let reading = matches!(head.method, Method::GET | Method::HEAD);
     // A proxy may have looked at the one and we at the other (RFC 9112, 3.2).
@@ -144,7 +144,7 @@ async fn dispatch(app: &Arc<App>, origin: &Origin, access: &Access, body: Incomi
 async fn routed(
     app: &Arc<App>,
     access: &Access,
-    body: Incoming,
+    body: Received,
     accepted: Encoding,
     address: Option<IpAddr>,
 ) -> Result<Reply, Error> {

@@ -33,7 +33,7 @@ pub(crate) struct Requests {
     done: AtomicU64,
     /// Bytes were written that were not flushed since.
     unsent: AtomicBool,
-    /// The last request was answered before its body was read: what comes next is not a head.
+    /// The last request was answered before all of its body was read: what comes next is not a head.
     unread: AtomicBool,
     /// The next request has not come for a while.
     quiet: AtomicBool,

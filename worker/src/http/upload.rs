@@ -6,7 +6,6 @@ use http::HeaderMap;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, IF_NONE_MATCH};
 use http::request::Parts;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use hyper::body::Incoming;
 use multer::{Constraints, Field, Multipart, SizeLimit};
 use veritable_config::settings::Switch;
 use veritable_domain::account::Scope;
@@ -15,6 +14,7 @@ use veritable_domain::upload::{Upload, display_name, parse_file_name};
 
 use super::asker::Asker;
 use super::body;
+use super::received::Received;
 use super::reply::{self, Reply};
 use super::router::UploadRoute;
 use super::write::{CSRF_FIELD, check_header, check_secret, key, key_name};
@@ -47,7 +47,7 @@ pub(super) async fn take(
     app: &App,
     route: UploadRoute,
     head: &Parts,
-    body: Incoming,
+    body: Received,
     asker: Asker,
 ) -> Result<Answer, Error> {
     Who::Member.admit(asker.actor)?;
@@ -92,7 +92,7 @@ pub(super) async fn take(
 }
 
 /// Reads a body that nobody wants.
-async fn pass(mut body: Incoming) {
+async fn pass(mut body: Received) {
     while let Some(Ok(_)) = body.frame().await {}
 }
 

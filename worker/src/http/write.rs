@@ -4,7 +4,6 @@ use std::net::IpAddr;
 
 use http::request::Parts;
 use http::{Method, header};
-use hyper::body::Incoming;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 use veritable_config::settings::Switch;
@@ -17,6 +16,7 @@ use xxhash_rust::xxh3::Xxh3;
 use super::asker::{self, Asker, KnownBy};
 use super::body::{self, Fields};
 use super::cookies::Kind;
+use super::received::Received;
 use super::router::{FormRoute, Found};
 use super::{again, csrf, upload};
 use crate::answer::Answer;
@@ -49,7 +49,7 @@ pub(crate) async fn answer(
     app: &App,
     found: Found<'_>,
     head: &Parts,
-    body: Incoming,
+    body: Received,
     (address, now): (Option<IpAddr>, UnixMillis),
 ) -> Result<Answer, Error> {
     let form = found.route.form.filter(|_| head.method == Method::POST);
@@ -92,7 +92,7 @@ async fn submit(
     found: Found<'_>,
     form: FormRoute,
     head: &Parts,
-    body: Incoming,
+    body: Received,
     asker: Asker,
     now: UnixMillis,
 ) -> Result<Answer, Error> {
