@@ -52,12 +52,17 @@ impl Background {
         Ok(Background { jobs })
     }
 
-    /// Says beforehand that too many wait, which is cheaper than to find it out when there is something to do.
+    /// Says beforehand, after a pause, that too many wait: when nothing was counted, read or taken yet that would have to wait
+    /// with it.
     ///
     /// # Errors
     /// [`Error::TooMany`].
     pub(crate) async fn has_room(&self) -> Result<(), Error> {
-        if self.jobs.is_full() { Err(refusal().await) } else { Ok(()) }
+        if self.jobs.is_full() {
+            tokio::time::sleep(Duration::from_millis(fastrand::u64(REFUSED_AFTER_MS))).await;
+            return Err(too_many());
+        }
+        Ok(())
     }
 
     /// Does something there.
@@ -77,7 +82,7 @@ impl Background {
         });
         match self.jobs.try_send(job) {
             Ok(()) => {}
-            Err(TrySendError::Full(_)) => return Err(refusal().await),
+            Err(TrySendError::Full(_)) => return Err(too_many()),
             Err(TrySendError::Disconnected(_)) => {
                 return Err(Error::Internal("the threads for it are gone".into()));
             }
@@ -86,9 +91,7 @@ impl Background {
     }
 }
 
-/// What whoever finds the queue full is told, in a moment.
-async fn refusal() -> Error {
-    tokio::time::sleep(Duration::from_millis(fastrand::u64(REFUSED_AFTER_MS))).await;
+fn too_many() -> Error {
     Error::TooMany { retry_seconds: fastrand::u64(RETRY_SECONDS) }
 }
 

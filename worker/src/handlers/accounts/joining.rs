@@ -103,6 +103,7 @@ pub(crate) fn submit<'a>(app: &'a App, form: Submission) -> Pending<'a> {
         let (Some(name), Some(password), true) = (name, password, faults.is_empty()) else {
             return again(faults).await;
         };
+        app.hashing.has_room().await?;
         app.limits.count_address(limits::SIGN_UP, form.asker.address)?;
         let password_hash = app.hashing.hash(password.as_str()).await?;
         let link = match &address {

@@ -93,6 +93,7 @@ async fn show_reset(
 pub(crate) fn reset<'a>(app: &'a App, form: Submission) -> Pending<'a> {
     Box::pin(async move {
         let secret = form.params.get("secret").map_or("", String::as_str);
+        app.hashing.has_room().await?;
         app.limits.count_address(limits::LOGIN_ADDRESS, form.asker.address)?;
         let mut faults = Faults::new();
         let (hash, now) = (digest(secret), form.now);
@@ -121,6 +122,7 @@ pub(super) async fn current(app: &App, form: &Submission, faults: &mut Faults) -
 
 /// An account, and whether this is its password. Wrong ones are counted.
 pub(super) async fn is_current(app: &App, user: UserId, typed: &str) -> Result<(Login, bool), Error> {
+    app.hashing.has_room().await?;
     app.limits.count(limits::LOGIN_ACCOUNT, &user.0.to_le_bytes())?;
     let login = app.run(Cost::Point, move |db| Ok(accounts::login_of(db, user)?)).await?;
     let login = login.ok_or(Error::Unauthorized)?;
