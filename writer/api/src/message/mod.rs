@@ -26,7 +26,7 @@ pub use uploads::Uploads;
 pub use wiki::Wiki;
 
 /// Raised when a message changes its bytes; a peer of another version is refused at connect.
-pub const PROTOCOL_VERSION: u32 = 2;
+pub const PROTOCOL_VERSION: u32 = 3;
 
 /// A key the sender makes up once for each command it wants done once. A command resent under the same
 /// key is answered again, not done again.
