@@ -262,8 +262,10 @@ impl App {
         self.ready_workers().filter(|slot| *slot != self.owner.slot).map(open).min()
     }
 
-    /// Tells the master that the event loop turns, and how large this process is.
-    pub(crate) fn beat(&self) {
+    /// Tells the master that the event loop turns, and how large this process is; and others how many connections it has,
+    /// which threads that met may have told in the wrong order.
+    pub(crate) fn beat(&self, connections: usize) {
+        self.tell_connections(connections);
         self.scoreboard.beat(self.owner, veritable_shm::now_ms());
         self.scoreboard.set_memory(self.owner, memory::heap_bytes(), memory::anon_bytes());
         self.reads.look();

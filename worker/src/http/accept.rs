@@ -135,7 +135,8 @@ pub(crate) fn start(listeners: Vec<Listener>, handover: Handover, app: &Arc<App>
                     std::thread::sleep(ERROR_PAUSE);
                     continue;
                 }
-                if open.are_ahead() {
+                // Whoever asks how a worker is wants to know it of any.
+                if listener.entry != Entry::Health && open.are_ahead() {
                     std::thread::sleep(GIVE_WAY);
                 }
                 match listener.accept() {

@@ -76,7 +76,7 @@ pub(crate) async fn until_told(
                     return;
                 }
             },
-            _ = beat.tick() => app.beat(),
+            _ = beat.tick() => app.beat(accepting.open.count()),
             accepted = accepting.connections.recv() => match accepted {
                 Some(accepted) => connect(&server, accepted),
                 None => break Stage::Close,
@@ -137,7 +137,7 @@ impl Drain<'_> {
                     Some(Order::MasterGone) | None => return,
                     Some(_) => {}
                 },
-                _ = beat.tick() => self.app.beat(),
+                _ = beat.tick() => self.app.beat(self.accepting.open.count()),
                 () = tokio::time::sleep(DRAIN_LOOK) => {}
             }
         }
