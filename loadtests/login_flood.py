@@ -16,6 +16,7 @@ import json
 import pathlib
 import re
 import subprocess
+import sys
 import tempfile
 import threading
 import urllib.parse
@@ -134,6 +135,8 @@ def notice(asked, folder, base, data, serving, name, patient):
             threading.Event().wait(1)
             busy.append(wrk_rate(f"{base}/latest", 64, asked.seconds)["p99"])
             storm.join()
+            if not said.get(429):
+                sys.exit("there was no flood: nobody was refused")
             lags[True].append(lag(asked.binary, data)["p999"])
             refused.append(said)
         finally:

@@ -123,6 +123,17 @@ mod tests {
         assert!(Cost { r: 0, ..CHEAP }.hash("x", [0; SALT_BYTES]).is_err());
     }
 
+    /// Made by passlib, whose documentation has it: what is stored was not made by this version of the crate.
+    #[test]
+    fn what_others_stored_is_understood() {
+        let stored =
+            "$scrypt$ln=16,r=8,p=1$aM15713r3Xsvxbi31lqr1Q$nFNh2CVHVjNldFVKDHDlm4CbdRSCdEBsjjJxD+iCs5E";
+        let cost = Cost { log_n: 16, r: 8, p: 1 };
+        assert_eq!(cost.verify("password", stored), Verdict::Right);
+        assert_eq!(cost.verify("passwort", stored), Verdict::Wrong);
+        assert_eq!(LEGACY.verify("password", stored), Verdict::Outdated);
+    }
+
     /// Made by Node: `crypto.scryptSync('open sesame', '00112233445566778899aabbccddeeff', 64)`.
     #[test]
     fn what_the_older_site_stored_is_understood() {
