@@ -28,7 +28,7 @@ const SMALLEST: Geometry = Geometry {
 
 /// Runs `scene` under many schedules.
 fn under_many_schedules(scene: fn()) {
-    let schedules = if std::env::var_os("VERITABLE_FULL").is_some() { 20_000 } else { 50 };
+    let schedules = if std::env::var_os("VERITABLE_FULL").is_some() { 20_000 } else { 300 };
     shuttle::check_random(scene, schedules);
     shuttle::check_pct(scene, schedules, 3);
 }
