@@ -47,6 +47,28 @@ fn always(server: &Server, browser: &mut Browser, path: &str, is: impl Fn(&Reply
 }
 
 #[test]
+fn boxes_change_what_they_showed_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::demo(dir.path());
+    let mut admin = server.administrator();
+    member(&server, "mia");
+    let id = number_of(&mut admin, "mia");
+    for name in ["Keyholders", "Gardeners"] {
+        let form = admin.form("/admin/groups", "/admin/groups").set("name", name);
+        assert_eq!(admin.submit(&form).status, 303);
+    }
+    assert_eq!(act(&mut admin, &id, "groups", &[("group-4", "on")]).status, 303);
+    let page = format!("/admin/users/{id}");
+    let mut seen_before = admin.form(&page, &format!("{page}/groups"));
+    // Somebody else, meanwhile.
+    assert_eq!(act(&mut admin, &id, "groups", &[("group-5", "on")]).status, 303);
+    seen_before.fields.retain(|(name, _)| name != "group-4");
+    assert_eq!(admin.submit(&seen_before).status, 303);
+    let now = admin.form(&page, &format!("{page}/groups"));
+    assert_eq!((now.get("group-4").is_some(), now.get("group-5").is_some()), (false, true));
+}
+
+#[test]
 fn roles_groups_and_switching_off_hold_in_every_worker_before_the_answer() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::demo(dir.path());

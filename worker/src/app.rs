@@ -35,6 +35,8 @@ use crate::uploads::Uploads;
 
 /// How long a writer's sign of life counts.
 const WRITER_SEEN: Duration = Duration::from_secs(1);
+/// After how long without a sign of life a worker is not counted on to take connections: several of its beats.
+const SILENT_MS: u64 = 2_000;
 /// How long a read that failed says something about the database.
 pub(crate) const READ_TROUBLE_MS: u64 = 60_000;
 /// How long after its deadline a change is waited for whose outcome is not known: a writer that died is there again
@@ -217,12 +219,12 @@ impl App {
         self.ready_workers().count() * 2 >= wanted
     }
 
-    /// The slots of the workers that take connections.
-    fn ready_workers(&self) -> impl Iterator<Item = u16> {
-        let is_ready = |slot: &u16| {
-            self.scoreboard.status(*slot).is_ok_and(|status| status.state == Some(SlotState::Ready))
-        };
-        (0..WORKER_SLOTS).filter(is_ready)
+    /// The workers that take connections: each one's slot, and when it was heard of.
+    fn ready_workers(&self) -> impl Iterator<Item = (u16, u64)> {
+        (0..WORKER_SLOTS).filter_map(|slot| {
+            let status = self.scoreboard.status(slot).ok()?;
+            (status.state == Some(SlotState::Ready)).then_some((slot, status.heartbeat_ms))
+        })
     }
 
     pub(crate) fn is_closing(&self) -> bool {
@@ -256,10 +258,13 @@ impl App {
         self.scoreboard.set_gauge(self.owner, Gauge::Connections, open as u64);
     }
 
-    /// The fewest connections that another worker, one that takes some, has open.
+    /// The fewest connections that another worker, one that takes some, has open. One that hangs takes none.
     pub(crate) fn fewest_connections(&self) -> Option<usize> {
-        let open = |slot| self.scoreboard.gauge(slot, Gauge::Connections) as usize;
-        self.ready_workers().filter(|slot| *slot != self.owner.slot).map(open).min()
+        let since = veritable_shm::now_ms().saturating_sub(SILENT_MS);
+        self.ready_workers()
+            .filter(|(slot, heard_ms)| *slot != self.owner.slot && *heard_ms >= since)
+            .map(|(slot, _)| self.scoreboard.gauge(slot, Gauge::Connections) as usize)
+            .min()
     }
 
     /// Tells the master that the event loop turns, and how large this process is; and others how many connections it has,
