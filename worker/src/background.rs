@@ -52,8 +52,8 @@ impl Background {
         Ok(Background { jobs })
     }
 
-    /// Says beforehand, after a pause, that too many wait: when nothing was counted, read or taken yet that would have to wait
-    /// with it.
+    /// Asks beforehand whether too many wait, and says so after a pause. To be called before anything is counted or read
+    /// that the pause would hold up; [`Background::run`] itself refuses at once.
     ///
     /// # Errors
     /// [`Error::TooMany`].
