@@ -86,6 +86,27 @@ fn stats_tell_a_hit_after_two_requests() {
     assert_eq!(counters["cache_miss"], after["misses"], "looking counts as no request");
 }
 
+/// A page that is asked for often goes out from a file in memory: in one piece or many, it is the same page.
+#[test]
+fn a_page_asked_for_again_and_again_arrives_whole() {
+    let (_dir, server) = prepared();
+    let first = server.get("/");
+    assert!(first.body.len() > 16 * 1024, "too short to be sent from a file: {}", first.body.len());
+    let mut connection = server.connect();
+    for _ in 0..5 {
+        assert!(connection.send("GET", "/", &[], b"").unwrap().body == first.body);
+    }
+    let head = connection.send("HEAD", "/", &[], b"").unwrap();
+    assert_eq!(head.header("content-length"), Some(first.body.len().to_string().as_str()));
+    // Far more than a socket holds: most of them are sent part by part, and heads stand between.
+    let replies = connection.get_at_once("/", 500).unwrap();
+    assert!(replies.iter().all(|reply| reply.header("x-cache") == Some("hit") && reply.body == first.body));
+    // Another page on the same connection is that page.
+    let other = server.get("/wiki");
+    assert!(connection.send("GET", "/wiki", &[], b"").unwrap().body == other.body);
+    assert!(connection.send("GET", "/", &[], b"").unwrap().body == first.body);
+}
+
 #[test]
 fn keys_are_listed_by_address_and_get_yields_the_bytes_that_were_sent() {
     let (dir, server) = prepared();

@@ -244,7 +244,7 @@ fn read_header(words: &[AtomicU64], size: usize) -> Result<Layout, ShmError> {
     Ok(layout)
 }
 
-fn memfd() -> Result<OwnedFd, ShmError> {
+pub(crate) fn memfd() -> Result<OwnedFd, ShmError> {
     let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
     let hardened = flags | MFdFlags::from_bits_retain(MFD_NOEXEC_SEAL);
     match memfd_create(NAME, hardened) {

@@ -62,6 +62,13 @@ impl Connection {
         self.read(method == "HEAD")
     }
 
+    /// Asks for a page many times at once, and only then reads the answers.
+    pub(crate) fn get_at_once(&mut self, path: &str, times: usize) -> std::io::Result<Vec<Reply>> {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: test\r\n\r\n");
+        self.stream.get_mut().write_all(request.repeat(times).as_bytes())?;
+        (0..times).map(|_| self.read(false)).collect()
+    }
+
     /// The inode of the server's end, which is on this host (`/proc/net/tcp`, `proc_pid_net(5)`).
     pub(crate) fn server_socket(&self) -> u64 {
         let stream = self.stream.get_ref();

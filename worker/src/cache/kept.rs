@@ -11,6 +11,7 @@ use xxhash_rust::xxh3::Xxh3Default;
 
 use crate::answer::{Answer, ContentType};
 use crate::error::Error;
+use crate::http::content::SealedBody;
 use crate::http::encoding::Encoding;
 use crate::views::slots::{self, Place};
 
@@ -41,6 +42,8 @@ pub struct Kept {
     pub(crate) places: Vec<Place>,
     /// Its headers, made once for many askers; `None` where it is for one.
     pub head: Option<Arc<HeaderMap>>,
+    /// Its body in a file; `None` where it is not asked for often.
+    pub(crate) sealed: Option<Arc<SealedBody>>,
 }
 
 /// A value of the cache.
@@ -61,14 +64,26 @@ impl Stored {
         }
     }
 
-    /// Bytes it takes in this process.
+    /// Bytes it takes on behalf of this process.
     pub(crate) fn bytes(&self) -> usize {
         match self {
             Stored::Answer(kept) => {
                 let places = size_of_val(kept.places.as_slice());
-                kept.body.len() + kept.location.as_deref().map_or(0, str::len) + places
+                let sealed = kept.sealed.as_ref().map_or(0, |sealed| sealed.len());
+                kept.body.len() + sealed + kept.location.as_deref().map_or(0, str::len) + places
             }
             Stored::Nothing(what) => what.len(),
+        }
+    }
+
+    /// Puts a large body into a file as well, from which it can be sent uncopied; whether it did.
+    pub(crate) fn seal(&mut self) -> bool {
+        match self {
+            Stored::Answer(kept) if kept.sealed.is_none() && SealedBody::is_worth(&kept.body) => {
+                kept.sealed = SealedBody::of(&kept.body);
+                kept.sealed.is_some()
+            }
+            _ => false,
         }
     }
 
@@ -113,6 +128,7 @@ impl Stored {
             body,
             places,
             head: None,
+            sealed: None,
         }))
     }
 }
@@ -136,6 +152,7 @@ impl Kept {
             body: body.into(),
             places,
             head: None,
+            sealed: None,
         };
         let mut digest = Xxh3Default::new();
         digest.update(&kept.head());

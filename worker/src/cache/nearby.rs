@@ -43,11 +43,18 @@ impl Nearby {
         }
         let mut copies = self.copies.lock().unwrap_or_else(PoisonError::into_inner);
         let (place, stored) = copies.get(key)?;
-        if is_there(place) {
-            return Some(stored.clone());
+        if !is_there(place) {
+            copies.remove(key);
+            return None;
         }
-        copies.remove(key);
-        None
+        let mut stored = stored.clone();
+        // It is asked for again: worth the making of a file.
+        if stored.seal()
+            && let Some(mut copy) = copies.get_mut(key)
+        {
+            copy.1 = stored.clone();
+        }
+        Some(stored)
     }
 
     /// Whether anything is kept here at all.

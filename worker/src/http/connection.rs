@@ -21,6 +21,7 @@ use tokio::sync::watch;
 use veritable_config::settings::Entry;
 
 use super::accept::Accepted;
+use super::content;
 use super::handover::Handover;
 use super::peer::{ProxyHeader, proxy_header};
 use super::received::Received;
@@ -274,14 +275,17 @@ async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<Counted>, Infallible> {
     let in_flight = requests.begin();
-    let request = request.map(|body| Received::new(body, requests));
+    let request = request.map(|body| Received::new(body, requests.clone()));
     let reply = request::answer(app, &origin, request).await;
+    if let content::Body::Sealed(_, sealed) = reply.body() {
+        requests.send_from(sealed.clone());
+    }
     Ok(reply.map(|body| Counted { body, _in_flight: in_flight }))
 }
 
 /// An answer's body; its request is in flight until hyper has taken the last of it.
 struct Counted {
-    body: super::content::Body,
+    body: content::Body,
     _in_flight: InFlight,
 }
 

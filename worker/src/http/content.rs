@@ -1,20 +1,96 @@
-//! An answer's body as it is sent: whole, or part by part as it is made.
+//! An answer's body as it is sent: whole, from a file in memory, or part by part as it is made.
 
 use std::io;
+use std::ops::Range;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Frame, SizeHint};
 use tokio::sync::mpsc::Receiver;
+use veritable_shm::Sealed;
+
+/// Bodies shorter than this are copied into the socket: a second call costs as much.
+const WORTH_BYTES: usize = 8 * 1024;
+
+/// A body that is sent again and again, and lies in a file in memory for that: the socket takes its pages (sendfile(2)),
+/// and nobody copies them.
+#[derive(Debug)]
+pub(crate) struct SealedBody {
+    bytes: Bytes,
+    file: Sealed,
+}
+
+impl SealedBody {
+    /// A body whose file holds other bytes, so that a test can tell where they came from.
+    #[cfg(test)]
+    pub(crate) fn with_file(bytes: Bytes, file: &[u8]) -> Arc<SealedBody> {
+        Arc::new(SealedBody { bytes, file: Sealed::of(file).unwrap() })
+    }
+
+    /// Whether a body gains by it.
+    pub(crate) fn is_worth(bytes: &Bytes) -> bool {
+        bytes.len() >= WORTH_BYTES
+    }
+
+    /// `None` where there is no room for another file: the body can be sent all the same.
+    pub(crate) fn of(bytes: &Bytes) -> Option<Arc<SealedBody>> {
+        match Sealed::of(bytes) {
+            Ok(file) => Some(Arc::new(SealedBody { bytes: bytes.clone(), file })),
+            Err(error) => {
+                tracing::debug!(%error, "an answer stays in the heap alone");
+                None
+            }
+        }
+    }
+
+    /// Bytes of the file.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Where in the file some bytes are that are about to be sent; `None` if they are others, or too few.
+    pub(crate) fn range_of(&self, sent: &[u8]) -> Option<Range<usize>> {
+        let offset = sent.as_ptr().addr().checked_sub(self.bytes.as_ptr().addr())?;
+        let end = offset.checked_add(sent.len())?;
+        (end <= self.bytes.len() && sent.len() >= WORTH_BYTES).then_some(offset..end)
+    }
+}
+
+impl AsFd for SealedBody {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+impl PartialEq for SealedBody {
+    fn eq(&self, other: &SealedBody) -> bool {
+        self.bytes == other.bytes
+    }
+}
 
 /// An answer's body.
 pub(crate) enum Body {
     /// All of it.
     Whole(Full<Bytes>),
+    /// All of it, which lies in a file as well.
+    Sealed(Full<Bytes>, Arc<SealedBody>),
     /// What comes.
     Parts(Receiver<io::Result<Bytes>>),
+}
+
+impl Body {
+    /// A kept answer's body.
+    pub(crate) fn of(bytes: &Bytes, sealed: Option<&Arc<SealedBody>>) -> Body {
+        let whole = Full::new(bytes.clone());
+        match sealed {
+            Some(sealed) => Body::Sealed(whole, sealed.clone()),
+            None => Body::Whole(whole),
+        }
+    }
 }
 
 impl hyper::body::Body for Body {
@@ -26,7 +102,7 @@ impl hyper::body::Body for Body {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         match &mut *self {
-            Body::Whole(body) => Pin::new(body)
+            Body::Whole(body) | Body::Sealed(body, _) => Pin::new(body)
                 .poll_frame(cx)
                 .map(|frame| frame.map(|frame| frame.map_err(|never| match never {}))),
             Body::Parts(parts) => parts.poll_recv(cx).map(|part| part.map(|part| part.map(Frame::data))),
@@ -35,15 +111,33 @@ impl hyper::body::Body for Body {
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Body::Whole(body) => body.is_end_stream(),
+            Body::Whole(body) | Body::Sealed(body, _) => body.is_end_stream(),
             Body::Parts(_) => false,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Body::Whole(body) => body.size_hint(),
+            Body::Whole(body) | Body::Sealed(body, _) => body.size_hint(),
             Body::Parts(_) => SizeHint::default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_found_in_the_file_only_if_they_are_those() {
+        let bytes = Bytes::from(vec![7; 3 * WORTH_BYTES]);
+        let sealed = SealedBody::of(&bytes).unwrap();
+        let part = WORTH_BYTES + 1;
+        assert_eq!(sealed.range_of(&bytes), Some(0..bytes.len()));
+        assert_eq!(sealed.range_of(&bytes[part..]), Some(part..bytes.len()));
+        assert_eq!(sealed.range_of(&bytes[..part]), Some(0..part));
+        assert_eq!(sealed.range_of(&bytes[..WORTH_BYTES - 1]), None, "too few");
+        assert_eq!(sealed.range_of(&bytes.to_vec()), None, "equal, but elsewhere");
+        assert_eq!(sealed.range_of(&[]), None);
     }
 }

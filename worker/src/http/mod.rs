@@ -6,7 +6,7 @@ mod again;
 pub(crate) mod asker;
 pub(crate) mod body;
 mod connection;
-mod content;
+pub(crate) mod content;
 pub(crate) mod cookies;
 pub(crate) mod csrf;
 pub(crate) mod encoding;

@@ -61,11 +61,11 @@ pub(crate) fn send(kept: &Kept, asked: &HeaderMap, how: How) -> Reply {
     let (status, body) = if known {
         headers.remove(header::CONTENT_TYPE);
         headers.remove(header::CONTENT_ENCODING);
-        (StatusCode::NOT_MODIFIED, Bytes::new())
+        (StatusCode::NOT_MODIFIED, Body::of(&Bytes::new(), None))
     } else {
-        (kept.status, kept.body.clone())
+        (kept.status, Body::of(&kept.body, kept.sealed.as_ref()))
     };
-    let mut reply = Response::new(Body::Whole(Full::new(body)));
+    let mut reply = Response::new(body);
     *reply.status_mut() = status;
     *reply.headers_mut() = headers;
     reply

@@ -3,15 +3,20 @@
 //! It also knows whether everything was answered and sent, which is when the connection can change hands.
 
 use std::io;
+use std::ops::Range;
+use std::os::fd::AsFd;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
+
+use super::content::SealedBody;
+use super::stream::SendFile;
 
 /// How long a client may take for what.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +42,8 @@ pub(crate) struct Requests {
     unread: AtomicBool,
     /// The next request has not come for a while.
     quiet: AtomicBool,
+    /// The last answer's body, if it lies in a file. Kept until the next, so that its bytes are nobody else's meanwhile.
+    sealed: Mutex<Option<Arc<SealedBody>>>,
 }
 
 impl Requests {
@@ -56,6 +63,23 @@ impl Requests {
     /// comes.
     pub(crate) fn may_rest(&self) -> bool {
         self.quiet.load(Ordering::Relaxed) && self.is_between()
+    }
+
+    /// Notes that the next answer's body lies in a file.
+    pub(crate) fn send_from(&self, sealed: Arc<SealedBody>) {
+        *self.sealed.lock().unwrap_or_else(PoisonError::into_inner) = Some(sealed);
+    }
+
+    /// Which of these bytes lie in a file, after how many others: one part at most, which is a head.
+    fn in_file<'a>(&self, parts: &'a [io::IoSlice<'_>]) -> Option<(&'a [u8], Arc<SealedBody>, Range<usize>)> {
+        let sealed = self.sealed.lock().unwrap_or_else(PoisonError::into_inner);
+        let sealed = sealed.as_ref()?;
+        let (head, body): (&[u8], &[u8]) = match parts {
+            [body] => (&[], body),
+            [head, body, ..] => (head, body),
+            [] => return None,
+        };
+        Some((head, sealed.clone(), sealed.range_of(body)?))
     }
 
     /// Notes whether the last request's body was left unread.
@@ -216,7 +240,7 @@ impl<S: AsyncWrite + Unpin> Socket<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Socket<S> {
+impl<S: AsyncWrite + SendFile + Unpin> AsyncWrite for Socket<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.written(cx, written)
@@ -227,7 +251,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Socket<S> {
         cx: &mut Context<'_>,
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bytes);
+        let written = match self.requests.in_file(bytes) {
+            Some((head, sealed, range)) => self.stream.poll_send_file(cx, head, sealed.as_fd(), range),
+            None => None,
+        };
+        let written = written.unwrap_or_else(|| Pin::new(&mut self.stream).poll_write_vectored(cx, bytes));
         self.written(cx, written)
     }
 
@@ -299,6 +327,8 @@ mod tests {
         head: Duration::from_secs(10),
         write: Duration::from_secs(30),
     };
+
+    impl SendFile for DuplexStream {}
 
     fn pair(times_heads: bool) -> (Socket<DuplexStream>, DuplexStream, Arc<Requests>) {
         let (ours, theirs) = duplex(64);
