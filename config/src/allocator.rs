@@ -14,5 +14,5 @@
 pub const ALLOCATOR: (&str, &str) = (
     "MALLOC_CONF",
     "background_thread:true,dirty_decay_ms:100,muzzy_decay_ms:0,narenas:1,calloc_madvise_threshold:67108864,\
-     tcache_max:2048,lg_tcache_nslots_mul:0",
+     tcache_max:8192,tcache_ncached_max:2049-7168:0|8192-8192:2,lg_tcache_nslots_mul:0",
 );

@@ -1,7 +1,10 @@
 //! The way of a request: the shared cache first, then the route, then the database, then back.
 
+use std::future::poll_fn;
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -42,13 +45,19 @@ pub(crate) async fn answer(app: Arc<App>, origin: &Origin, request: Request<Rece
     let (head, body) = request.into_parts();
     let access = Access::now(head);
     let within = Duration::from_secs(app.config.http.request_seconds.into());
-    let answering = async {
+    let mut answering = pin!(async {
         match origin.entry {
             Entry::Health => Box::pin(for_health(&app, &access)).await,
             Entry::Public | Entry::Proxy => dispatch(&app, origin, &access, body).await,
         }
+    });
+    // Most are answered at once and need no timer.
+    let at_once = poll_fn(|cx| Poll::Ready(answering.as_mut().poll(cx))).await;
+    let answered = match at_once {
+        Poll::Ready(reply) => Ok(reply),
+        Poll::Pending => tokio::time::timeout(within, answering).await,
     };
-    let mut reply = match tokio::time::timeout(within, answering).await {
+    let mut reply = match answered {
         Ok(reply) => reply,
         Err(_) => {
             let late = problem::of_status(

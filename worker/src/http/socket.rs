@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -67,19 +67,11 @@ impl Requests {
 
     /// Notes that the next answer's body lies in a file.
     pub(crate) fn send_from(&self, sealed: Arc<SealedBody>) {
-        *self.sealed.lock().unwrap_or_else(PoisonError::into_inner) = Some(sealed);
+        *self.sealed() = Some(sealed);
     }
 
-    /// Which of these bytes lie in a file, after how many others: one part at most, which is a head.
-    fn in_file<'a>(&self, parts: &'a [io::IoSlice<'_>]) -> Option<(&'a [u8], Arc<SealedBody>, Range<usize>)> {
-        let sealed = self.sealed.lock().unwrap_or_else(PoisonError::into_inner);
-        let sealed = sealed.as_ref()?;
-        let (head, body): (&[u8], &[u8]) = match parts {
-            [body] => (&[], body),
-            [head, body, ..] => (head, body),
-            [] => return None,
-        };
-        Some((head, sealed.clone(), sealed.range_of(body)?))
+    fn sealed(&self) -> MutexGuard<'_, Option<Arc<SealedBody>>> {
+        self.sealed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Notes whether the last request's body was left unread.
@@ -224,7 +216,8 @@ impl<S: AsyncWrite + Unpin> Socket<S> {
         self.requests.unsent.store(true, Ordering::Relaxed);
         if written.is_ready() {
             self.stalled = false;
-            if self.waiting == Waiting::Next {
+            // A new request's end is seen when its answer is flushed, or must wait: to look at the clock once is enough.
+            if self.waiting == Waiting::Next && self.seen == self.requests.begun.load(Ordering::Relaxed) {
                 self.wait_for(Waiting::Next);
             }
             return written;
@@ -251,11 +244,14 @@ impl<S: AsyncWrite + SendFile + Unpin> AsyncWrite for Socket<S> {
         cx: &mut Context<'_>,
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = match self.requests.in_file(bytes) {
-            Some((head, sealed, range)) => self.stream.poll_send_file(cx, head, sealed.as_fd(), range),
-            None => None,
-        };
-        let written = written.unwrap_or_else(|| Pin::new(&mut self.stream).poll_write_vectored(cx, bytes));
+        let this = &mut *self;
+        let sealed = this.requests.sealed();
+        let sent = sealed.as_ref().and_then(|sealed| {
+            let (head, range) = in_file(sealed, bytes)?;
+            this.stream.poll_send_file(cx, head, sealed.as_fd(), range)
+        });
+        drop(sealed);
+        let written = sent.unwrap_or_else(|| Pin::new(&mut self.stream).poll_write_vectored(cx, bytes));
         self.written(cx, written)
     }
 
@@ -280,6 +276,16 @@ impl<S: AsyncWrite + SendFile + Unpin> AsyncWrite for Socket<S> {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
+}
+
+/// What of these bytes lies in the file, if that is where they begin, or go on after one part that is a head.
+fn in_file<'a>(sealed: &SealedBody, parts: &'a [io::IoSlice<'_>]) -> Option<(&'a [u8], Range<usize>)> {
+    let (head, body): (&[u8], &[u8]) = match parts {
+        [head, body, ..] if sealed.range_of(head).is_none() => (head, body),
+        [body, ..] => (&[], body),
+        [] => return None,
+    };
+    Some((head, sealed.range_of(body)?))
 }
 
 fn late(why: &'static str) -> io::Error {
