@@ -91,7 +91,7 @@ fn stats_tell_a_hit_after_two_requests() {
 fn a_page_asked_for_again_and_again_arrives_whole() {
     let (_dir, server) = prepared();
     let first = server.get("/");
-    assert!(first.body.len() > 16 * 1024, "too short to be sent from a file: {}", first.body.len());
+    assert!(first.body.len() > 8 * 1024, "too short to be sent from a file: {}", first.body.len());
     let mut connection = server.connect();
     for _ in 0..5 {
         assert!(connection.send("GET", "/", &[], b"").unwrap().body == first.body);

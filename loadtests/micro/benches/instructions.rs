@@ -2,7 +2,8 @@
 //!
 //! A worker on a thread of this program is asked for a list of 18 KB over a real connection; callgrind counts what
 //! `veritable_worker::http::request::answer` and everything below it execute, and nothing else. The committed figure
-//! is in `cached-hit.instructions`; 5 % more fail, unless the same commit changes the figure.
+//! is in `cached-hit.instructions`; 5 % more fail, unless the same commit changes the figure. How it is built is part of what
+//! the figure means: `.ci/instructions` says so.
 #![expect(missing_docs, reason = "what the macros make has none")]
 
 use gungraun::prelude::*;

@@ -137,7 +137,8 @@ mod tests {
         assert_eq!(sealed.range_of(&bytes[part..]), Some(part..bytes.len()));
         assert_eq!(sealed.range_of(&bytes[..part]), Some(0..part));
         assert_eq!(sealed.range_of(&bytes[..WORTH_BYTES - 1]), None, "too few");
-        assert_eq!(sealed.range_of(&bytes.to_vec()), None, "equal, but elsewhere");
+        let equal = bytes.to_vec();
+        assert_eq!(sealed.range_of(&equal), None, "equal, but elsewhere");
         assert_eq!(sealed.range_of(&[]), None);
     }
 }
