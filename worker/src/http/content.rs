@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -15,6 +16,10 @@ use veritable_shm::Sealed;
 
 /// Bodies shorter than this are copied into the socket: a second call costs as much.
 const WORTH_BYTES: usize = 8 * 1024;
+/// Most files of a worker at a time: descriptors are for connections.
+const FILES: usize = 512;
+
+static OPEN_FILES: AtomicUsize = AtomicUsize::new(0);
 
 /// A body that is sent again and again, and lies in a file in memory for that: the socket takes its pages (sendfile(2)),
 /// and nobody copies them.
@@ -22,13 +27,33 @@ const WORTH_BYTES: usize = 8 * 1024;
 pub(crate) struct SealedBody {
     bytes: Bytes,
     file: Sealed,
+    /// `None` in tests only.
+    _one: Option<OneOf>,
+}
+
+/// One of a bounded number of things; it counts itself out when it is dropped.
+#[derive(Debug)]
+struct OneOf(&'static AtomicUsize);
+
+impl OneOf {
+    /// `None` when there are `most` already.
+    fn count_in(open: &'static AtomicUsize, most: usize) -> Option<OneOf> {
+        let one = OneOf(open);
+        (open.fetch_add(1, Ordering::Relaxed) < most).then_some(one)
+    }
+}
+
+impl Drop for OneOf {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl SealedBody {
     /// A body whose file holds other bytes, so that a test can tell where they came from.
     #[cfg(test)]
     pub(crate) fn with_file(bytes: Bytes, file: &[u8]) -> Arc<SealedBody> {
-        Arc::new(SealedBody { bytes, file: Sealed::of(file).unwrap() })
+        Arc::new(SealedBody { bytes, file: Sealed::of(file).unwrap(), _one: None })
     }
 
     /// Whether a body gains by it.
@@ -38,8 +63,9 @@ impl SealedBody {
 
     /// `None` where there is no room for another file: the body can be sent all the same.
     pub(crate) fn of(bytes: &Bytes) -> Option<Arc<SealedBody>> {
+        let one = OneOf::count_in(&OPEN_FILES, FILES)?;
         match Sealed::of(bytes) {
-            Ok(file) => Some(Arc::new(SealedBody { bytes: bytes.clone(), file })),
+            Ok(file) => Some(Arc::new(SealedBody { bytes: bytes.clone(), file, _one: Some(one) })),
             Err(error) => {
                 tracing::debug!(%error, "an answer stays in the heap alone");
                 None
@@ -127,6 +153,16 @@ impl hyper::body::Body for Body {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_more_are_open_than_may_be() {
+        static OPEN: AtomicUsize = AtomicUsize::new(0);
+        let two = [OneOf::count_in(&OPEN, 2), OneOf::count_in(&OPEN, 2)];
+        assert!(two.iter().all(Option::is_some));
+        assert!(OneOf::count_in(&OPEN, 2).is_none());
+        drop(two);
+        assert!(OneOf::count_in(&OPEN, 2).is_some());
+    }
 
     #[test]
     fn bytes_are_found_in_the_file_only_if_they_are_those() {
