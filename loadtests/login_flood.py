@@ -13,6 +13,7 @@ flood and with it, and the event loops' lag in both.
 
 import argparse
 import json
+import os
 import pathlib
 import re
 import subprocess
@@ -84,6 +85,9 @@ def main():
     parser.add_argument("--seconds", type=int, default=6)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--clients", type=int, default=256)
+    parser.add_argument("--nice", type=int, default=0,
+                        help="the generators give way to the server by so much (nice(2)), as if they ran on cores of their own; "
+                             "needs root")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         data = f"{folder}/data"
@@ -93,7 +97,12 @@ def main():
         def serving():
             server = start_veritable(asked.binary, data, port, SETTINGS)
             wait_for(f"{base}/livez", server)
+            os.nice(asked.nice)
             return server
+
+        def ended(server):
+            os.nice(-asked.nice)
+            stop(server)
 
         server = serving()
         try:
@@ -107,13 +116,14 @@ def main():
             print(f"logins a second, {PATIENT} clients: {spread(ours, 1)}; bare scrypt on {CORES} threads: "
                   f"{spread(bare, 1)}; ratio {spread(ratio, 3)}")
         finally:
-            stop(server)
+            ended(server)
         for name, patient in (("who come back when they are told to", True), ("who ask again at once", False)):
-            notice(asked, folder, base, data, serving, name, patient)
+            notice(asked, folder, base, data, (serving, ended), name, patient)
 
 
-def notice(asked, folder, base, data, serving, name, patient):
+def notice(asked, folder, base, data, server_of, name, patient):
     """What readers notice of a flood of clients of one kind."""
+    serving, ended = server_of
     calm, busy, lags, refused = [], [], {False: [], True: []}, []
     for number in range(asked.rounds):
         # The lag is told since the start: a server of its own for each state.
@@ -123,7 +133,7 @@ def notice(asked, folder, base, data, serving, name, patient):
             calm.append(wrk_rate(f"{base}/latest", 64, asked.seconds)["p99"])
             lags[False].append(lag(asked.binary, data)["p999"])
         finally:
-            stop(server)
+            ended(server)
         server = serving()
         try:
             get(f"{base}/latest")
@@ -140,7 +150,7 @@ def notice(asked, folder, base, data, serving, name, patient):
             lags[True].append(lag(asked.binary, data)["p999"])
             refused.append(said)
         finally:
-            stop(server)
+            ended(server)
     print(f"cached reads, 64 connections, p99 ms: {spread(calm, 2)} calm, {spread(busy, 2)} under a flood of "
           f"{asked.clients} clients {name}; ratio {spread([b / c for b, c in zip(busy, calm)], 2)}")
     print(f"event loops' lag, p99.9 ms: {spread(lags[False], 2)} calm, {spread(lags[True], 2)} under the flood")

@@ -76,10 +76,16 @@ impl Stored {
         }
     }
 
-    /// Puts a large body into a file as well, from which it can be sent uncopied; whether it did.
-    pub(crate) fn seal(&mut self) -> bool {
+    /// Puts a body of up to so many bytes into a file as well, from which it can be sent uncopied, if that gains anything;
+    /// whether it did. What has places is never sent as it is.
+    pub(crate) fn seal(&mut self, most_bytes: u64) -> bool {
         match self {
-            Stored::Answer(kept) if kept.sealed.is_none() && SealedBody::is_worth(&kept.body) => {
+            Stored::Answer(kept)
+                if kept.sealed.is_none()
+                    && kept.places.is_empty()
+                    && kept.body.len() as u64 <= most_bytes
+                    && SealedBody::is_worth(&kept.body) =>
+            {
                 kept.sealed = SealedBody::of(&kept.body);
                 kept.sealed.is_some()
             }

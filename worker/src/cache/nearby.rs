@@ -1,5 +1,6 @@
 //! Copies of the most asked answers in this worker's own memory, so that a hit copies and verifies nothing: a
-//! fifth of a hit's work on a page of 39 KB (docs/benchmarks.md). The shared cache remains the only judge: a copy
+//! fifth of a hit's work on a page of 39 KB (docs/benchmarks.md). A copy that is used gets a file, if it is large, so that
+//! the socket need not copy it either. The shared cache remains the only judge: a copy
 //! is used only after it has said that the entry is still there.
 
 use std::sync::{Mutex, PoisonError};
@@ -14,6 +15,8 @@ use super::kept::Stored;
 const ENTRY_BYTES: u64 = 2_048;
 /// What an answer takes on average, for sizing tables.
 const USUAL_BYTES: u64 = 8 * 1024;
+/// An answer takes at most this part of all that is kept here with its file: an eighth.
+const SEALED_PART: u64 = 16;
 
 struct Bytes;
 
@@ -47,12 +50,10 @@ impl Nearby {
             copies.remove(key);
             return None;
         }
-        let mut stored = stored.clone();
+        let (place, mut stored) = (*place, stored.clone());
         // It is asked for again: worth the making of a file.
-        if stored.seal()
-            && let Some(mut copy) = copies.get_mut(key)
-        {
-            copy.1 = stored.clone();
+        if stored.seal(self.bytes / SEALED_PART) {
+            copies.insert(key.to_owned(), (place, stored.clone()));
         }
         Some(stored)
     }

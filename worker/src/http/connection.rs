@@ -277,9 +277,10 @@ async fn answer(
     let in_flight = requests.begin();
     let request = request.map(|body| Received::new(body, requests.clone()));
     let reply = request::answer(app, &origin, request).await;
-    if let content::Body::Sealed(_, sealed) = reply.body() {
-        requests.send_from(sealed.clone());
-    }
+    requests.send_from(match reply.body() {
+        content::Body::Sealed(_, sealed) => Some(sealed.clone()),
+        _ => None,
+    });
     Ok(reply.map(|body| Counted { body, _in_flight: in_flight }))
 }
 

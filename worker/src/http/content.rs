@@ -4,13 +4,14 @@ use std::io;
 use std::ops::Range;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Frame, SizeHint};
+use nix::sys::utsname::uname;
 use tokio::sync::mpsc::Receiver;
 use veritable_shm::Sealed;
 
@@ -20,6 +21,23 @@ const WORTH_BYTES: usize = 8 * 1024;
 const FILES: usize = 512;
 
 static OPEN_FILES: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether the kernel's `sendfile` returns when a socket that is not to block is full. From 6.5 until 6.7 and 6.6.5 it waited
+/// for the client ("splice, net: Fix splice_to_socket() for O_NONBLOCK socket"), and all others with it.
+static IS_SAFE: LazyLock<bool> = LazyLock::new(|| {
+    uname().is_ok_and(|kernel| kernel.release().to_str().is_some_and(|release| !is_affected(release)))
+});
+
+fn is_affected(release: &str) -> bool {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse::<u32>().ok());
+    match [numbers.next(), numbers.next(), numbers.next()].map(Option::flatten) {
+        [Some(6), Some(5), _] => true,
+        [Some(6), Some(6), patch] => patch.is_none_or(|patch| patch < 5),
+        [Some(_), Some(_), _] => false,
+        // Whatever that is.
+        _ => true,
+    }
+}
 
 /// A body that is sent again and again, and lies in a file in memory for that: the socket takes its pages (sendfile(2)),
 /// and nobody copies them.
@@ -58,7 +76,7 @@ impl SealedBody {
 
     /// Whether a body gains by it.
     pub(crate) fn is_worth(bytes: &Bytes) -> bool {
-        bytes.len() >= WORTH_BYTES
+        bytes.len() >= WORTH_BYTES && *IS_SAFE
     }
 
     /// `None` where there is no room for another file: the body can be sent all the same.
@@ -153,6 +171,26 @@ impl hyper::body::Body for Body {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn kernels_that_would_wait_for_a_client_are_known() {
+        for (release, affected) in [
+            ("6.1.0-28-amd64", false),
+            ("6.4.16", false),
+            ("6.5.0-44-generic", true),
+            ("6.6", true),
+            ("6.6.4", true),
+            ("6.6.5", false),
+            ("6.6.63-1-lts", false),
+            ("6.7-rc1", false),
+            ("6.18.44", false),
+            ("5.15.0", false),
+            ("10.6.5", false),
+            ("nonsense", true),
+        ] {
+            assert_eq!(is_affected(release), affected, "{release}");
+        }
+    }
 
     #[test]
     fn no_more_are_open_than_may_be() {

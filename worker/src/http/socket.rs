@@ -65,9 +65,9 @@ impl Requests {
         self.quiet.load(Ordering::Relaxed) && self.is_between()
     }
 
-    /// Notes that the next answer's body lies in a file.
-    pub(crate) fn send_from(&self, sealed: Arc<SealedBody>) {
-        *self.sealed() = Some(sealed);
+    /// Notes whether the next answer's body lies in a file.
+    pub(crate) fn send_from(&self, sealed: Option<Arc<SealedBody>>) {
+        *self.sealed() = sealed;
     }
 
     fn sealed(&self) -> MutexGuard<'_, Option<Arc<SealedBody>>> {

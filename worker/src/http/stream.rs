@@ -7,7 +7,6 @@ use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use nix::errno::Errno;
 use nix::sys::sendfile::sendfile64;
 use nix::sys::socket::{MsgFlags, send};
 use serde::{Deserialize, Serialize};
@@ -133,8 +132,8 @@ fn send_file(
     let mut offset = i64::try_from(range.start).map_err(io::Error::other)?;
     match sendfile64(stream, file, Some(&mut offset), range.len()) {
         Ok(more) => Ok(sent + more),
-        // The head is on its way all the same.
-        Err(Errno::EAGAIN) if sent > 0 => Ok(sent),
+        // The head is on its way all the same; what is wrong, the next call says.
+        Err(_) if sent > 0 => Ok(sent),
         Err(errno) => Err(errno.into()),
     }
 }
@@ -213,7 +212,7 @@ mod tests {
         let patience = Patience { rest: hour, idle: hour, head: hour, write: hour };
         let mut socket = Socket::new(ours, Bytes::new(), patience, requests.clone(), true);
         let bytes = Bytes::copy_from_slice(body);
-        requests.send_from(SealedBody::with_file(bytes.clone(), file));
+        requests.send_from(Some(SealedBody::with_file(bytes.clone(), file)));
         let (stalled, stall) = tokio::sync::oneshot::channel();
         let writing = async move {
             let (mut head, mut body) = (head, &bytes[..]);
