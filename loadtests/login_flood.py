@@ -2,7 +2,7 @@
 """A flood of logins: hashes a second beside the bare scrypt crate, and what readers notice of it.
 
     loadtests/login_flood.py [--binary target/measure/veritable] [--hashes target/measure/examples/hashes]
-                             [--seconds 6] [--rounds 3] [--clients 256]
+                             [--seconds 6] [--rounds 3] [--clients 256] [--nice 0]
 
 Needs wrk. Builds: `cargo build --profile measure` and `cargo build --profile measure -p veritable-domain --example
 hashes`. Every login is of another name and from another address, as a proxy in front says, so that no limit of one

@@ -61,7 +61,7 @@ pub(crate) fn send(kept: &Kept, asked: &HeaderMap, how: How) -> Reply {
     let (status, body) = if known {
         headers.remove(header::CONTENT_TYPE);
         headers.remove(header::CONTENT_ENCODING);
-        (StatusCode::NOT_MODIFIED, Body::of(&Bytes::new(), None))
+        (StatusCode::NOT_MODIFIED, Body::Whole(Full::default()))
     } else {
         (kept.status, Body::of(&kept.body, kept.sealed.as_ref()))
     };

@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
 use super::content::SealedBody;
-use super::stream::SendFile;
+use super::stream::{AsTcp, poll_send_file};
 
 /// How long a client may take for what.
 #[derive(Clone, Copy, Debug)]
@@ -233,7 +233,7 @@ impl<S: AsyncWrite + Unpin> Socket<S> {
     }
 }
 
-impl<S: AsyncWrite + SendFile + Unpin> AsyncWrite for Socket<S> {
+impl<S: AsyncWrite + AsTcp + Unpin> AsyncWrite for Socket<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.written(cx, written)
@@ -248,7 +248,7 @@ impl<S: AsyncWrite + SendFile + Unpin> AsyncWrite for Socket<S> {
         let sealed = this.requests.sealed();
         let sent = sealed.as_ref().and_then(|sealed| {
             let (head, range) = in_file(sealed, bytes)?;
-            this.stream.poll_send_file(cx, head, sealed.as_fd(), range)
+            Some(poll_send_file(this.stream.as_tcp()?, cx, head, sealed.as_fd(), &range))
         });
         drop(sealed);
         let written = sent.unwrap_or_else(|| Pin::new(&mut self.stream).poll_write_vectored(cx, bytes));
@@ -334,7 +334,7 @@ mod tests {
         write: Duration::from_secs(30),
     };
 
-    impl SendFile for DuplexStream {}
+    impl AsTcp for DuplexStream {}
 
     fn pair(times_heads: bool) -> (Socket<DuplexStream>, DuplexStream, Arc<Requests>) {
         let (ours, theirs) = duplex(64);

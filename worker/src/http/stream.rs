@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use nix::sys::sendfile::sendfile64;
 use nix::sys::socket::{MsgFlags, send};
@@ -74,41 +74,36 @@ impl Stream {
     }
 }
 
-/// A stream that may be able to send from a file.
-pub(crate) trait SendFile {
-    /// Sends `head` and then a range of a file, and says how many bytes of both it has taken, as
-    /// [`AsyncWrite::poll_write`] does; `None` if it cannot.
-    fn poll_send_file(
-        &mut self,
-        cx: &mut Context<'_>,
-        head: &[u8],
-        file: BorrowedFd<'_>,
-        range: Range<usize>,
-    ) -> Option<Poll<io::Result<usize>>> {
-        let _ = (cx, head, file, range);
+/// A stream that may be one of TCP, over which files can be sent.
+pub(crate) trait AsTcp {
+    fn as_tcp(&self) -> Option<&TcpStream> {
         None
     }
 }
 
-impl SendFile for Stream {
-    fn poll_send_file(
-        &mut self,
-        cx: &mut Context<'_>,
-        head: &[u8],
-        file: BorrowedFd<'_>,
-        range: Range<usize>,
-    ) -> Option<Poll<io::Result<usize>>> {
-        let Stream::Tcp(stream) = self else { return None };
-        loop {
-            match stream.poll_write_ready(cx) {
-                Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(error)) => return Some(Poll::Ready(Err(error))),
-                Poll::Pending => return Some(Poll::Pending),
-            }
-            match stream.try_io(Interest::WRITABLE, || send_file(stream, head, file, &range)) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                sent => return Some(Poll::Ready(sent)),
-            }
+impl AsTcp for Stream {
+    fn as_tcp(&self) -> Option<&TcpStream> {
+        match self {
+            Stream::Tcp(stream) => Some(stream),
+            Stream::Unix(_) => None,
+        }
+    }
+}
+
+/// Sends `head` and then a range of a file, and says how many bytes of both were taken, as
+/// [`AsyncWrite::poll_write_vectored`] does.
+pub(crate) fn poll_send_file(
+    stream: &TcpStream,
+    cx: &mut Context<'_>,
+    head: &[u8],
+    file: BorrowedFd<'_>,
+    range: &Range<usize>,
+) -> Poll<io::Result<usize>> {
+    loop {
+        ready!(stream.poll_write_ready(cx))?;
+        match stream.try_io(Interest::WRITABLE, || send_file(stream, head, file, range)) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            sent => return Poll::Ready(sent),
         }
     }
 }
